@@ -1,0 +1,99 @@
+"""Every error that seewhy raises on purpose.
+
+A message says what happened, with the value; why, with what was found; and what to do next.
+
+    SeewhyError
+    ├── PhotoError (ValueError)          a file or array that is no usable photo
+    ├── UnknownName (LookupError)
+    │   ├── UnknownModel
+    │   ├── UnknownLayer
+    │   ├── UnknownClass
+    │   └── UnknownMethod
+    ├── ModelError (ValueError)          a model, or a model file, that cannot be used as it is
+    │   └── NotACamNetwork               CAM was asked of a network without pooling and one linear map
+    ├── LayerError (ValueError)          a layer that exists but cannot be explained
+    ├── TargetError (ValueError)         classes or a target that do not fit photos or network
+    ├── OptionError (ValueError)         an option of a method, of training or of a picture is wrong
+    ├── NotFinite (ArithmeticError)      NaN or infinity came out of the network
+    ├── OutputError (OSError)            a result could not be written
+    └── MissingFramework (ImportError)   a framework, or weights to download, that are not there
+
+A warning that a result may mislead is a `SeewhyWarning`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SeewhyError(Exception):
+    """The root of every error that seewhy raises on purpose."""
+
+
+class PhotoError(SeewhyError, ValueError):
+    """A file or an array is no usable photo."""
+
+
+class UnknownName(SeewhyError, LookupError):
+    """A name that seewhy does not know; the message holds the nearest ones."""
+
+
+class UnknownModel(UnknownName):
+    """No network of that name, and no such file."""
+
+
+class UnknownLayer(UnknownName):
+    """The network has no layer of that name."""
+
+
+class UnknownClass(UnknownName):
+    """The network has no class of that name, WordNet id or index."""
+
+
+class UnknownMethod(UnknownName):
+    """No method of that name in the table METHODS."""
+
+
+class ModelError(SeewhyError, ValueError):
+    """A model, or a model file, cannot be used as it is."""
+
+
+class NotACamNetwork(ModelError):
+    """CAM needs global average pooling and one linear map behind the explained layer."""
+
+
+class LayerError(SeewhyError, ValueError):
+    """A layer exists but cannot be explained: no spatial map, called twice, not on the way."""
+
+
+class TargetError(SeewhyError, ValueError):
+    """Classes or a target that do not fit the photos or the network."""
+
+
+class OptionError(SeewhyError, ValueError):
+    """An option has a value that it cannot have."""
+
+
+class NotFinite(SeewhyError, ArithmeticError):
+    """NaN or infinity came out of the network."""
+
+
+class OutputError(SeewhyError, OSError):
+    """A result could not be written."""
+
+
+class MissingFramework(SeewhyError, ImportError):
+    """A framework that is needed is not installed, or weights cannot be downloaded."""
+
+
+class SeewhyWarning(UserWarning):
+    """A result may mislead."""
+
+
+def nearest_names(name: str, choices: Iterable[str], *, count: int = 2) -> str:
+    """Name the choices most like `name`, for an error message: "'a' and 'b'", or "" for none."""
+    choices = list(choices)
+    lowered = {choice.lower(): choice for choice in reversed(choices)}
+    near = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.4)
+    return " and ".join(f"'{lowered[choice]}'" for choice in near)

@@ -1,0 +1,172 @@
+"""What a framework must provide: the protocol `Network`, and the values that pass through it.
+
+Axes: n image, t target (class), h row, w column, c channel, k class of the network.
+Everything is numpy, float32, channels last, on the CPU; no tensor passes this line, but for the
+user's own callables, which get the framework's tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+Output = Literal["score", "probability"]
+"""What is explained: the score before the softmax or sigmoid, or the probability behind it."""
+
+Head = Literal["softmax", "sigmoid", "linear"]
+"""What the network's output ends in: how scores become probabilities."""
+
+INPUT = "input"
+"""The name under which the network's own input can be explained like a layer's output."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network, in the order in which a photo runs through them.
+
+    Attributes:
+        name: as the framework names it; a path ('base/conv5', 'layer4.2') in nested models.
+        kind: the type's name: 'Conv2D', 'Bottleneck'.
+        shape: the output's shape without the batch axis, channels last (h, w, c) for maps;
+            () where it is not one tensor.
+        calls: how often the layer is called in one forward pass; only 1 can be explained.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    calls: int = 1
+
+    @property
+    def is_spatial(self) -> bool:
+        """True for a map that has rows and columns to point at."""
+        return len(self.shape) == 3 and (self.shape[0] > 1 or self.shape[1] > 1)
+
+
+@dataclass(frozen=True)
+class Top:
+    """Targets: the `count` classes with the highest scores, of each image by itself."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Units:
+    """Targets: one channel of a layer per image, as the mean of its answer over the map.
+
+    Attributes:
+        layer: the layer's name; its output may be a map or a vector.
+        channels: (n), one channel for each image.
+    """
+
+    layer: str
+    channels: Int[ndarray, " n"]
+
+
+Targets = Top | Units | Int[ndarray, "n t"] | Callable[[Any], Any]
+"""What to explain: the best classes, a unit of a layer, class indices, or a callable that takes
+the network's output (the framework's own tensor, batched, softmax taken off unless the
+probability is explained) and returns one scalar per image."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What one forward pass, and one backward pass per target, have shown.
+
+    Attributes:
+        scores: (n, k) before softmax or sigmoid; None where the output is not one row per image.
+        targets: (n, t) the classes that were explained; None for a callable or units.
+        values: (n, t) the explained values: scores, probabilities or the callable's (t = 1).
+        activations: by layer name, (n, h, w, c); vectors and tokens keep their own shape (n, ...).
+        gradients: by layer name, (n, t, ...) the derivative of values[n, t] by activations[n].
+    """
+
+    scores: Float[ndarray, "n k"] | None
+    targets: Int[ndarray, "n t"] | None
+    values: Float[ndarray, "n t"]
+    activations: Mapping[str, Float[ndarray, "n ..."]] = field(default_factory=dict)
+    gradients: Mapping[str, Float[ndarray, "n t ..."]] = field(default_factory=dict)
+
+
+class Network(Protocol):
+    """A trained network, seen through numpy. All that a framework must provide.
+
+    A network with a single output under a sigmoid counts as two classes with the scores −z and z,
+    so that both can be explained, with opposite signs. Images are float32 (n, h, w, c) in the
+    network's own input range. Every verb leaves the user's model as it was found (mode, hooks,
+    requires_grad, .grad, patched calls, global switches), on errors too, and threads may share it.
+    """
+
+    name: str
+    input_shape: tuple[int | None, int | None, int]
+    """Height, width (None: any) and channels that the network takes."""
+    layers: Sequence[Layer]
+    default_layer: str
+    """The last layer with a spatial map before pooling or flattening."""
+    head: Head
+    classes: int | None
+    """How many classes there are (2 for one sigmoid output); None where there are none."""
+
+    def scores(self, images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n k"]:
+        """Return the class scores before softmax or sigmoid."""
+
+    def activations(
+        self, images: Float[ndarray, "n h w c"], layers: Sequence[str]
+    ) -> dict[str, Float[ndarray, "n ..."]]:
+        """Return what the layers answer, all from one forward pass."""
+
+    def activations_and_gradients(
+        self,
+        images: Float[ndarray, "n h w c"],
+        layers: Sequence[str],
+        targets: Targets,
+        *,
+        output: Output = "score",
+    ) -> Capture:
+        """Return activations and their gradients: one forward pass, one backward pass per target.
+
+        A layer may be `INPUT`. The backward passes run from the scores to the layers and no
+        further; no gradient of any parameter is computed.
+
+        Raises:
+            UnknownLayer: no layer has that name.
+            LayerError: the layer is called more than once, or the target does not depend on it.
+            TargetError: more targets than images or the other way round, or not one per image.
+            NotFinite: the network returned NaN or infinity.
+        """
+
+    def input_gradients(
+        self,
+        images: Float[ndarray, "n h w c"],
+        targets: Targets,
+        *,
+        output: Output = "score",
+        guided: bool = False,
+    ) -> Capture:
+        """Return the gradients by the input, under the name `INPUT` in `gradients`.
+
+        With `guided`, every ReLU lets only positive gradients pass backwards (guided
+        backpropagation, Springenberg et al. 2015); raises LayerError where there is no ReLU.
+        """
+
+    def class_weights(self, layer: str) -> Float[ndarray, "k c"]:
+        """Return W of scores = W · mean over h, w of the layer's activations + bias (CAM).
+
+        Raises:
+            NotACamNetwork: something else stands behind the layer; says what.
+        """
+
+    def scores_from(
+        self,
+        image: Float[ndarray, "1 h w c"],
+        layer: str,
+        activations: Float[ndarray, "m h w c"],
+    ) -> Float[ndarray, "m k"]:
+        """Return the scores of `image` with the layer's output replaced, m times (Ablation-CAM).
+
+        Only what stands behind the layer is computed m times.
+        """
