@@ -23,6 +23,9 @@ Head = Literal["softmax", "sigmoid", "linear"]
 INPUT = "input"
 """The name under which the network's own input can be explained like a layer's output."""
 
+SCORES = ":scores"
+"""The name under which `activations` returns the class scores of the same forward pass."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -117,7 +120,10 @@ class Network(Protocol):
     def activations(
         self, images: Float[ndarray, "n h w c"], layers: Sequence[str]
     ) -> dict[str, Float[ndarray, "n ..."]]:
-        """Return what the layers answer, all from one forward pass."""
+        """Return what the layers answer, all from one forward pass.
+
+        The name `SCORES` among the layers returns the class scores (n, k) of that same pass.
+        """
 
     def activations_and_gradients(
         self,
