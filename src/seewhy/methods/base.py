@@ -20,7 +20,7 @@ Needs = Literal[
     "score",  # f(image (h w c), score, ...) -> Probed; score: (m h w c) -> (m t)
     "score and activations",  # f(image (h w c), score, activations (h w c), ...) -> Probed
     "suffix",  # f(activations (h w c), score, ...) -> Probed; score: (m h w c) -> (m t)
-    "input gradients",  # f(image (h w c), gradient, ...) -> Probed; (m h w c) -> (m t h w c)
+    "input gradients",  # f(image (h w c), gradient, ...) -> Probed; gradient: see Gradient
     "guided input gradients",  # the same, with guided ReLUs behind `gradient`
     "guided input gradients and gradients",  # f(image, gradient, activations, gradients (t h w c))
 ]
@@ -29,8 +29,12 @@ Needs = Literal[
 Score = Callable[[Float[ndarray, "m ..."]], Float[ndarray, "m t"]]
 """The explained values of m copies, for t targets."""
 
-Gradient = Callable[[Float[ndarray, "m h w c"]], Float[ndarray, "m t h w c"]]
-"""The derivative of t explained values by the pixels of m copies."""
+Gradient = Callable[
+    [Float[ndarray, "m h w c"]],
+    tuple[Float[ndarray, "m t"], Float[ndarray, "m t h w c"]],
+]
+"""t explained values of m copies, and their derivatives by the pixels: what one forward and one
+backward pass per target give (`values` and `gradients[INPUT]` of a capture)."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) copies after every batch."""
@@ -66,7 +70,8 @@ class Method:
         paper: authors, title, venue and arXiv number.
         summary: one line: what it shows.
         cost: in words, in forward (F) and backward (B) passes: "1 F + 1 B per class".
-        copies: for probes, how many copies of the photo are asked: f(shape (h, w, c), **options).
+        copies: for probes, how many copies are asked, at most: f(shape (h, w, c), **options), where
+            the shape is the photo's, but the layer's for "score and activations" and "suffix".
     """
 
     name: str
