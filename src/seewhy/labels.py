@@ -1,0 +1,205 @@
+"""The names of a network's classes: read them, and find a class by name, WordNet id or index.
+
+ImageNet's 1,000 classes come with the package (`data/imagenet_classes.csv`): their index in every
+network trained on ILSVRC-2012, their WordNet 3.0 id, the first lemma of the synset as the name
+and the other lemmas as synonyms.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from seewhy.errors import OptionError, UnknownClass, nearest_names
+
+IMAGENET = "imagenet"
+"""The word that stands for ImageNet's 1,000 labels."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the classes of one network are called, in the order of its outputs.
+
+    Attributes:
+        names: one per class, as shown to people: 'Egyptian cat'.
+        wordnet_ids: one per class, 'n02124075'; empty where the classes have none.
+        synonyms: further names of each class, by which it can be asked for; or empty.
+        given: False where nobody named the classes ('class 0', 'class 1', ...).
+    """
+
+    names: tuple[str, ...]
+    wordnet_ids: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    given: bool = True
+
+
+@lru_cache(maxsize=1)
+def imagenet_labels() -> Labels:
+    """Return ImageNet's 1,000 classes with their WordNet ids and synonyms."""
+    text = files("seewhy").joinpath("data/imagenet_classes.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    return Labels(
+        names=tuple(row["name"] for row in rows),
+        wordnet_ids=tuple(row["wordnet_id"] for row in rows),
+        synonyms=tuple(tuple(filter(None, row["synonyms"].split("|"))) for row in rows),
+    )
+
+
+def labels_for(
+    source: Sequence[str] | str | PathLike[str] | Labels | None,
+    *,
+    classes: int | None,
+    network: str,
+) -> Labels:
+    """Return the labels of a network with that many classes, checked against their count.
+
+    Args:
+        source: the names themselves; a file of them (`read_labels`); 'imagenet'; or None for
+            'class 0', 'class 1' and so on.
+        classes: how many the network has; None where its output is not one row of scores.
+        network: its name, for the error message.
+
+    Raises:
+        OptionError: there are more or fewer labels than classes, or the file is no list of labels.
+    """
+    if source is None:
+        return Labels(tuple(f"class {index}" for index in range(classes or 0)), given=False)
+    where = ""
+    if isinstance(source, Labels):
+        labels = source
+    elif source == IMAGENET:
+        labels, where = imagenet_labels(), " in 'imagenet'"
+    elif isinstance(source, str | PathLike):
+        labels, where = read_labels(source), f" in {source}"
+    else:
+        labels = Labels(tuple(str(name) for name in source))
+    if classes is None:
+        raise OptionError(
+            f"'{network}' has no classes to label: its output is not one row of scores per photo. "
+            "Leave the labels out."
+        )
+    if len(labels.names) != classes:
+        raise OptionError(
+            f"'{network}' has {classes} classes, but there are {len(labels.names)} labels{where}. "
+            "Give one label per output, in the order of the outputs"
+            + (" (for one sigmoid output two: of the low and of the high value)." * (classes == 2))
+            + "." * (classes != 2)
+        )
+    return labels
+
+
+def read_labels(path: str | PathLike[str]) -> Labels:
+    """Read labels from a file: one per line; or as JSON.
+
+    JSON may be a list of names, a table of indices ({"0": "cat", ...}, {"0": ["n02123045",
+    "tabby"], ...} as Keras's imagenet_class_index.json) or of names ({"cat": 0, ...} as Keras's
+    class_indices).
+
+    Raises:
+        OptionError: the file is missing, or is none of these.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise OptionError(
+            f"The labels {path} could not be read ({error.strerror}). Name a text file with one "
+            "label per line, a JSON file, or 'imagenet'."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise OptionError(
+            f"The labels {path} are not text in UTF-8. Save them as a plain text file, one per line."
+        ) from error
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            return _labels_from_json(json.loads(text))
+        except (ValueError, TypeError, KeyError) as error:
+            raise OptionError(
+                f"The labels {path} are JSON, but neither a list of names nor a table of them by "
+                "index 0, 1, 2, ... Write a JSON list, or one label per line."
+            ) from error
+    return Labels(tuple(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def find_class(query: str | int, labels: Labels, *, network: str) -> int:
+    """Return the index of a class that is asked for by name, WordNet id or index.
+
+    Names match whatever their case, and whether their words are parted by spaces, underscores or
+    hyphens; a class's own name goes before another's synonym, and the same spelling before
+    another case ('cardigan' is the jacket, 'Cardigan' the dog).
+
+    Raises:
+        UnknownClass: no class has that name, or several have.
+    """
+    count = len(labels.names)
+    if not isinstance(query, str):
+        if 0 <= query < count:
+            return int(query)
+        raise _unknown(str(int(query)), labels, network)
+    name = _plain(query)
+    synonyms = labels.synonyms or ((),) * count
+    for found in (
+        [i for i, label in enumerate(labels.names) if label == query.strip()],
+        [i for i, label in enumerate(labels.names) if _plain(label) == name],
+        [i for i, identity in enumerate(labels.wordnet_ids) if identity == name],
+        [int(name)] if re.fullmatch(r"[0-9]{1,9}", name) and int(name) < count else [],
+        [i for i, more in enumerate(synonyms) if name in map(_plain, more)],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UnknownClass(
+                f"'{query}' is the name of {len(found)} classes of '{network}': "
+                f"{' and '.join(_described(index, labels) for index in found)}. "
+                "Ask for one of them by its index."
+            )
+    raise _unknown(query, labels, network)
+
+
+def _labels_from_json(content: Any) -> Labels:
+    if isinstance(content, dict):
+        if all(isinstance(value, int) for value in content.values()):
+            content = {str(index): name for name, index in content.items()}
+        content = [content[str(index)] for index in range(len(content))]
+    if not content:
+        raise ValueError("there are no labels")
+    if all(isinstance(entry, str) for entry in content):
+        return Labels(tuple(content))
+    ids, names = zip(*((str(identity), str(name)) for identity, name in content), strict=True)
+    return Labels(tuple(name.replace("_", " ") for name in names), wordnet_ids=ids)
+
+
+def _plain(name: str) -> str:
+    """Return the name without what people write differently: case, separators, apostrophes."""
+    return re.sub(r"[\s_\-‐-―]+", " ", name.replace("’", "'").casefold()).strip()
+
+
+def _described(index: int, labels: Labels) -> str:
+    facts = [labels.wordnet_ids[index]] if labels.wordnet_ids else []
+    facts += list(labels.synonyms[index]) if labels.synonyms else []
+    return f"{index} ({', '.join(facts)})" if facts else str(index)
+
+
+def _unknown(query: str, labels: Labels, network: str) -> UnknownClass:
+    count = len(labels.names)
+    if not count:
+        return UnknownClass(
+            f"'{network}' has no class '{query}', nor any class: its output is not one row of "
+            "scores per photo. Explain it by a target of your own: explain(..., target=function)."
+        )
+    choices = [*labels.names, *(name for more in labels.synonyms for name in more)]
+    near = nearest_names(query, choices) if labels.given and not query.isdigit() else ""
+    verb = "names are" if " and " in near else "name is"
+    by_id = ", by WordNet id" if labels.wordnet_ids else ""
+    return UnknownClass(
+        f"'{network}' has no class '{query}'. It has {count} classes"
+        + (f"; the nearest {verb} {near}" if near else "")
+        + f". Name one{by_id} or by index, 0 to {count - 1}."
+    )

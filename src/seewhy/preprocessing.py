@@ -1,0 +1,147 @@
+"""From a photo's pixels to a network's own input range: the named ways, and a user's own.
+
+Axes: n image, h row, w column, c channel. Pixels run from 0 to 255, red first; everything is
+float32 and new memory: what is given is never written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from seewhy.errors import OptionError, nearest_names
+
+Preprocess = str | Callable[[Any], Any]
+"""A name out of MODES; or a function of float32 pixels (n, h, w, c), red first, 0 to 255."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+IMAGENET_MEAN_BGR_255 = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """Shift and scale each channel: (x / 255 − mean) / deviation, as torchvision and timm do.
+
+    Attributes:
+        mean: of each channel, on the scale 0 to 1.
+        deviation: of each channel, on the scale 0 to 1.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def __call__(self, pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w c"]:
+        """Return the pixels, normalized."""
+        mean, deviation = np.float32(self.mean), np.float32(self.deviation)
+        return (pixels / np.float32(255) - mean) / deviation
+
+
+def caffe(pixels: Float[ndarray, "n h w 3"]) -> Float[ndarray, "n h w 3"]:
+    """Put blue first and subtract ImageNet's mean, without scaling (Keras's mode 'caffe')."""
+    return np.ascontiguousarray(pixels[..., ::-1] - np.float32(IMAGENET_MEAN_BGR_255))
+
+
+def tf(pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w c"]:
+    """Scale to −1 ... 1 (Keras's mode 'tf')."""
+    return pixels / np.float32(127.5) - np.float32(1)
+
+
+def unit(pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w c"]:
+    """Scale to 0 ... 1."""
+    return pixels / np.float32(255)
+
+
+def none(pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w c"]:
+    """Leave 0 ... 255 as it is: the network scales for itself."""
+    return pixels.copy()
+
+
+MODES: dict[str, Callable[[ndarray], ndarray]] = {
+    "caffe": caffe,
+    "tf": tf,
+    "torch": Normalize(IMAGENET_MEAN, IMAGENET_DEVIATION),
+    "unit": unit,
+    "none": none,
+}
+"""The named ways; 'caffe', 'tf' and 'torch' are those of keras.applications, number for number."""
+
+
+def preprocess_named(name: str) -> Callable[[ndarray], ndarray]:
+    """Return the way of that name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if name in MODES:
+        return MODES[name]
+    near = nearest_names(name, MODES, count=1)
+    raise OptionError(
+        f"There is no preprocessing '{name}'"
+        + (f"; the nearest name is {near}" if near else "")
+        + f". Choose one of {', '.join(MODES)}, or give a function of the pixels."
+    )
+
+
+def preprocess_pixels(
+    pixels: UInt8[ndarray, "n h w 3"],
+    preprocess: Preprocess,
+    *,
+    channels: int,
+    network: str,
+) -> Float[ndarray, "n h w c"]:
+    """Return photos in the network's own input range, as it takes them: grey or in colour.
+
+    A network of one channel gets the photo's luminance (L = 0.299 R + 0.587 G + 0.114 B).
+
+    Args:
+        pixels: photos, fitted to the input size.
+        preprocess: a name out of MODES, or a function.
+        channels: how many the network takes; other than 1 or 3 only for a function of one's own.
+        network: its name, for error messages.
+
+    Raises:
+        OptionError: the way needs colours and the network is grey; or a function returned
+            something else than one image of the network's channels per photo.
+    """
+    values = (luminance(pixels) if channels == 1 else pixels).astype(np.float32)
+    if isinstance(preprocess, str):
+        way = preprocess_named(preprocess)
+        if channels not in (1, 3):
+            raise OptionError(
+                f"'{network}' takes {channels} channels, and photos have 1 or 3. Give "
+                f"preprocess a function that makes {channels} channels out of red, green and blue."
+            )
+        if channels == 1 and preprocess in ("caffe", "torch"):
+            raise OptionError(
+                f"preprocess '{preprocess}' is made for colour photos, and '{network}' takes "
+                "grey ones. Choose tf, unit or none, or give a function of the pixels."
+            )
+        return way(values)
+    prepared = np.asarray(preprocess(values))
+    wanted = (*values.shape[:3], channels)
+    if prepared.shape != wanted:
+        raise OptionError(
+            f"The preprocessing of '{network}' returned an array of shape {prepared.shape} for "
+            f"photos of shape {values.shape}; the network takes {wanted}. Make it return the "
+            "batch, channels last."
+        )
+    return np.ascontiguousarray(prepared, dtype=np.float32)
+
+
+def luminance(pixels: UInt8[ndarray, "n h w 3"]) -> UInt8[ndarray, "n h w 1"]:
+    """Return the brightness of colour pixels, rounded as Pillow's mode 'L' does.
+
+        L = 0.299 R + 0.587 G + 0.114 B
+
+    Source:
+        ITU-R BT.601-7, section 2.5.1.
+    """
+    weights: Sequence[int] = (19595, 38470, 7471)  # Pillow's fixed-point numbers, of 65536
+    total = (pixels.astype(np.uint32) * np.uint32(weights)).sum(axis=-1, keepdims=True)
+    return ((total + 0x8000) >> 16).astype(np.uint8)
