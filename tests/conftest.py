@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from jaxtyping import install_import_hook
 
-install_import_hook("seewhy", "beartype.beartype").install()
+install_import_hook("seewhy", "beartype.beartype")

@@ -1,0 +1,81 @@
+"""What shows through an occluding window: a picture in the photo's own colours.
+
+Axes: h row, w column. Pictures are uint8 RGB, as the photo; the network's own preprocessing turns
+them into what `occlusion` takes as `filled`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, ImageColor, ImageFilter
+
+from seewhy.errors import OptionError
+
+Fill = str | int | Sequence[int] | Callable[[ndarray], ndarray]
+"""'mean' (the photo's mean colour), 'grey', 'blur', a colour by name ('black', 'red', '#ff8000'),
+a grey value, the values of red, green and blue (0 to 255), or a function from the photo's pixels to
+a picture of the same size."""
+
+
+def fill_picture(pixels: UInt8[ndarray, "h w 3"], fill: Fill = "mean") -> UInt8[ndarray, "h w 3"]:
+    """Make the picture that shows through the windows.
+
+    Args:
+        pixels: the photo, fitted to the network's input size.
+        fill: see `Fill`. 'blur' is a Gaussian whose σ is a 16th of the photo's shorter side
+            (14 of 224 pixels): the colours stay, what they belong to is gone.
+
+    Raises:
+        OptionError: an unknown name, a colour of another length than 3 or outside 0 to 255, or a
+            function that returns something else than such a picture.
+    """
+    if callable(fill):
+        return _called(pixels, fill)
+    if fill == "blur":
+        blurred = ImageFilter.GaussianBlur(min(pixels.shape[:2]) / 16)
+        return np.asarray(Image.fromarray(pixels).filter(blurred))
+    colour = np.asarray(_colour(pixels, fill), np.uint8)
+    return np.broadcast_to(colour, pixels.shape).copy()
+
+
+def _colour(pixels: UInt8[ndarray, "h w 3"], fill: str | int | Sequence[int]) -> Sequence[int]:
+    if isinstance(fill, str):
+        if fill == "mean":
+            return [round(value) for value in pixels.mean(axis=(0, 1)).tolist()]
+        if fill == "grey":
+            return (128, 128, 128)
+        try:
+            return ImageColor.getrgb(fill)[:3]
+        except ValueError as error:
+            raise OptionError(
+                f"fill {fill!r} is unknown. Choose 'mean', 'grey', 'blur', a colour such as "
+                "'black' or '#ff8000', a grey value, or three values for red, green and blue."
+            ) from error
+    values = [fill] * 3 if isinstance(fill, int | np.integer) else list(fill)
+    if len(values) != 3:
+        raise OptionError(
+            f"fill {fill!r} has {len(values)} values. Give one grey value, or three for red, green "
+            "and blue, each from 0 to 255."
+        )
+    if not all(isinstance(value, int | np.integer) and 0 <= value <= 255 for value in values):
+        raise OptionError(
+            f"fill {fill!r} is no colour. Give one grey value, or three for red, green and blue, "
+            "each a whole number from 0 to 255."
+        )
+    return values
+
+
+def _called(
+    pixels: UInt8[ndarray, "h w 3"], fill: Callable[[ndarray], ndarray]
+) -> UInt8[ndarray, "h w 3"]:
+    picture = np.asarray(fill(pixels.copy()))
+    if picture.shape != pixels.shape or picture.dtype != np.uint8:
+        raise OptionError(
+            f"the fill function returned {picture.dtype} of shape {picture.shape} for a photo of "
+            f"shape {pixels.shape}. It must return a uint8 picture of the photo's shape."
+        )
+    return picture

@@ -1,0 +1,288 @@
+"""Occlusion: cover a patch of the image, and watch what dips.
+
+Axes: m window or copy, t target (class), r row of positions, q column of positions, h row,
+w column, c channel, k channel of the feature maps.
+Images are in the network's own input range; what shows through a window is a picture in that range
+too (`seewhy.methods.fills` makes one in the photo's own colours).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from seewhy.errors import OptionError, SeewhyWarning
+from seewhy.methods.base import Probed, Progress, Score, no_progress
+from seewhy.methods.occlusion_cost import default_batch_size, occlusion_copies
+from seewhy.methods.windows import Size, Windows, mean_over_windows, place_windows
+
+Sweep = Callable[[Int[ndarray, "m 4"]], Float[ndarray, "m t"]]
+"""A faster way to the same scores: from the windows themselves, without copies of the image."""
+
+Reduction = str | Callable[[Float[ndarray, "m k"]], Float[ndarray, " m"]]
+"""How the channels' drops become one number: a name in `REDUCTIONS`, or a function."""
+
+REDUCTIONS: Mapping[str, Callable[[Float[ndarray, "m k"]], Float[ndarray, " m"]]] = (
+    MappingProxyType(
+        {
+            "max": lambda drops: drops.max(axis=1),
+            "mean": lambda drops: drops.mean(axis=1),
+            "norm": lambda drops: np.sqrt(np.square(drops).mean(axis=1)),
+        }
+    )
+)
+"""`max`: the channel that lost most; `mean`: all alike; `norm`: the root mean square change, up or
+down."""
+
+
+def occlusion(
+    image: Float[ndarray, "h w c"],
+    score: Score,
+    *,
+    patch: Size | list[int | float] | None = None,
+    stride: Size | None = None,
+    filled: Float[ndarray, "_h _w _c"] | None = None,
+    sweep: Sweep | None = None,
+    batch_size: int | None = None,
+    progress: Progress = no_progress,
+) -> Probed:
+    """Show where the score falls when a patch of the image is covered.
+
+        drop[m]   = score(image) − score(image with window m covered)
+        map[h, w] = mean of drop[m] over the windows m that cover the pixel (h, w)
+
+    The windows cover the image exactly: the last one of a row or column is shifted to end at the
+    edge. Copies are made a batch at a time in one buffer, so memory does not grow with them.
+
+    Args:
+        image: one image, in the network's own input range.
+        score: the explained values of m copies; all classes are read from the same sweep.
+        patch: the window: pixels (int), a share of the image (0 < float < 1), or one of them for
+            each of (height, width); a seventh of the image by default. A list of sizes makes one
+            sweep for each, see Returns.
+        stride: the step between windows, likewise; half the window by default.
+        filled: the picture that shows through the windows; by default each channel's mean over
+            the image.
+        sweep: answers all windows [x0, y0, x1, y1] in place of the copies.
+        batch_size: how many copies at a time; chosen by memory by default.
+        progress: called with (done, total) copies after every batch; one copy is the image itself.
+
+    Returns:
+        `maps`: the mean drop, positive where the patch speaks for the class, in units of the score;
+        NaN where no window comes. `extras`: 'grid' (t, r, q), the drop at each position, and
+        'windows' (m, 4), all windows in the grid's order. For a list of sizes `maps` is the mean of
+        their maps, and `extras` are 'patch_maps' (p, t, h, w) and 'patches' (p, 2).
+
+    Raises:
+        OptionError: a patch larger than the image, a size that is not positive, a `filled` of
+            another shape, or a score that returns another number of rows than it was given.
+
+    Source:
+        Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks*, ECCV 2014,
+        section 4.2 (arXiv:1311.2901). Differs from the paper: it plots the score itself over the
+        patch's position; here it is the drop, and pixels under several windows get their mean.
+    """
+    if isinstance(patch, list):
+        return _occlusion_at_sizes(image, score, patch, stride, filled, sweep, batch_size, progress)
+    windows = place_windows((image.shape[0], image.shape[1]), patch, stride)
+    _warn_of_gaps(windows)
+    if sweep is None:
+        clean, covered = _score_copies(image, score, filled, windows, batch_size, progress)
+    else:
+        clean = np.asarray(score(np.array(image[None])), np.float64)[0]
+        covered = np.asarray(sweep(windows.boxes), np.float64)
+        _check_rows("sweep", covered, len(windows.boxes))
+        progress(len(covered) + 1, len(covered) + 1)
+    return _probed(clean - covered, windows)
+
+
+def feature_map_occlusion(
+    image: Float[ndarray, "h w c"],
+    features: Callable[[Float[ndarray, "m h w c"]], Float[ndarray, "m ... k"]],
+    *,
+    reduction: Reduction = "max",
+    patch: Size | list[int | float] | None = None,
+    stride: Size | None = None,
+    filled: Float[ndarray, "_h _w _c"] | None = None,
+    batch_size: int | None = None,
+    progress: Progress = no_progress,
+) -> Probed:
+    """Show where covering a patch takes most away from a layer's feature maps; needs no class.
+
+        drop[m] = reduction over k of (mean over i, j of A(image)[i, j, k] − A(image with window m
+                  covered)[i, j, k])
+
+    Args:
+        image: one image, in the network's own input range.
+        features: the layer's output A for m copies: maps, or vectors (taken as they are).
+        reduction: over the channels: 'max', 'mean', 'norm', or a function (m k) -> (m).
+        patch: as for `occlusion`; so are `stride`, `filled`, `batch_size` and `progress`.
+
+    Returns:
+        As `occlusion`, with a single target (t = 1).
+
+    Raises:
+        OptionError: as `occlusion`, and for an unknown reduction.
+    """
+    if isinstance(reduction, str) and reduction not in REDUCTIONS:
+        raise OptionError(
+            f"reduction {reduction!r} is unknown. Choose one of {', '.join(REDUCTIONS)}, or give a "
+            "function from the channels' drops (windows, channels) to one number per window."
+        )
+    reduce = REDUCTIONS[reduction] if isinstance(reduction, str) else reduction
+    clean: list[Float[ndarray, " k"]] = []
+
+    def dip(copies: Float[ndarray, "m h w c"]) -> Float[ndarray, "m 1"]:
+        answers = np.asarray(features(copies), np.float64)
+        means = answers.reshape(len(answers), -1, answers.shape[-1]).mean(axis=1)
+        if not clean:  # the first copy of a sweep is the clean image
+            clean.append(means[0])
+        return -reduce(clean[0] - means)[:, None]
+
+    return occlusion(
+        image,
+        dip,
+        patch=patch,
+        stride=stride,
+        filled=filled,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def occluded_copies(
+    image: Float[ndarray, "h w c"],
+    filled: Float[ndarray, "h w c"],
+    windows: Int[ndarray, "m 4"],
+) -> Iterator[Float[ndarray, "h w c"]]:
+    """Make one copy of the image for each window, with `filled` showing through it."""
+    for x0, y0, x1, y1 in windows:
+        copy = np.array(image)
+        copy[y0:y1, x0:x1] = filled[y0:y1, x0:x1]
+        yield copy
+
+
+def _score_copies(
+    image: Float[ndarray, "h w c"],
+    score: Score,
+    filled: Float[ndarray, "_h _w _c"] | None,
+    windows: Windows,
+    batch_size: int | None,
+    progress: Progress,
+) -> tuple[Float[ndarray, " t"], Float[ndarray, "m t"]]:
+    """Score the clean image and every occluded copy, a batch at a time in one buffer.
+
+    The copies are shared out evenly, and a last batch that is a few short is filled up: a network
+    that is compiled per shape is compiled once.
+    """
+    filled = _filled(image, filled)
+    boxes = windows.boxes
+    total = len(boxes) + 1
+    if batch_size is None:
+        batch_size = default_batch_size(image.shape)
+    if batch_size < 1:
+        raise OptionError(f"batch_size {batch_size} is too small. Give 1 or more, or leave it out.")
+    batches = -(-total // batch_size)
+    buffer = np.empty((-(-total // batches), *image.shape), np.float32)
+    answers = []
+    for start in range(0, total, len(buffer)):
+        buffer[:] = image  # all of it: a network may have changed its input in place
+        stop = min(start + len(buffer), total)
+        for copy, (x0, y0, x1, y1) in zip(
+            buffer[1 if start == 0 else 0 :], boxes[max(start - 1, 0) : stop - 1], strict=False
+        ):
+            copy[y0:y1, x0:x1] = filled[y0:y1, x0:x1]
+        rows = np.array(score(buffer), np.float64)
+        _check_rows("score", rows, len(buffer))
+        answers.append(rows[: stop - start])
+        progress(stop, total)
+    scores = np.concatenate(answers)
+    return scores[0], scores[1:]
+
+
+def _occlusion_at_sizes(
+    image: Float[ndarray, "h w c"],
+    score: Score,
+    patches: list[int | float],
+    stride: Size | None,
+    filled: Float[ndarray, "_h _w _c"] | None,
+    sweep: Sweep | None,
+    batch_size: int | None,
+    progress: Progress,
+) -> Probed:
+    """Sweep once per patch size; a heatmap that changes with the size is to be read with care."""
+    if not patches:
+        raise OptionError("patch is an empty list. Give at least one size.")
+    total = occlusion_copies(image.shape, patch=patches, stride=stride)
+    done = 0
+    maps, sizes = [], []
+    for patch in patches:
+        before = done
+
+        def step(done_here: int, total_here: int, before: int = before) -> None:
+            progress(before + done_here, total)
+
+        probed = occlusion(
+            image,
+            score,
+            patch=patch,
+            stride=stride,
+            filled=filled,
+            sweep=sweep,
+            batch_size=batch_size,
+            progress=step,
+        )
+        done += len(probed.extras["windows"]) + 1
+        maps.append(probed.maps)
+        sizes.append(place_windows((image.shape[0], image.shape[1]), patch, stride).patch)
+    stacked = np.stack(maps)
+    return Probed(
+        maps=stacked.mean(axis=0), extras={"patch_maps": stacked, "patches": np.array(sizes)}
+    )
+
+
+def _probed(drops: Float[ndarray, "m t"], windows: Windows) -> Probed:
+    grid = drops.T.reshape(-1, *windows.shape)
+    return Probed(
+        maps=mean_over_windows(grid, windows),
+        extras={"grid": grid.astype(np.float32), "windows": windows.boxes},
+    )
+
+
+def _filled(
+    image: Float[ndarray, "h w c"], filled: Float[ndarray, "_h _w _c"] | None
+) -> Float[ndarray, "h w c"]:
+    if filled is None:
+        mean = image.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        return np.broadcast_to(mean, image.shape)
+    if filled.shape != image.shape:
+        raise OptionError(
+            f"the filling picture is {' × '.join(map(str, filled.shape))} and the image "
+            f"{' × '.join(map(str, image.shape))} (height × width × channels). Make it of the "
+            "image's own size."
+        )
+    return filled
+
+
+def _check_rows(name: str, rows: ndarray, expected: int) -> None:
+    if rows.ndim != 2 or len(rows) != expected:
+        raise OptionError(
+            f"{name} returned an array of shape {rows.shape} for {expected} copies. It must return "
+            "one row per copy and one column per explained class."
+        )
+
+
+def _warn_of_gaps(windows: Windows) -> None:
+    if windows.stride[0] > windows.patch[0] or windows.stride[1] > windows.patch[1]:
+        warnings.warn(
+            f"the stride {windows.stride[0]} × {windows.stride[1]} is larger than the patch "
+            f"{windows.patch[0]} × {windows.patch[1]} (height × width in pixels): pixels between "
+            "the windows are not tested and stay empty in the map.",
+            SeewhyWarning,
+            stacklevel=3,
+        )
