@@ -1,0 +1,236 @@
+"""Carry a heatmap from the layer's grid to the photo's pixels, and scale it for display.
+
+Axes: h row and w column of a map; H row and W column of what it is carried to.
+NaN means "nothing was asked here": it stays NaN, and its neighbours are not touched by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from seewhy.errors import NotFinite, OptionError
+
+KEYS = -0.75
+"""The parameter a of the cubic kernel: OpenCV's and PyTorch's choice (Pillow, TensorFlow: −0.5)."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which part of the photo the network saw.
+
+    Attributes:
+        box: (x0, y0, x1, y1) in pixels of the photo, edges, not centres: a whole photo is
+            (0, 0, width, height). It reaches beyond the photo where the fit had to pad.
+    """
+
+    box: tuple[float, float, float, float]
+
+
+def resize_map(
+    heatmap: Float[ndarray, "*batch h w"], size: tuple[int, int], *, interpolation: str = "linear"
+) -> Float[ndarray, "*batch H W"]:
+    """Resize maps to `size` by interpolation between the centres of their cells.
+
+    Row y of the result reads the map at (y + 0.5) · h / H − 0.5, held within its edges, and
+    columns likewise ("half-pixel centres"). Linear is cv2 INTER_LINEAR and torch
+    `align_corners=False`; cubic is cv2 INTER_CUBIC and torch bicubic, which may overshoot the
+    map's own range. A smaller size is interpolated in the same way, without averaging.
+
+    Args:
+        heatmap: one map, or any number of them in leading axes.
+        size: (height, width) of the result.
+        interpolation: "linear" or "cubic".
+
+    Returns:
+        The maps in float32, in their own scale and sign. A pixel whose nearest cell is NaN is
+        NaN; next to NaN, the cells that are there are weighed by themselves, linearly.
+
+    Raises:
+        OptionError: no such interpolation, or a size that is not positive.
+    """
+    if min(size) < 1:
+        raise OptionError(
+            f"a map cannot be resized to {size[0]}×{size[1]}. Give a height and width of 1 or more."
+        )
+    h, w = heatmap.shape[-2:]
+    rows = (np.arange(size[0]) + 0.5) * (h / size[0]) - 0.5
+    columns = (np.arange(size[1]) + 0.5) * (w / size[1]) - 0.5
+    return _sample(heatmap, rows, columns, interpolation)
+
+
+def heatmap_on_photo(
+    heatmap: Float[ndarray, "h w"],
+    placement: Placement,
+    size: tuple[int, int],
+    *,
+    interpolation: str = "linear",
+) -> Float[ndarray, "H W"]:
+    """Carry a map back to the photo's own pixels, to where the network looked.
+
+    Args:
+        heatmap: what the method returned, at any resolution.
+        placement: the part of the photo that the map covers, as `fit_photo` returns it.
+        size: (height, width) of the photo.
+        interpolation: "linear" or "cubic", as in `resize_map`.
+
+    Returns:
+        float32 in the map's own scale and sign; NaN where a pixel's centre lies outside the part
+        that the network saw.
+
+    Raises:
+        OptionError: no such interpolation.
+    """
+    x0, y0, x1, y1 = placement.box
+    h, w = heatmap.shape
+    rows = (np.arange(size[0]) + 0.5 - y0) * (h / (y1 - y0)) - 0.5
+    columns = (np.arange(size[1]) + 0.5 - x0) * (w / (x1 - x0)) - 0.5
+    seen_rows, seen_columns = _within(rows, h), _within(columns, w)
+    placed = np.full(size, np.nan, dtype=np.float32)
+    placed[seen_rows, seen_columns] = _sample(
+        heatmap, rows[seen_rows], columns[seen_columns], interpolation
+    )
+    return placed
+
+
+def scale_map(heatmap: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
+    """Scale a map for display: divide by its exact maximum; negatives become 0.
+
+    There is no epsilon: the faintest map shows as bright as the strongest one.
+
+    Returns:
+        float32 in 0..1 with a maximum of exactly 1, NaN where the map is NaN; all zero where
+        nothing is positive (`is_empty`).
+
+    Raises:
+        NotFinite: the map holds infinity.
+    """
+    positive = np.maximum(heatmap.astype(np.float64), 0.0)  # keeps NaN
+    peak = _peak(positive)
+    return (positive / peak if peak > 0 else positive).astype(np.float32)
+
+
+def scale_signed_map(heatmap: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
+    """Scale a signed map for display: divide by its largest magnitude, so that 0 stays 0.
+
+    Returns:
+        float32 in −1..1 whose largest magnitude is exactly 1, NaN where the map is NaN; all zero
+        where the map is.
+
+    Raises:
+        NotFinite: the map holds infinity.
+    """
+    values = heatmap.astype(np.float64)
+    peak = _peak(np.abs(values))
+    return (values / peak if peak > 0 else values).astype(np.float32)
+
+
+def is_empty(heatmap: Float[ndarray, "*shape"]) -> bool:
+    """Return True for a map in which nothing is positive: there is nothing to show.
+
+    Of a signed map, ask for its magnitude: `is_empty(np.abs(heatmap))`.
+    """
+    return not bool(np.any(heatmap > 0))  # NaN is not positive
+
+
+def _peak(values: Float[ndarray, "*shape"]) -> float:
+    """Return the largest value that is not NaN, 0 where there is none."""
+    if np.isinf(values).any():
+        raise NotFinite(
+            "the map holds infinity and cannot be scaled for display. The network or the method "
+            "overflowed: try float32 weights, or another layer."
+        )
+    return float(np.max(values, initial=0.0, where=~np.isnan(values)))
+
+
+def _within(positions: Float[ndarray, " m"], cells: int) -> slice:
+    """Return which positions lie in one of the cells, whose edges are −0.5 and cells − 0.5."""
+    inside = np.flatnonzero((positions >= -0.5) & (positions <= cells - 0.5))
+    return slice(inside[0], inside[-1] + 1) if inside.size else slice(0, 0)
+
+
+def _sample(
+    heatmap: Float[ndarray, "*batch h w"],
+    rows: Float[ndarray, " H"],
+    columns: Float[ndarray, " W"],
+    interpolation: str,
+) -> Float[ndarray, "*batch H W"]:
+    """Read maps at every pair of fractional row and column, NaN kept apart."""
+    if interpolation not in ("linear", "cubic"):
+        raise OptionError(
+            f"a map cannot be interpolated by '{interpolation}'. Choose 'linear' or 'cubic'."
+        )
+    missing = np.isnan(heatmap)
+    if not missing.any():
+        return _interpolate(heatmap, rows, columns, interpolation)
+    present = _interpolate((~missing).astype(np.float32), rows, columns, "linear")
+    sampled = _interpolate(np.where(missing, 0.0, heatmap), rows, columns, "linear")
+    nearest_row = np.clip(np.floor(rows + 0.5), 0, heatmap.shape[-2] - 1).astype(np.intp)
+    nearest_column = np.clip(np.floor(columns + 0.5), 0, heatmap.shape[-1] - 1).astype(np.intp)
+    unknown = missing[..., nearest_row[:, None], nearest_column]
+    unknown |= present == 0
+    sampled = np.where(unknown, np.float32(np.nan), sampled / np.where(unknown, 1, present))
+    if interpolation == "cubic":
+        cubic = _interpolate(heatmap, rows, columns, "cubic")
+        sampled = np.where(np.isnan(cubic), sampled, cubic)
+    return sampled
+
+
+def _interpolate(
+    heatmap: Float[ndarray, "*batch h w"],
+    rows: Float[ndarray, " H"],
+    columns: Float[ndarray, " W"],
+    interpolation: str,
+) -> Float[ndarray, "*batch H W"]:
+    """Read maps at every pair of row and column: first along columns, then along rows."""
+    cells, weights = _taps(columns, heatmap.shape[-1], interpolation)
+    across = np.zeros((*heatmap.shape[:-1], columns.size))
+    for cell, weight in zip(cells, weights, strict=True):
+        across += heatmap[..., cell] * weight
+    # Whole rows of few cells become whole rows of many: float32 from here on, for memory.
+    across = across.astype(np.float32)
+    cells, weights = _taps(rows, heatmap.shape[-2], interpolation)
+    sampled = np.zeros((*heatmap.shape[:-2], rows.size, columns.size), dtype=np.float32)
+    for cell, weight in zip(cells, weights.astype(np.float32), strict=True):
+        tap = across[..., cell, :]
+        tap *= weight[:, None]
+        sampled += tap
+    return sampled
+
+
+def _taps(
+    positions: Float[ndarray, " m"], cells: int, interpolation: str
+) -> tuple[Int[ndarray, "taps m"], Float[ndarray, "taps m"]]:
+    """Return which cells each position reads, and with what weights.
+
+    Linear, at the distance t from the cell before: 1 − t and t. Cubic: Keys's kernel W(t), with
+    a = KEYS, of the two cells before and the two after.
+
+    Source:
+        Keys, *Cubic convolution interpolation for digital image processing*, IEEE TASSP 1981,
+        equation 15 with a free.
+    """
+    if interpolation == "linear":
+        positions = np.clip(positions, 0, cells - 1)
+    before = np.floor(positions)
+    t = positions - before
+    if interpolation == "linear":
+        offsets, weights = np.array([0, 1]), np.stack([1 - t, t])
+    else:
+        offsets = np.array([-1, 0, 1, 2])
+        weights = np.stack([_far(t + 1), _near(t), _near(1 - t), _far(2 - t)])
+    taps = np.clip(before.astype(np.intp) + offsets[:, None], 0, cells - 1)
+    return taps, weights
+
+
+def _near(t: Float[ndarray, " m"]) -> Float[ndarray, " m"]:
+    """W(t) for t ≤ 1: (a + 2) t³ − (a + 3) t² + 1."""
+    return np.asarray(((KEYS + 2) * t - (KEYS + 3)) * t * t + 1)
+
+
+def _far(t: Float[ndarray, " m"]) -> Float[ndarray, " m"]:
+    """W(t) for 1 < t < 2: a t³ − 5a t² + 8a t − 4a."""
+    return np.asarray(((KEYS * t - 5 * KEYS) * t + 8 * KEYS) * t - 4 * KEYS)
