@@ -1,0 +1,256 @@
+"""What every adapter checks, and says, in the same words: layers, images, targets, finite numbers.
+
+Axes: n image, t target, h row, w column, c channel. Numpy only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from seewhy.errors import (
+    LayerError,
+    ModelError,
+    NotACamNetwork,
+    NotFinite,
+    PhotoError,
+    TargetError,
+    UnknownLayer,
+    nearest_names,
+)
+from seewhy.networks.base import INPUT, SCORES, Layer, Targets, Top, Units
+
+_CONVOLUTION = re.compile(r"(Depthwise|Separable|Lazy)?Conv\dd(Transpose)?", re.IGNORECASE)
+
+
+def unknown_layer(network: str, layer: str, layers: Sequence[Layer]) -> UnknownLayer:
+    """Say that a network has no such layer, how many convolutions it has, and what is near."""
+    count = sum(_CONVOLUTION.fullmatch(known.kind) is not None for known in layers)
+    names = [known.name for known in layers]
+    ends = [name for name in names if re.split(r"[/.]", name)[-1] == layer]
+    near = nearest_names(layer, ends or names)
+    message = f"'{network}' has no layer '{layer}'. It has {count or 'no'} convolution"
+    message += "" if count == 1 else "s"
+    if near:
+        message += "; the nearest names are " if " and " in near else "; the nearest name is "
+        message += f"{near}. Choose one, or list them: seewhy layers {network}"
+    else:
+        message += f". List the layers: seewhy layers {network}"
+    return UnknownLayer(message)
+
+
+def check_layer(network: str, layer: str, layers: Sequence[Layer]) -> None:
+    """Raise LayerError unless the layer is called exactly once and answers with one tensor."""
+    found = next((known for known in layers if known.name == layer), None)
+    calls = 0 if found is None else found.calls
+    if calls != 1:
+        what = "is not called" if calls == 0 else f"is called {calls} times"
+        raise LayerError(
+            f"'{layer}' {what} when '{network}' runs; only a layer that is called once has one "
+            f"map to explain. Choose another, or list them: seewhy layers {network}"
+        )
+    if found is not None and not found.shape:
+        raise LayerError(
+            f"'{layer}' of '{network}' does not answer with one tensor per batch of images. "
+            f"Choose another, or list them: seewhy layers {network}"
+        )
+
+
+def not_on_the_way(network: str, layer: str) -> LayerError:
+    """Say that the explained values do not depend on a layer."""
+    return LayerError(
+        f"What is explained of '{network}' does not depend on '{layer}': it is not on the way "
+        f"there. Choose a layer that is, or list them: seewhy layers {network}"
+    )
+
+
+def no_relu(network: str, activations: Iterable[str]) -> LayerError:
+    """Say that guided backpropagation finds no ReLU, and which activations there are."""
+    found = ", ".join(dict.fromkeys(activations)) or "none"
+    return LayerError(
+        f"guided backpropagation needs ReLUs, and '{network}' has none on its way; the "
+        f"activations found: {found}. Use a method without 'guided', such as saliency"
+    )
+
+
+def not_a_cam_network(network: str, layer: str, behind: Sequence[Layer]) -> NotACamNetwork:
+    """Say what stands behind a layer where CAM needs pooling and one linear map."""
+    named = [f"{known.name} ({known.kind})" for known in behind]
+    if len(named) > 8:
+        named = [*named[:4], f"{len(named) - 7} more", *named[-3:]]
+    listed = " and ".join(filter(None, [", ".join(named[:-1]), *named[-1:]])) or "no layers"
+    return NotACamNetwork(
+        "CAM needs global average pooling and one linear map, and nothing else, behind the "
+        f"layer; behind '{layer}' of '{network}': {listed}. Use Grad-CAM, which explains any "
+        "network"
+    )
+
+
+def no_map(network: str) -> LayerError:
+    """Say that a network has no layer with rows and columns."""
+    return LayerError(
+        f"'{network}' has no layer with a spatial map, one with more than one row or column, "
+        f"that is called once; list its layers: seewhy layers {network}"
+    )
+
+
+def check_images(
+    network: str, images: Float[ndarray, "n h w c"], shape: tuple[int | None, int | None, int]
+) -> None:
+    """Raise PhotoError unless the images have the size and the channels that a network takes."""
+    if len(images) == 0:
+        raise PhotoError(f"'{network}' was given no image. Give at least one")
+    given = images.shape[1:]
+    if any(want not in (None, have) for want, have in zip(shape, given, strict=True)):
+        height, width, channels = ("any" if side is None else str(side) for side in shape)
+        raise PhotoError(
+            f"'{network}' takes images of {height}×{width} pixels with {channels} channels "
+            f"(height×width), not of {given[0]}×{given[1]} with {given[2]}. Fit them first"
+        )
+
+
+def check_input_shape(
+    network: str,
+    found: tuple[int | None, int | None, int | None],
+    size: tuple[int, int] | None,
+    channels: int | None,
+) -> tuple[int | None, int | None, int]:
+    """Join what a model says about its images with what the user says.
+
+    Args:
+        network: the network's name, for messages.
+        found: height, width and channels as the model tells them; None where it does not.
+        size: height and width, as the user gave them.
+        channels: as the user gave them.
+
+    Returns:
+        Height and width, None where any will do, and channels.
+
+    Raises:
+        ModelError: they contradict each other, or nobody tells the channels.
+    """
+    given = (*(size or (None, None)), channels)
+    for said, has in zip(given, found, strict=True):
+        if said is not None and has is not None and said != has:
+            raise ModelError(
+                f"'{network}' takes images of height, width and channels {found}, not {given}. "
+                "Leave size and channels out, or give those of the network"
+            )
+    depth = found[2] if found[2] is not None else channels
+    if depth is None:
+        raise ModelError(
+            f"'{network}' does not tell which images it takes. Give size=(height, width) and "
+            "channels=3 for colour or 1 for grey"
+        )
+    return found[0], found[1], depth
+
+
+def check_targets(
+    network: str,
+    targets: Targets,
+    *,
+    images: int,
+    classes: int | None,
+    output_shape: tuple[int, ...] = (),
+    unit_channels: int | None = None,
+) -> None:
+    """Raise TargetError unless the targets fit the number of images and the network.
+
+    Args:
+        network: the network's name, for messages.
+        targets: as the verbs take them.
+        images: how many images there are.
+        classes: how many classes the network has, None for none.
+        output_shape: of the network per image, for the message where there are no classes.
+        unit_channels: how many channels the layer of `Units` has.
+    """
+    if isinstance(targets, Units):
+        _check_units(targets, images, unit_channels)
+        return
+    if callable(targets):
+        return
+    if classes is None:
+        shape = f"the shape {output_shape} per image" if output_shape else "several parts"
+        raise TargetError(
+            f"'{network}' has no classes: its output has {shape}, not one row of "
+            "scores. Give a callable as target"
+        )
+    if isinstance(targets, Top):
+        if targets.count < 1:
+            raise TargetError(f"the {targets.count} best classes were asked for. Ask for 1 or more")
+        return
+    _check_classes(network, targets, images, classes)
+
+
+def _check_classes(network: str, targets: Int[ndarray, "m t"], images: int, classes: int) -> None:
+    if len(targets) != images:
+        raise TargetError(
+            f"{len(targets)} lists of classes were given for {images} images. Give one list for "
+            "each image"
+        )
+    if targets.shape[1] == 0:
+        raise TargetError("an empty list of classes was given. Name at least one class")
+    wrong = targets[(targets < 0) | (targets >= classes)]
+    if wrong.size:
+        raise TargetError(
+            f"'{network}' has no class {wrong[0]}: it has {classes} classes, 0 to {classes - 1}"
+        )
+
+
+def _check_units(targets: Units, images: int, channels: int | None) -> None:
+    if len(targets.channels) != images:
+        raise TargetError(
+            f"{len(targets.channels)} channels of '{targets.layer}' were given for {images} "
+            "images. Give one channel for each image"
+        )
+    if channels is None:
+        return
+    wrong = targets.channels[(targets.channels < 0) | (targets.channels >= channels)]
+    if wrong.size:
+        raise TargetError(
+            f"'{targets.layer}' has no channel {wrong[0]}: it has {channels} channels, 0 to "
+            f"{channels - 1}"
+        )
+
+
+def check_one_per_image(shape: Sequence[int | None], images: int | None) -> None:
+    """Raise TargetError unless a target's answer has the shape (n,).
+
+    Args:
+        shape: of the answer.
+        images: n; None where it is not known while a function is traced.
+    """
+    fits = len(shape) == 1 and (images is None or shape[0] is None or shape[0] == images)
+    if not fits:
+        given = ", ".join("n" if side is None else str(side) for side in shape)
+        given += "," if len(shape) == 1 else ""
+        raise TargetError(
+            f"the target returned an array of the shape ({given}); it must return one number per "
+            f"image: the shape ({'n' if images is None else images},)"
+        )
+
+
+def check_finite(network: str, arrays: Mapping[str, ndarray | None]) -> None:
+    """Raise NotFinite where an array holds NaN or infinity.
+
+    Args:
+        network: the network's name, for the message.
+        arrays: by what they are, for the message: "scores", "gradients at 'conv5'".
+    """
+    for what, array in arrays.items():
+        if array is None or np.isfinite(array).all():
+            continue
+        kind = "NaN" if np.isnan(array).any() else "infinity"
+        raise NotFinite(
+            f"{kind} came out of '{network}', in its {what}. Check the images' range (the "
+            "preprocessing) and the network's weights"
+        )
+
+
+def is_name(layer: str) -> bool:
+    """True for what names a layer of the network itself, not the input or the scores."""
+    return layer not in (INPUT, SCORES)
