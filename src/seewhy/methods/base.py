@@ -72,6 +72,8 @@ class Method:
         cost: in words, in forward (F) and backward (B) passes: "1 F + 1 B per class".
         copies: for probes, how many copies are asked, at most: f(shape (h, w, c), **options), where
             the shape is the photo's, but the layer's for "score and activations" and "suffix".
+        from_minimum: True where a map stands on a floor that says nothing (RISE: the mean score),
+            so that pictures show it from its minimum, not from 0.
     """
 
     name: str
@@ -82,3 +84,4 @@ class Method:
     summary: str
     cost: str
     copies: Callable[..., int] | None = None
+    from_minimum: bool = False

@@ -1,0 +1,50 @@
+"""Maps of several layers, made one.
+
+Axes: n image, h row, w column; each layer has its own h and w.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.errors import OptionError
+from seewhy.maps import resize_map
+from seewhy.methods.precision import as_float32, quotient
+
+
+def fuse_layers(maps: Sequence[Float[ndarray, "n h w"]]) -> Float[ndarray, "n H W"]:
+    """Average the maps of several layers, each resized to the largest and scaled.
+
+        fused = mean over layers of resized map / max |resized map|
+
+    Each layer has the same say, whatever the units of its map. The scale is each image's own and
+    keeps the sign; for maps without negative values it is the maximum. A map of zeros stays
+    zero, and counts in the mean.
+
+    Args:
+        maps: one array for each layer, of the same images and class.
+
+    Returns:
+        The fused map, between −1 and 1, with the most rows and the most columns of any layer.
+
+    Raises:
+        OptionError: there is no map, or not all are of the same number of images.
+    """
+    if not maps:
+        raise OptionError("There are no maps to fuse. Give the maps of one layer or more.")
+    counts = [len(layer) for layer in maps]
+    if len(set(counts)) > 1:
+        raise OptionError(
+            f"The layers' maps are of {', '.join(map(str, counts))} images. "
+            "Give maps of the same images for every layer."
+        )
+    size = (max(layer.shape[1] for layer in maps), max(layer.shape[2] for layer in maps))
+    fused = np.zeros((counts[0], *size))
+    for layer in maps:
+        resized = np.stack([resize_map(one, size) for one in layer]).astype(np.float64)
+        fused += quotient(resized, np.abs(resized).max(axis=(1, 2), keepdims=True)) / len(maps)
+    return as_float32(fused)

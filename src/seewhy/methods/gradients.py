@@ -1,0 +1,281 @@
+"""Gradients at the pixels: where a small change of the photo would change the score.
+
+Axes: t target (class), m copy of the image, h row, w column, c colour channel.
+All probe one image for t targets at once; `gradient` returns values and gradients of m copies.
+Memory: `batch_size` copies of the image and their gradients, t for each, plus one running sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.errors import OptionError
+from seewhy.maps import resize_map
+from seewhy.methods.base import Gradient, Probed, Progress, no_progress
+from seewhy.methods.cam import grad_cam
+from seewhy.methods.options import at_least_one
+from seewhy.methods.precision import as_float32
+
+BATCH_SIZE = 16
+"""Copies at a time where nothing is said."""
+
+
+def saliency(image: Float[ndarray, "h w c"], gradient: Gradient) -> Probed:
+    """Show the pixels whose change would move the score most (vanilla gradient).
+
+        M[t, i, j] = max over c of |∂S_t/∂I[i, j, c]|
+
+    Args:
+        image: I, one image in the network's own input range.
+        gradient: values and gradients of copies.
+
+    Returns:
+        `maps`, not negative: it says how much, not in which direction.
+
+    Source:
+        Simonyan et al., *Deep Inside Convolutional Networks: Visualising Image Classification
+        Models and Saliency Maps*, ICLR workshop 2014, section 3.1 (arXiv:1312.6034).
+    """
+    _, gradients = gradient(image[None])
+    return Probed(np.asarray(np.abs(gradients[0]).max(axis=-1)))
+
+
+def gradient_x_input(image: Float[ndarray, "h w c"], gradient: Gradient) -> Probed:
+    """Show what each pixel adds to the score, as far as the network is linear (gradient × input).
+
+        M[t, i, j] = sum over c of I[i, j, c] · ∂S_t/∂I[i, j, c]
+
+    Args:
+        image: I, one image in the network's own input range; what is 0 there adds nothing.
+        gradient: values and gradients of copies.
+
+    Returns:
+        `maps`, signed, in the units of the score. For a linear network without bias, and for a
+        ReLU network without biases, a map adds up to the score.
+
+    Source:
+        Shrikumar et al., *Not Just a Black Box: Learning Important Features Through Propagating
+        Activation Differences*, 2016 (arXiv:1605.01713).
+    """
+    _, gradients = gradient(image[None])
+    return Probed(as_float32(np.einsum("hwc,thwc->thw", image, gradients[0], dtype=np.float64)))
+
+
+def smooth_grad(
+    image: Float[ndarray, "h w c"],
+    gradient: Gradient,
+    *,
+    samples: int = 50,
+    noise: float = 0.15,
+    batch_size: int = BATCH_SIZE,
+    generator: np.random.Generator | None = None,
+    progress: Progress = no_progress,
+) -> Probed:
+    """Average the gradient over noisy copies, so that what stays is no accident (SmoothGrad).
+
+        σ          = noise · (max I − min I)
+        G[t]       = mean over samples of ∂S_t/∂I at I + N(0, σ²)
+        M[t, i, j] = max over c of |G[t, i, j, c]|
+
+    Args:
+        image: I, one image in the network's own input range.
+        gradient: values and gradients of copies.
+        samples: how many noisy copies; the paper finds little gain past 50.
+        noise: the noise level σ / (max − min); the paper suggests 0.1 to 0.2.
+        batch_size: how many copies at a time; the result does not depend on it.
+        generator: the source of the noise; by default one seeded with 0.
+        progress: called with (done, total) copies after every batch.
+
+    Returns:
+        `maps`, not negative. `extras`: 'gradients' (t, h, w, c), the signed mean G.
+
+    Raises:
+        OptionError: `samples` is below 1, or `noise` below 0.
+
+    Source:
+        Smilkov et al., *SmoothGrad: removing noise by adding noise*, 2017 (arXiv:1706.03825). How
+        colours become one number is left open there; here as in `saliency`.
+    """
+    if noise < 0:
+        raise OptionError(f"noise={noise} is no level of noise. Give 0 or more, such as 0.15.")
+    generator = generator or np.random.default_rng(0)
+    sigma = noise * (float(image.max()) - float(image.min()))
+
+    def noisy(start: int, stop: int) -> ndarray:
+        return image + sigma * generator.standard_normal((stop - start, *image.shape))
+
+    weights = np.full(at_least_one("samples", samples), 1 / samples)
+    _, mean = _weighted_gradients(noisy, gradient, weights, batch_size, progress)
+    return Probed(as_float32(np.abs(mean).max(axis=-1)), {"gradients": as_float32(mean)})
+
+
+def smooth_grad_copies(
+    shape: tuple[int, int, int], *, samples: int = 50, noise: float = 0.15
+) -> int:
+    """Count the copies that `smooth_grad` asks for."""
+    return samples
+
+
+def integrated_gradients(
+    image: Float[ndarray, "h w c"],
+    gradient: Gradient,
+    *,
+    steps: int = 50,
+    baseline: float | Float[ndarray, "h w c"] = 0.0,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress = no_progress,
+) -> Probed:
+    """Share the score out among the pixels, along the way from a baseline (integrated gradients).
+
+        IG[t, i, j] = sum over c of (x − x') · ∫₀¹ ∂F_t/∂x at x' + a (x − x') da
+
+    The integral is the trapezoidal sum over steps + 1 points, both ends included, so that F(x)
+    and F(x') come from the same passes.
+
+    Args:
+        image: x, one image in the network's own input range.
+        gradient: values and gradients of copies.
+        steps: how many trapezoids; see the completeness gap for whether they were enough.
+        baseline: x', in the network's own input range: one number for all pixels, or an image.
+            0 is black for networks that take 0..1 or 0..255, and grey for those that take −1..1.
+        batch_size: how many copies at a time.
+        progress: called with (done, total) copies after every batch.
+
+    Returns:
+        `maps`, signed, in the units of the score. `extras`: 'completeness_gap' (t), the sum over
+        the map less F(x) − F(x'), which is 0 for the exact integral; 'values' (t), F(x), and
+        'baseline_values' (t), F(x').
+
+    Raises:
+        OptionError: `steps` is below 1, or the baseline is of another shape than the image.
+
+    Source:
+        Sundararajan et al., *Axiomatic Attribution for Deep Networks*, ICML 2017, equations 1 and
+        3, completeness in proposition 1 (arXiv:1703.01365).
+
+    Differs from the paper:
+        Equation 3 is the right-hand sum, whose error falls only as 1 / steps.
+    """
+    steps = at_least_one("steps", steps)
+    start_image = _baseline(baseline, image)
+    way = image.astype(np.float64) - start_image
+    fractions = np.linspace(0, 1, steps + 1)
+    weights = np.full(steps + 1, 1 / steps)
+    weights[[0, -1]] /= 2
+
+    def along(start: int, stop: int) -> ndarray:
+        return np.asarray(start_image + fractions[start:stop, None, None, None] * way)
+
+    values, mean = _weighted_gradients(along, gradient, weights, batch_size, progress)
+    maps = np.einsum("hwc,thwc->thw", way, mean)
+    gap = maps.sum(axis=(1, 2)) - (values[-1] - values[0])
+    extras = {"completeness_gap": gap, "values": values[-1], "baseline_values": values[0]}
+    return Probed(as_float32(maps), {name: as_float32(one) for name, one in extras.items()})
+
+
+def integrated_gradients_copies(
+    shape: tuple[int, int, int],
+    *,
+    steps: int = 50,
+    baseline: float | Float[ndarray, "h w c"] = 0.0,
+) -> int:
+    """Count the copies that `integrated_gradients` asks for."""
+    return steps + 1
+
+
+def guided_backpropagation(image: Float[ndarray, "h w c"], gradient: Gradient) -> Probed:
+    """Show the pixels that excite the units that speak for the class (guided backpropagation).
+
+        R[t]       = ∂S_t/∂I, where every ReLU lets only positive gradients back, and only
+                     where it was active itself
+        M[t, i, j] = sum over c of R[t, i, j, c]
+
+    It shows edges and texture finely, but hardly changes with the class: see Guided Grad-CAM.
+
+    Args:
+        image: I, one image in the network's own input range.
+        gradient: values and guided gradients of copies: the network applies the rule.
+
+    Returns:
+        `maps`, signed. `extras`: 'gradients' (t, h, w, c), R, the coloured picture of the papers.
+
+    Source:
+        Springenberg et al., *Striving for Simplicity: The All Convolutional Net*, ICLR workshop
+        2015, section 3.4 and figure 1 (arXiv:1412.6806).
+    """
+    _, guided = gradient(image[None])
+    return Probed(as_float32(guided[0].sum(axis=-1, dtype=np.float64)), {"gradients": guided[0]})
+
+
+def guided_grad_cam(
+    image: Float[ndarray, "h w c"],
+    gradient: Gradient,
+    activations: Float[ndarray, "p q k"],
+    gradients: Float[ndarray, "t p q k"],
+) -> Probed:
+    """Show guided backpropagation where Grad-CAM sees the class (Guided Grad-CAM).
+
+        M[t, i, j] = sum over c of R[t, i, j, c] · L[t, i, j]
+
+    R is guided backpropagation, L Grad-CAM, resized linearly to the image.
+
+    Args:
+        image: one image in the network's own input range.
+        gradient: values and guided gradients of copies: the network applies the rule.
+        activations: of the explained layer; p rows, q columns, k channels.
+        gradients: of the t scores by these activations, not guided.
+
+    Returns:
+        `maps`, signed. `extras`: 'gradients' (t, h, w, c), R · L with its colours.
+
+    Source:
+        Selvaraju et al., *Grad-CAM*, ICCV 2017, section 3.3 (arXiv:1610.02391).
+    """
+    _, guided = gradient(image[None])
+    repeated = np.broadcast_to(activations, gradients.shape)
+    seen = resize_map(grad_cam(repeated, gradients), (image.shape[0], image.shape[1]))
+    coloured = np.multiply(guided[0], seen[..., None], dtype=np.float64)
+    return Probed(as_float32(coloured.sum(axis=-1)), {"gradients": as_float32(coloured)})
+
+
+def one_copy(shape: tuple[int, int, int]) -> int:
+    """Count the copies of a method that looks at the image itself, once."""
+    return 1
+
+
+def _weighted_gradients(
+    copies: Callable[[int, int], ndarray],
+    gradient: Gradient,
+    weights: Float[ndarray, " m"],
+    batch_size: int,
+    progress: Progress,
+) -> tuple[Float[ndarray, "m t"], Float[ndarray, "t h w c"]]:
+    """Add up the weighted gradients of copies(start, stop), a batch at a time; keep the values."""
+    values: list[ndarray] = []
+    total: ndarray | None = None
+    at_once = at_least_one("batch_size", batch_size)
+    for start in range(0, len(weights), at_once):
+        stop = min(start + at_once, len(weights))
+        answers, gradients = gradient(copies(start, stop).astype(np.float32))
+        values.append(answers)
+        part = np.einsum("m,mthwc->thwc", weights[start:stop], gradients, dtype=np.float64)
+        total = part if total is None else total + part
+        progress(stop, len(weights))
+    assert total is not None
+    return np.concatenate(values).astype(np.float64), total
+
+
+def _baseline(baseline: float | ndarray, image: ndarray) -> Float[ndarray, "h w c"]:
+    """Return the baseline as an image."""
+    if np.ndim(baseline) == 0:
+        return np.full(image.shape, float(baseline))
+    if np.shape(baseline) != image.shape:
+        raise OptionError(
+            f"The baseline has the shape {np.shape(baseline)}, and the image {image.shape}. "
+            "Give one number, or an image of the same shape in the network's own input range."
+        )
+    return np.asarray(baseline, dtype=np.float64)

@@ -1,0 +1,251 @@
+"""Ask again: what the score becomes when parts of the photo, or of a layer, are masked.
+
+Axes: t target (class), m copy, h row, w column, c colour channel of the image; p row, q column,
+k channel of the explained layer.
+All probe one image for t targets at once: every copy is asked once, whatever the number of targets.
+Memory: `batch_size` copies (of the image, or of the layer's activations) and as many masks; it does
+not grow with the number of channels or masks.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from seewhy.errors import OptionError
+from seewhy.maps import resize_map
+from seewhy.methods.base import Probed, Progress, Score, no_progress
+from seewhy.methods.options import at_least_one
+from seewhy.methods.precision import as_float32, quotient
+
+BATCH_SIZE = 32
+"""Copies at a time where nothing is said."""
+
+
+def score_cam(
+    image: Float[ndarray, "h w c"],
+    score: Score,
+    activations: Float[ndarray, "p q k"],
+    *,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress = no_progress,
+) -> Probed:
+    """Weigh each channel by the score of the image seen through it (Score-CAM).
+
+        H[k]       = s(Up(A[k])), upsampled to the image, then scaled to 0..1:
+                     s(A) = (A − min A) / (max A − min A)
+        C[t, k]    = f_t(X ∘ H[k]) − f_t(X_b)
+        α[t, k]    = exp(C[t, k]) / (sum over k of exp(C[t, k]))
+        L[t, i, j] = relu(sum over k of α[t, k] · A[i, j, k])
+
+    The baseline's score f(X_b) is the same for every channel and cancels in the softmax, so the
+    baseline is not asked. A channel that is constant over the map has no mask (s divides by 0): it
+    is left out, of the softmax too, as in the authors' code.
+
+    Args:
+        image: X, one image in the network's own input range; masked pixels go towards 0.
+        score: the explained values of m copies of the image.
+        activations: A, of the explained layer.
+        batch_size: how many masked copies at a time.
+        progress: called with (done, total) channels after every batch.
+
+    Returns:
+        `maps`, not negative, at the layer's resolution, in the units of the activations. `extras`:
+        'weights' (t, k), α.
+
+    Source:
+        Wang et al., *Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural
+        Networks*, CVPR workshop 2020, algorithm 1 (arXiv:1910.01279). The authors' code instead
+        weighs by the probability f(X ∘ H[k]), without softmax over the channels.
+    """
+    channels = activations.shape[-1]
+    at_once = at_least_one("batch_size", batch_size)
+    increases: dict[int, ndarray] = {}
+    for start in range(0, channels, at_once):
+        stop = min(start + at_once, channels)
+        masks, varied = _channel_masks(activations[..., start:stop], image.shape[:2])
+        if varied.size:
+            scores = score(image * masks[..., None])
+            increases.update(zip((start + varied).tolist(), scores, strict=True))
+        progress(stop, channels)
+    targets = len(next(iter(increases.values()))) if increases else score(image[None]).shape[1]
+    weights = np.zeros((targets, channels))
+    if increases:
+        weights[:, list(increases)] = _softmax(np.stack(list(increases.values()), axis=1))
+    return _weighed_channels(activations, weights)
+
+
+def score_cam_copies(shape: tuple[int, int, int]) -> int:
+    """Count the copies that `score_cam` asks for, at most: one for each channel of the layer."""
+    return shape[2]
+
+
+def ablation_cam(
+    activations: Float[ndarray, "p q k"],
+    score: Score,
+    *,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress = no_progress,
+) -> Probed:
+    """Weigh each channel by what the score loses without it (Ablation-CAM).
+
+        w[t, k]    = (y_t − y_t[k]) / |y_t|, with y_t[k] the score when channel k is set to 0
+        L[t, i, j] = relu(sum over k of w[t, k] · A[i, j, k])
+
+    A channel that is 0 everywhere loses nothing, and is not asked. Where the score itself is
+    exactly 0 the formula has no value, and the map is 0.
+
+    Args:
+        activations: A, of the explained layer, for one image.
+        score: the explained values as a function of m versions of the layer's activations.
+        batch_size: how many versions at a time.
+        progress: called with (done, total) versions after every batch.
+
+    Returns:
+        `maps`, not negative, in the units of the activations. `extras`: 'weights' (t, k), w.
+
+    Source:
+        Desai and Ramaswamy, *Ablation-CAM: Visual Explanations for Deep Convolutional Network via
+        Gradient-free Localization*, WACV 2020, section 3.
+
+    Differs from the paper:
+        It divides by y, and explains predicted classes, where y is positive. Here by |y|, the
+        same there; dividing by a negative y would turn the map of an unlikely class over.
+    """
+    alive = np.flatnonzero(np.any(activations != 0, axis=(0, 1)))
+    at_once = at_least_one("batch_size", batch_size)
+    total = len(alive) + 1
+    answers: list[ndarray] = []
+    for start in range(0, total, at_once):
+        stop = min(start + at_once, total)
+        copies = np.repeat(activations[None], stop - start, axis=0)
+        for row, version in enumerate(range(start, stop)):
+            if version > 0:  # version 0 is the layer as it is
+                copies[row, :, :, alive[version - 1]] = 0
+        answers.append(score(copies))
+        progress(stop, total)
+    scores = np.concatenate(answers).astype(np.float64)
+    weights = np.zeros((scores.shape[1], activations.shape[-1]))
+    weights[:, alive] = quotient(scores[0] - scores[1:], np.abs(scores[0])).T
+    return _weighed_channels(activations, weights)
+
+
+def ablation_cam_copies(shape: tuple[int, int, int]) -> int:
+    """Count the versions that `ablation_cam` asks for, at most: each channel's, and the layer's."""
+    return shape[2] + 1
+
+
+def rise(
+    image: Float[ndarray, "h w c"],
+    score: Score,
+    *,
+    masks: int = 4000,
+    grid: int = 7,
+    probability: float = 0.5,
+    batch_size: int = BATCH_SIZE,
+    generator: np.random.Generator | None = None,
+    progress: Progress = no_progress,
+) -> Probed:
+    """Average random masks, each weighed by the score of what it leaves to be seen (RISE).
+
+        M_1 ... M_N: grid × grid cells, each 1 with the probability p, else 0; upsampled linearly
+                     to (grid + 1) cells' height and width, and cut to the image at random
+        S[t, i, j] = 1 / (p · N) · sum over m of f_t(I ∘ M_m) · M_m[i, j]
+
+    A cell is ⌈h / grid⌉ × ⌈w / grid⌉ pixels, the cut starts within the first cell.
+
+    Args:
+        image: I, one image in the network's own input range; masked pixels go towards 0.
+        score: the explained values of m copies. The paper explains the probability.
+        masks: N; the paper takes 4000 for VGG16 and 8000 for ResNet50.
+        grid: cells to each side; the paper takes 7.
+        probability: p; the paper takes 0.5.
+        batch_size: how many masks and masked copies at a time; the result does not depend on it.
+        generator: the source of the masks; by default one seeded with 0.
+        progress: called with (done, total) masks after every batch.
+
+    Returns:
+        `maps`, in the units of the score, at the image's size: the expected score given that the
+        pixel is seen. They stand on a floor, the mean score, which says nothing.
+
+    Raises:
+        OptionError: `masks` or `grid` is below 1, or `probability` is not between 0 and 1.
+
+    Source:
+        Petsiuk et al., *RISE: Randomized Input Sampling for Explanation of Black-box Models*, BMVC
+        2018, equation 6 and section 3.2 (arXiv:1806.07421).
+
+    Differs from the paper:
+        Its cells have ⌊h / grid⌋ pixels, with which the masks can be smaller than the image;
+        rounded up here, as in the authors' code.
+    """
+    total = at_least_one("masks", masks)
+    at_once = at_least_one("batch_size", batch_size)
+    grid = at_least_one("grid", grid)
+    if not 0 < probability < 1:
+        raise OptionError(f"probability={probability} is not between 0 and 1. Give 0.5, say.")
+    generator = generator or np.random.default_rng(0)
+    added: ndarray | None = None
+    for start in range(0, total, at_once):
+        stop = min(start + at_once, total)
+        drawn = _random_masks(generator, stop - start, image.shape[:2], grid, probability)
+        scores = score(image * drawn[..., None]).astype(np.float64)
+        part = np.tensordot(scores, drawn, axes=(0, 0))
+        added = part if added is None else added + part
+        progress(stop, total)
+    assert added is not None
+    return Probed(as_float32(added / (probability * total)))
+
+
+def rise_copies(
+    shape: tuple[int, int, int], *, masks: int = 4000, grid: int = 7, probability: float = 0.5
+) -> int:
+    """Count the copies that `rise` asks for."""
+    return masks
+
+
+def _random_masks(
+    generator: np.random.Generator,
+    count: int,
+    size: tuple[int, int],
+    grid: int,
+    probability: float,
+) -> Float[ndarray, "m h w"]:
+    """Draw masks one after the other, so that batches do not matter."""
+    height, width = size
+    cell = (ceil(height / grid), ceil(width / grid))
+    masks = np.empty((count, height, width), np.float32)
+    for mask in masks:
+        cells = (generator.random((grid, grid)) < probability).astype(np.float32)
+        top, left = (int(generator.integers(0, side, endpoint=True)) for side in cell)
+        smooth = resize_map(cells, ((grid + 1) * cell[0], (grid + 1) * cell[1]))
+        mask[...] = smooth[top : top + height, left : left + width]
+    return masks
+
+
+def _channel_masks(
+    activations: Float[ndarray, "p q k"], size: tuple[int, int]
+) -> tuple[Float[ndarray, "m h w"], Int[ndarray, " m"]]:
+    """Upsample the channels and scale each to 0..1; leave out, and tell, those without a range."""
+    layer = np.ascontiguousarray(np.moveaxis(activations, -1, 0))
+    masks = resize_map(layer, size).astype(np.float64)
+    low = masks.min(axis=(1, 2), keepdims=True)
+    span = masks.max(axis=(1, 2), keepdims=True) - low
+    varied = np.flatnonzero(span)
+    return ((masks[varied] - low[varied]) / span[varied]).astype(np.float32), varied
+
+
+def _softmax(values: Float[ndarray, "t k"]) -> Float[ndarray, "t k"]:
+    powers = np.exp(values.astype(np.float64) - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _weighed_channels(
+    activations: Float[ndarray, "p q k"], weights: Float[ndarray, "t k"]
+) -> Probed:
+    """Return relu(sum over k of w[t, k] · A[k]) for each target, and the weights."""
+    maps = np.einsum("pqk,tk->tpq", activations, weights, dtype=np.float64)
+    return Probed(as_float32(np.maximum(maps, 0)), {"weights": as_float32(weights)})

@@ -1,0 +1,37 @@
+"""How methods reckon: in double precision, and back to float32 without silent infinities."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.errors import NotFinite
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def as_float32(values: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+    """Return what was reckoned in double precision as float32.
+
+    What is smaller than float32 can hold (1.4e-45) becomes zero; NaN stays NaN.
+
+    Raises:
+        NotFinite: a value is larger than float32 can hold.
+    """
+    largest = float(np.max(np.abs(values), initial=0.0, where=~np.isnan(values)))
+    if largest > LARGEST:
+        raise NotFinite(
+            f"A map reaches {largest:.3g}, and float32 ends at {LARGEST:.3g}: the activations or "
+            "gradients are too large to be multiplied. Scale the network's weights or output down."
+        )
+    return values.astype(np.float32)
+
+
+def quotient(
+    numerator: Float[ndarray, "..."], denominator: Float[ndarray, "..."]
+) -> Float[ndarray, "..."]:
+    """Return numerator / denominator, and 0 exactly where the denominator is 0."""
+    found = np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape))
+    np.divide(numerator, denominator, out=found, where=denominator != 0)
+    return found
