@@ -115,7 +115,7 @@ def read_labels(path: str | PathLike[str]) -> Labels:
         ) from error
     except UnicodeDecodeError as error:
         raise OptionError(
-            f"The labels {path} are not text in UTF-8. Save them as a plain text file, one per line."
+            f"The labels {path} are not text in UTF-8. Save them as plain text, one per line."
         ) from error
     if text.lstrip().startswith(("[", "{")):
         try:

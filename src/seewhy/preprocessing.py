@@ -6,7 +6,7 @@ float32 and new memory: what is given is never written to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +38,14 @@ class Normalize:
 
     def __call__(self, pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w c"]:
         """Return the pixels, normalized."""
-        mean, deviation = np.float32(self.mean), np.float32(self.deviation)
+        mean = np.asarray(self.mean, np.float32)
+        deviation = np.asarray(self.deviation, np.float32)
         return (pixels / np.float32(255) - mean) / deviation
 
 
 def caffe(pixels: Float[ndarray, "n h w 3"]) -> Float[ndarray, "n h w 3"]:
     """Put blue first and subtract ImageNet's mean, without scaling (Keras's mode 'caffe')."""
-    return np.ascontiguousarray(pixels[..., ::-1] - np.float32(IMAGENET_MEAN_BGR_255))
+    return np.ascontiguousarray(pixels[..., ::-1] - np.asarray(IMAGENET_MEAN_BGR_255, np.float32))
 
 
 def tf(pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w c"]:
@@ -142,6 +143,6 @@ def luminance(pixels: UInt8[ndarray, "n h w 3"]) -> UInt8[ndarray, "n h w 1"]:
     Source:
         ITU-R BT.601-7, section 2.5.1.
     """
-    weights: Sequence[int] = (19595, 38470, 7471)  # Pillow's fixed-point numbers, of 65536
-    total = (pixels.astype(np.uint32) * np.uint32(weights)).sum(axis=-1, keepdims=True)
-    return ((total + 0x8000) >> 16).astype(np.uint8)
+    # Pillow's fixed-point numbers, of 65536.
+    total = pixels.astype(np.uint32) @ np.array([[19595], [38470], [7471]], np.uint32)
+    return np.right_shift(total + 0x8000, 16).astype(np.uint8)

@@ -1,0 +1,277 @@
+"""A network with all that is needed to show it a photo and to read its answer.
+
+Axes: n image, h row, w column, c channel, k class.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.errors import OptionError, UnknownClass, UnknownLayer, nearest_names
+from seewhy.images import Fit, Photo, Placement, fit_photo
+from seewhy.labels import Labels, find_class, labels_for
+from seewhy.networks.base import Network
+from seewhy.preprocessing import Preprocess, preprocess_named, preprocess_pixels
+
+Size = int | tuple[int, int]
+"""The input size: one number for a square, or (height, width)."""
+
+NETWORK_VERBS = ("scores", "activations", "activations_and_gradients", "input_gradients")
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Classifier:
+    """A network, its input size, preprocessing and labels, and the layer to explain.
+
+    Three lines explain a network of your own:
+
+        classifier = seewhy.Classifier(model, size=224, preprocess="torch", labels="labels.txt")
+        explanation = seewhy.explain(classifier, "photo.jpg")
+        explanation.save("why.png")
+
+    Args:
+        model: a Keras model, a PyTorch module, or an object with the verbs of `Network`. It is
+            left as it is found.
+        size: the input size, one number or (height, width); None: as the model fixes it.
+        preprocess: how pixels become the network's input: 'caffe', 'tf' or 'torch' (the modes of
+            keras.applications), 'unit' (0 ... 1), 'none' (0 ... 255, the default: the network
+            scales for itself), or a function of float32 pixels (n, h, w, c), red first, 0 ... 255.
+        labels: the names of the classes: a list, a file (one per line, or JSON), 'imagenet', or
+            None for 'class 0', 'class 1' and so on. A network with one sigmoid output has two:
+            of the low and of the high value.
+        layer: the layer to explain, by name or as the framework's object; None: the last one with
+            a spatial map before pooling or flattening.
+        fit: how a photo meets the input size: 'stretch' (default), 'crop' (centre crop; 'crop:256'
+            with the shorter side resized to 256 before), or a `Fit`.
+        name: what messages call it.
+        call: for networks of several inputs: call(model, images) returns the model's output, for
+            images in the framework's own tensors and layout.
+        channels: 1 (grey) or 3, where the model itself does not tell.
+
+    Attributes:
+        network: the model behind the protocol `Network`.
+        size: (height, width).
+        fit: how a photo meets the input size.
+        preprocess: as given.
+        labels: one name per class; empty where the output is not one row of scores per photo.
+        wordnet_ids: one per class, or empty.
+        layer: the name of the layer that is explained when none is named.
+        name: what messages call it.
+
+    Raises:
+        ModelError: the model is none that seewhy knows.
+        OptionError: size, fit, preprocessing or labels do not fit the network.
+        UnknownLayer: the network has no such layer.
+    """
+
+    network: Network
+    size: tuple[int, int]
+    fit: Fit
+    preprocess: Preprocess
+    labels: tuple[str, ...]
+    wordnet_ids: tuple[str, ...]
+    layer: str
+    name: str
+    _labels: Labels
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        size: Size | None = None,
+        preprocess: Preprocess | None = None,
+        labels: Sequence[str] | str | PathLike[str] | Labels | None = None,
+        layer: Any = None,
+        fit: Fit | str | None = None,
+        name: str | None = None,
+        call: Callable[..., Any] | None = None,
+        channels: int | None = None,
+    ) -> None:
+        if preprocess is None:
+            preprocess = "none"
+        elif isinstance(preprocess, str):
+            preprocess_named(preprocess)
+        if size is None and isinstance(fit, Fit):
+            size = fit.size
+        wanted = as_size(size)
+        name = name or _name_of(model)
+        if all(callable(getattr(model, verb, None)) for verb in NETWORK_VERBS):
+            network = cast(Network, model)
+        else:
+            from seewhy.networks import adapt
+
+            network = adapt(model, size=wanted, channels=channels, name=name, call=call)
+        size = _checked_size(wanted, network, name)
+        found = labels_for(labels, classes=network.classes, network=name)
+        for attribute, value in (
+            ("network", network),
+            ("size", size),
+            ("fit", as_fit(fit, size)),
+            ("preprocess", preprocess),
+            ("labels", found.names),
+            ("wordnet_ids", found.wordnet_ids),
+            ("layer", network.default_layer if layer is None else _layer_name(network, layer)),
+            ("name", name),
+            ("_labels", found),
+        ):
+            object.__setattr__(self, attribute, value)
+
+    def __repr__(self) -> str:
+        way = self.preprocess if isinstance(self.preprocess, str) else repr(self.preprocess)
+        return (
+            f"<Classifier '{self.name}': {self.size[0]}×{self.size[1]} pixels, {self.fit.mode}, "
+            f"preprocess {way}, {len(self.labels)} classes, explained at '{self.layer}'>"
+        )
+
+    def prepare(self, photos: Sequence[Photo]) -> tuple[Float[ndarray, "n h w c"], list[Placement]]:
+        """Return photos as the network takes them, and which part of each it sees.
+
+        Raises:
+            OptionError: the preprocessing does not fit the network's channels.
+        """
+        fitted = [fit_photo(photo, self.fit) for photo in photos]
+        channels = self.network.input_shape[2]
+        if not fitted:
+            return np.zeros((0, *self.size, channels), np.float32), []
+        images = preprocess_pixels(
+            np.stack([pixels for pixels, _ in fitted]),
+            self.preprocess,
+            channels=channels,
+            network=self.name,
+        )
+        return images, [placement for _, placement in fitted]
+
+    def probabilities(self, scores: Float[ndarray, "n k"]) -> Float[ndarray, "n k"]:
+        """Return what the network makes of its scores: softmax or sigmoid, as it ends.
+
+            softmax: p[k] = exp(z[k]) / sum over j of exp(z[j])
+            sigmoid: p[k] = 1 / (1 + exp(−z[k])), each class by itself
+
+        A network without either (most PyTorch networks) gets the softmax that it was trained
+        with, or, where it has a single output, the sigmoid.
+        """
+        values = np.asarray(scores, np.float64)
+        if self.network.head == "sigmoid" or values.shape[-1] == 1:
+            shares = 0.5 * (1 + np.tanh(0.5 * values))
+        else:
+            powers = np.exp(values - values.max(axis=-1, keepdims=True))
+            shares = powers / powers.sum(axis=-1, keepdims=True)
+        return np.asarray(shares, np.float32)
+
+    def class_index(self, query: str | int) -> int:
+        """Return the index of a class that is asked for by name, WordNet id or index.
+
+        Raises:
+            UnknownClass: no class has that name, or several have; names the nearest.
+        """
+        if not isinstance(query, str):
+            try:
+                query = operator.index(query)
+            except TypeError as error:
+                raise UnknownClass(
+                    f"A class of '{self.name}' is asked for by name, WordNet id or index, and not "
+                    f"by {query!r}."
+                ) from error
+        return find_class(query, self._labels, network=self.name)
+
+    def label(self, index: int) -> str:
+        """Return the name of a class.
+
+        Raises:
+            UnknownClass: there is no such class.
+        """
+        return self.labels[self.class_index(int(index))]
+
+
+def as_size(size: Any) -> tuple[int, int] | None:
+    """Return (height, width) of one number, of two, or of words: '224', '224x320'.
+
+    Raises:
+        OptionError: it is none of these.
+    """
+    if size is None:
+        return None
+    if isinstance(size, str):
+        size = size.lower().replace("×", "x").split("x")
+    try:
+        sides = [int(size)] if np.ndim(size) == 0 else [int(side) for side in size]
+    except (TypeError, ValueError):
+        sides = []
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise OptionError(
+            f"size {size!r} is no input size. Give pixels: 224, or height and width: (224, 320) "
+            "in Python, 224x320 on the command line."
+        )
+    return sides[0], sides[-1]
+
+
+def as_fit(fit: Fit | str | None, size: tuple[int, int]) -> Fit:
+    """Return how a photo meets the input size: of a Fit, 'stretch', 'crop' or 'crop:256'.
+
+    Raises:
+        OptionError: it is none of these, or a Fit to another size.
+    """
+    if fit is None or fit == "stretch":
+        return Fit(size=size)
+    if isinstance(fit, str):
+        word, _, resize = fit.partition(":")
+        if word == "crop" and (not resize or resize.isdecimal()):
+            return Fit(size=size, mode="crop", resize=int(resize) if resize else None)
+        raise OptionError(
+            f"There is no fit '{fit}'. Choose stretch, crop, or crop:256 (resize the shorter side "
+            "to 256 pixels, then crop)."
+        )
+    if fit.size is None:
+        return replace(fit, size=size)
+    if tuple(fit.size) != size:
+        raise OptionError(
+            f"The fit is to {fit.size[0]}×{fit.size[1]} pixels, but the network's input is "
+            f"{size[0]}×{size[1]}. Give both the same size."
+        )
+    return fit
+
+
+def _checked_size(wanted: tuple[int, int] | None, network: Network, name: str) -> tuple[int, int]:
+    height, width, _ = network.input_shape
+    if wanted is None:
+        if height is None or width is None:
+            raise OptionError(
+                f"'{name}' takes photos of any size. Say which it was trained for: "
+                "size=(height, width) in Python, --size 224 on the command line."
+            )
+        return height, width
+    if (height or wanted[0], width or wanted[1]) != wanted:
+        raise OptionError(
+            f"'{name}' takes photos of {height or 'any'}×{width or 'any'} pixels, but the size "
+            f"given is {wanted[0]}×{wanted[1]}. Leave the size out."
+        )
+    return wanted
+
+
+def _layer_name(network: Network, layer: Any) -> str:
+    """Return the name of a layer given by name or as the framework's own object."""
+    resolve = getattr(network, "layer_name", None)
+    if resolve is not None:
+        return str(resolve(layer))
+    names = [one.name for one in network.layers]
+    if layer in names:
+        return str(layer)
+    near = nearest_names(str(layer), names)
+    raise UnknownLayer(
+        f"'{network.name}' has no layer '{layer}'"
+        + (f"; the nearest names are {near}" if near else "")
+        + f". Choose one of its {len(names)} layers."
+    )
+
+
+def _name_of(model: Any) -> str:
+    name = getattr(model, "name", None)
+    return name if isinstance(name, str) and name else type(model).__name__

@@ -1,0 +1,1 @@
+"""The commands of the command line: each a parser and one call of a public function."""

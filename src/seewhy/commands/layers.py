@@ -1,0 +1,46 @@
+"""`seewhy layers MODEL`: the layers of a network, and which one is explained by default."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from seewhy.commands.arguments import add_model_arguments, load_model
+from seewhy.networks.base import Layer
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "layers",
+        help="list a network's layers, and the one that is explained by default",
+        description="List a network's layers: name, kind and output shape (height × width × "
+        "channels). The one that is explained by default is marked.",
+    )
+    add_model_arguments(parser, flag=False)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the layers of a network, in the order in which a photo runs through them."""
+    classifier = load_model(args)
+    for line in layer_lines(classifier.network.layers, default=classifier.layer):
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def layer_lines(layers: Sequence[Layer], *, default: str) -> list[str]:
+    """Return one line per layer: name, kind, output shape, and a mark on the default."""
+    names = max((len(layer.name) for layer in layers), default=0)
+    kinds = max((len(layer.kind) for layer in layers), default=0)
+    lines = []
+    for layer in layers:
+        shape = "×".join(map(str, layer.shape)) or "-"
+        line = f"{layer.name:{names}}  {layer.kind:{kinds}}  {shape}"
+        if layer.calls != 1:
+            line += f"  called {layer.calls} times, cannot be explained"
+        if layer.name == default:
+            line += "  <- explained by default"
+        lines.append(line)
+    return lines

@@ -1,0 +1,44 @@
+"""`seewhy models`: every network that has a name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "models",
+        help="list the networks that have a name",
+        description="List the networks that have a name, with the input size and the "
+        "preprocessing of those of keras.applications.",
+    )
+    parser.add_argument(
+        "family",
+        nargs="?",
+        choices=("keras", "torchvision", "timm"),
+        default="keras",
+        metavar="FAMILY",
+        help="keras (default), torchvision or timm",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the names; those of Keras without importing it."""
+    from seewhy.zoo import models
+    from seewhy.zoo_keras import APPLICATIONS
+
+    names = models(args.family)
+    width = max(map(len, names))
+    for name in names:
+        row = APPLICATIONS.get(name)
+        facts = f"{row.size}×{row.size}  {row.preprocess}" if row else ""
+        sys.stdout.write(f"{name:{width}}  {facts}".rstrip() + "\n")
+    if args.family == "keras":
+        sys.stderr.write(
+            "Also: torchvision:NAME and timm:NAME (seewhy models torchvision), a .keras or .h5 "
+            "file, and python:module:function for a network of your own.\n"
+        )
+    return 0
