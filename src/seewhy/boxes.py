@@ -1,0 +1,118 @@
+"""Boxes: from heatmaps, compared with each other, merged.
+
+A box is [x0, y0, x1, y1] in pixels, half-open: x1 and y1 are the first column and row behind it,
+so that a box is x1 − x0 wide, and the whole photo is [0, 0, width, height].
+
+Axes: m n box, H row of a photo, W column.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from seewhy.errors import OptionError
+
+Components = Literal["largest", "all"]
+
+SMALLEST_SHARE = 0.01
+"""Of `components="all"`, those with less than this share of the largest one's pixels are specks."""
+
+
+def heatmap_boxes(
+    heatmap: Float[ndarray, "H W"],
+    *,
+    threshold: float = 0.2,
+    components: Components = "largest",
+) -> Int[ndarray, "m 4"]:
+    """Draw boxes around what is hot.
+
+        hot = {(y, x): heatmap[y, x] > threshold · max(heatmap)}
+
+    and a box stands around the largest 8-connected component of it, or around each of them.
+
+    Args:
+        heatmap: one heatmap, at the photo's size; NaN (not seen) is not hot.
+        threshold: share of the heatmap's maximum.
+        components: 'largest', or 'all' from the largest down, less specks (`SMALLEST_SHARE`).
+
+    Returns:
+        The boxes; none for an empty map.
+
+    Raises:
+        OptionError: a threshold outside 0 ≤ threshold < 1, or unknown components.
+
+    Source:
+        Zhou et al., *Learning Deep Features for Discriminative Localization*, CVPR 2016, section
+        3.2 (arXiv:1512.04150): 20 % of the maximum, the largest component.
+    """
+    from skimage.measure import label, regionprops
+
+    if not 0 <= threshold < 1:
+        raise OptionError(
+            f"threshold {threshold} is no share of the heatmap's maximum. Give 0 or more and less "
+            "than 1; 0.2 is usual."
+        )
+    if components not in ("largest", "all"):
+        raise OptionError(f"components {components!r} is unknown. Choose 'largest' or 'all'.")
+    heat = np.nan_to_num(heatmap, nan=0.0)
+    if not (heat.size and heat.max() > 0):
+        return np.zeros((0, 4), np.int64)
+    regions = regionprops(label(heat > threshold * heat.max(), connectivity=2))
+    regions.sort(key=lambda region: -region.area)  # stable: the upper of two equals comes first
+    if components == "largest":
+        regions = regions[:1]
+    kept = [one for one in regions if one.area >= SMALLEST_SHARE * regions[0].area]
+    # scikit-image's own boxes are rows before columns, and half-open as ours
+    return np.array([[one.bbox[i] for i in (1, 0, 3, 2)] for one in kept], np.int64)
+
+
+def area(boxes: Float[ndarray, "m 4"] | Int[ndarray, "m 4"]) -> Float[ndarray, " m"]:
+    """Return each box's area in pixels; 0 for a box that ends before it starts."""
+    sides = np.maximum(np.asarray(boxes, np.float64)[:, 2:] - boxes[:, :2], 0)
+    product: ndarray = sides[:, 0] * sides[:, 1]
+    return product
+
+
+def intersection_over_union(
+    boxes: Float[ndarray, "m 4"] | Int[ndarray, "m 4"],
+    others: Float[ndarray, "n 4"] | Int[ndarray, "n 4"],
+) -> Float[ndarray, "m n"]:
+    """Return how much each box of one list is the same as each of the other, 0 to 1.
+
+    IoU(a, b) = area(a ∩ b) / (area(a) + area(b) − area(a ∩ b)); 0 where both are empty.
+    """
+    starts = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    ends = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    sides = np.maximum(np.asarray(ends, np.float64) - starts, 0)
+    common = sides[..., 0] * sides[..., 1]
+    union = area(boxes)[:, None] + area(others)[None] - common
+    shares: ndarray = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return shares
+
+
+def merge_overlaps(
+    boxes: Float[ndarray, "m 4"] | Int[ndarray, "m 4"],
+    scores: Float[ndarray, " m"],
+    *,
+    overlap: float = 0.5,
+) -> Int[ndarray, " kept"]:
+    """Return the indices of the boxes that stay, best first (non-maximum suppression).
+
+    The best box stays, all that share an IoU of more than `overlap` with it go, and so on.
+
+    Raises:
+        OptionError: an overlap outside 0 to 1.
+    """
+    if not 0 <= overlap <= 1:
+        raise OptionError(f"overlap {overlap} is no share. Give 0 to 1; 0.5 is usual.")
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
+    shared = intersection_over_union(boxes, boxes)
+    kept: list[int] = []
+    for index in order.tolist():
+        if not np.any(shared[index, kept] > overlap):
+            kept.append(index)
+    return np.array(kept, np.int64)
