@@ -1,3 +1,74 @@
-"""See why an image network decided what it decided."""
+"""See why an image network decided what it decided.
+
+    import seewhy
+
+    classifier = seewhy.load("resnet50")
+    explanation = seewhy.explain(classifier, "photo.jpg", top=3)
+    explanation.save("why.png")
+
+Importing seewhy loads no framework; a network does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "load": "zoo",
+    "models": "zoo",
+    "Classifier": "classifier",
+    "explain": "explaining",
+    "compare": "explaining",
+    "Explanation": "explanation",
+    "Prediction": "explanation",
+    "Look": "explanation",
+    "METHODS": "methods",
+    "filters": "inside",
+    "feature_maps": "inside",
+    "maximize_activation": "inside",
+    "strongest": "inside",
+    "train": "training",
+    "locate": "locating",
+    "Locations": "locating",
+    "evaluate": "evaluate",
+    "errors": "errors",
+    "SeewhyError": "errors",
+    "SeewhyWarning": "errors",
+}
+"""Where each public name lives; it is imported when it is first asked for."""
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from seewhy import errors as errors
+    from seewhy import evaluate as evaluate
+    from seewhy.classifier import Classifier as Classifier
+    from seewhy.errors import SeewhyError as SeewhyError
+    from seewhy.errors import SeewhyWarning as SeewhyWarning
+    from seewhy.explaining import compare as compare
+    from seewhy.explaining import explain as explain
+    from seewhy.explanation import Explanation as Explanation
+    from seewhy.explanation import Look as Look
+    from seewhy.explanation import Prediction as Prediction
+    from seewhy.locating import Locations as Locations
+    from seewhy.locating import locate as locate
+    from seewhy.methods import METHODS as METHODS
+    from seewhy.training import train as train
+    from seewhy.zoo import load as load
+    from seewhy.zoo import models as models
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seewhy' has no attribute '{name}'")
+    home = importlib.import_module(f"seewhy.{_HOMES[name]}")
+    value = home if name == _HOMES[name] and not hasattr(home, name) else getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -66,7 +66,7 @@ class Method:
         function: the map or probe. Its keyword-only arguments, less `batch_size`, `progress` and
             `generator`, are the options that users may set.
         needs: what the function must be given.
-        signed: True where negative values mean "against the class" and are shown as such.
+        signed: True where pictures show negative values too, as what speaks against the class.
         paper: authors, title, venue and arXiv number.
         summary: one line: what it shows.
         cost: in words, in forward (F) and backward (B) passes: "1 F + 1 B per class".

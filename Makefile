@@ -1,0 +1,51 @@
+# make demo   install into .venv and explain a real photo, offline
+# make test   install everything and run every test on every framework
+# make check  lint, format, types
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test check install-demo install-test install-check format clean
+
+.venv/created:
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/demo: .venv/created pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[tensorflow]'
+	touch $@
+
+# torchvision's and timm's own requirements would bring another torch: they come without.
+.venv/test: .venv/created pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt 'torch==2.13.0'
+	$(PIP) install -c constraints.txt -e '.[tensorflow,jax,torch,test]'
+	$(PIP) install -c constraints.txt --no-deps torchvision timm
+	$(PIP) install -c constraints.txt pyyaml huggingface_hub safetensors
+	touch $@
+
+.venv/check: .venv/created pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt 'ruff' 'mypy' -e '.'
+	touch $@
+
+demo: .venv/demo
+	$(BIN)/python examples/demo.py
+
+# Keras's backend is fixed in a process, so each backend has a run of its own.
+test: .venv/test
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m backends $(PYTEST)
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends $(PYTEST)
+
+check: .venv/check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/check
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv demo why dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,91 @@
+"""Arguments that several commands share: the model, photos, classes, how pictures look."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seewhy.classifier import Classifier
+    from seewhy.explanation import Look
+
+BUILT_IN = "built-in"
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, *, flag: bool = True) -> None:
+    """Add --model (or MODEL) and what is said about a network of one's own."""
+    if flag:
+        parser.add_argument(
+            "--model",
+            metavar="M",
+            help="a name (resnet50, torchvision:resnet50, timm:..., python:module:function), a "
+            ".keras or .h5 file; default: the built-in network (cat, dog, panda)",
+        )
+    else:
+        parser.add_argument("model", metavar="MODEL", help="a name or a file: seewhy models")
+    group = parser.add_argument_group("a network of your own")
+    group.add_argument("--size", metavar="HxW", help="input size: 224 or 224x320")
+    group.add_argument("--preprocess", metavar="MODE", help="caffe, tf, torch, unit or none")
+    group.add_argument("--labels", metavar="FILE", help="one label per line, or JSON, or imagenet")
+    group.add_argument(
+        "--fit", choices=("stretch", "crop"), help="how a photo meets the input size"
+    )
+
+
+def add_class_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --top and --class."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--top", type=int, metavar="N", help="the N best classes of each photo (3)")
+    group.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        metavar="C",
+        help="this class, by name, WordNet id or index; may be repeated",
+    )
+
+
+def add_look_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how heat is laid over the photo."""
+    group = parser.add_argument_group("pictures")
+    group.add_argument("--colormap", metavar="NAME", help="a name that matplotlib knows (jet)")
+    group.add_argument("--opacity", type=float, metavar="A", help="0 to 1 (0.4)")
+    group.add_argument(
+        "--heat-is-opacity", action="store_true", help="show the bare photo where there is no heat"
+    )
+    group.add_argument(
+        "--interpolation", choices=("linear", "cubic"), default="linear", help="of the map (linear)"
+    )
+
+
+def look(args: argparse.Namespace) -> Look:
+    """Return how pictures shall look."""
+    from seewhy.explanation import Look
+
+    return Look(
+        colormap=args.colormap,
+        opacity=args.opacity,
+        heat_is_opacity=args.heat_is_opacity,
+        interpolation=args.interpolation,
+    )
+
+
+def load_model(args: argparse.Namespace) -> Classifier:
+    """Load the model that was named, and say on stderr what runs it."""
+    from seewhy.zoo import backend_in_use, load
+
+    if args.model is None:
+        sys.stderr.write("No --model named: the built-in network (cat, dog, panda) is used.\n")
+    settings: dict[str, Any] = {
+        "size": args.size,
+        "preprocess": args.preprocess,
+        "labels": args.labels,
+        "fit": args.fit,
+    }
+    classifier = load(
+        args.model or BUILT_IN,
+        **{name: value for name, value in settings.items() if value is not None},
+    )
+    sys.stderr.write(f"{classifier.name} on {backend_in_use(classifier)}\n")
+    return classifier

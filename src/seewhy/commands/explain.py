@@ -1,0 +1,334 @@
+"""`seewhy explain`: heatmaps over photos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seewhy.commands.arguments import (
+    add_class_arguments,
+    add_look_arguments,
+    add_model_arguments,
+    load_model,
+    look,
+)
+from seewhy.errors import NotFinite, OptionError, PhotoError, SeewhyError
+
+if TYPE_CHECKING:
+    from seewhy.classifier import Classifier
+    from seewhy.explanation import Explanation
+    from seewhy.images import Photo
+
+AT_ONCE = 32
+"""Photos that are held in memory at once."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="heatmaps over photos, for the best classes or those you name",
+        description="Show which places of each photo speak for a class.",
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or globs")
+    add_model_arguments(parser)
+    add_class_arguments(parser)
+    parser.add_argument(
+        "--method",
+        metavar="M",
+        help="a name from `seewhy methods`, several by commas, or all; default: cam where the "
+        "network allows it, else grad-cam",
+    )
+    parser.add_argument(
+        "--layer", action="append", metavar="L", help="explain this layer; several are averaged"
+    )
+    parser.add_argument(
+        "--output",
+        choices=("score", "probability"),
+        default="score",
+        help="explain the score before the softmax (default) or the probability",
+    )
+    parser.add_argument("--batch-size", type=int, metavar="N", help="inputs given at once")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the method: samples=50 (see seewhy methods); may be repeated",
+    )
+    occlusion = parser.add_argument_group("occlusion")
+    occlusion.add_argument(
+        "--patch", metavar="P", help="pixels or share of the input; 16,32 sweeps"
+    )
+    occlusion.add_argument("--stride", metavar="S", help="pixels or share of the input")
+    occlusion.add_argument("--fill", metavar="F", help="mean, grey, black, blur, or a colour")
+    occlusion.add_argument("--dip", choices=("scores", "feature-maps"), help="what dips")
+    occlusion.add_argument("--engine", choices=("auto", "sweep", "incremental"), help="how")
+    occlusion.add_argument(
+        "--show-patches", action="store_true", help="save some occluded copies with their scores"
+    )
+    add_look_arguments(parser)
+    out = parser.add_argument_group("results")
+    out.add_argument("--out", default="why", metavar="DIR", help="the folder for pictures (why)")
+    out.add_argument("--format", choices=("png", "jpg", "pdf"), default="png", help="of pictures")
+    out.add_argument("--bare-maps", action="store_true", help="save each bare map as a picture too")
+    out.add_argument("--save-maps", action="store_true", help="save the raw maps as .npz")
+    out.add_argument("--sheet", action="store_true", help="save one page of all best overlays")
+    out.add_argument("--json", action="store_true", help="print JSON to stdout")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain photos, a group at a time; one that fails leaves the others whole."""
+    from seewhy.images import find_photos
+
+    sources = list(find_photos(args.photos))
+    classifier = load_model(args)
+    job = Job(args, classifier)
+    for photos in job.groups(sources):
+        for explanations in job.explain(photos):
+            job.write(explanations)
+    return job.finish()
+
+
+class Job:
+    """One run of the command: what was asked, what is done, what failed."""
+
+    def __init__(self, args: argparse.Namespace, classifier: Classifier) -> None:
+        from seewhy.explaining import default_method, find_method
+        from seewhy.methods import METHODS
+
+        self.args = args
+        self.classifier = classifier
+        if args.method == "all":
+            self.methods = list(METHODS)
+        elif args.method:
+            self.methods = [find_method(name).name for name in args.method.split(",")]
+        else:
+            self.methods = [default_method(classifier, args.layer)]
+        self.options = method_options(args, self.methods)
+        self.out = Path(args.out)
+        self.rows: list[dict[str, Any]] = []
+        self.failed: list[tuple[str, str]] = []
+        self.cells: list[tuple[str, Any]] = []
+        self.stems: list[str] = []
+
+    def groups(self, sources: Sequence[Any]) -> Iterator[list[Photo]]:
+        """Read the photos, some at a time; those that cannot be read are noted."""
+        from seewhy.images import read_photo
+
+        group: list[Photo] = []
+        for source in sources:
+            try:
+                group.append(read_photo(source))
+            except PhotoError as error:
+                self.fail(str(source), error)
+            if len(group) == AT_ONCE:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def explain(self, photos: list[Photo]) -> Iterator[dict[str, Explanation]]:
+        """Explain a group at once; where the network chokes on one photo, each by itself."""
+        try:
+            yield self._compare(photos)
+        except NotFinite as error:
+            if len(photos) == 1:
+                self.fail(photos[0].name, error)
+                return
+            for photo in photos:
+                yield from self.explain([photo])
+
+    def _compare(self, photos: list[Photo]) -> dict[str, Explanation]:
+        from seewhy.commands.progress import progress_bar
+        from seewhy.explaining import compare
+
+        with progress_bar() as progress:
+            return compare(
+                self.classifier,
+                photos,
+                methods=self.methods,
+                top=self.args.top,
+                classes=self.args.classes,
+                layer=self.args.layer,
+                output=self.args.output,
+                options=self.options,
+                batch_size=self.args.batch_size,
+                progress=progress,
+            )
+
+    def fail(self, name: str, error: SeewhyError) -> None:
+        """Note a photo that could not be explained, and say so."""
+        self.failed.append((name, str(error)))
+        sys.stderr.write(f"seewhy: {error}\n")
+
+    def write(self, explanations: dict[str, Explanation]) -> None:
+        """Write the pictures and maps of a group, and print or keep what is said of it."""
+        from seewhy.explanation import unique_stems
+
+        first = next(iter(explanations.values()))
+        names = [photo.name for photo in first.photos]
+        stems = unique_stems([*self.stems, *names])[len(self.stems) :]
+        self.stems += stems
+        for photo, stem in enumerate(stems):
+            files = self._pictures(explanations, photo, stem)
+            for method, explanation in explanations.items():
+                (row,) = explanation.only(photo).as_dict()
+                self.rows.append(row | {"files": [str(file) for file in files[method]]})
+                if not self.args.json:
+                    sys.stdout.write(table(row))
+            if self.args.sheet:
+                overlay = first.only(photo).overlays(look=look(self.args))[0][0]
+                self.cells.append((f"{names[photo]}: {first.title(photo)}", overlay))
+
+    def _pictures(
+        self, explanations: dict[str, Explanation], photo: int, stem: str
+    ) -> dict[str, list[Path]]:
+        """Write the files of one photo; returns them by method."""
+        from seewhy.commands.pictures import comparison_picture, occlusion_pictures
+        from seewhy.render import bare_map, save_picture
+
+        files: dict[str, list[Path]] = {method: [] for method in explanations}
+        ending = self.args.format
+        if len(explanations) > 1:
+            compared = self.out / f"{stem}_methods.{ending}"
+            save_picture(comparison_picture(explanations, photo, look(self.args)), compared)
+            files = {method: [compared] for method in explanations}
+        for method, explanation in explanations.items():
+            if len(explanations) == 1:
+                path = self.out / f"{stem}_{method}.{ending}"
+                files[method] += explanation.only(photo).save(path, look=look(self.args))
+            if self.args.bare_maps:
+                for target, raw in enumerate(explanation.maps[photo]):
+                    path = self.out / f"{stem}_{method}_map{target + 1}.{ending}"
+                    picture = bare_map(
+                        raw,
+                        title=explanation.title(photo, target),
+                        signed=explanation.signed,
+                        colour_bar=True,
+                    )
+                    files[method].append(save_picture(picture, path))
+            if self.args.save_maps:
+                path = self.out / f"{stem}_{method}.npz"
+                files[method].append(explanation.only(photo).save_maps(path))
+            if method == "occlusion":
+                pictures = occlusion_pictures(
+                    explanation.only(photo),
+                    self.classifier,
+                    look(self.args),
+                    show_patches=self.args.show_patches,
+                )
+                for name, picture in pictures.items():
+                    path = self.out / f"{stem}_{method}_{name}.{ending}"
+                    files[method].append(save_picture(picture, path))
+        return files
+
+    def finish(self) -> int:
+        """Write the sheet and the JSON, list the failures, and return the exit code."""
+        from seewhy.render import save_picture, sheet
+
+        if self.cells:
+            pages = sheet(self.cells)
+            for number, page in enumerate(pages, 1):
+                mark = f"-{number}" if len(pages) > 1 else ""
+                path = save_picture(page, self.out / f"sheet{mark}.{self.args.format}")
+                sys.stderr.write(f"sheet: {path}\n")
+        if self.args.json:
+            sys.stdout.write(json.dumps(self.rows, indent=2, ensure_ascii=False) + "\n")
+        if self.failed:
+            total = len(self.failed) + len(self.stems)
+            names = ", ".join(name for name, _ in self.failed)
+            sys.stderr.write(f"seewhy: {len(self.failed)} of {total} photos failed: {names}\n")
+        return 1 if self.failed else 0
+
+
+def table(row: dict[str, Any]) -> str:
+    """Return what is printed of one photo: its predictions, peaks and files."""
+    peaks = {one["label"]: one for one in row["targets"]}
+    shown = [*row["predictions"]]
+    shown += [
+        one for one in row["targets"] if one["label"] not in {each["label"] for each in shown}
+    ]
+    width = max((len(one["label"]) for one in shown), default=0)
+    lines = [f"{row['photo']}  {row['method']} at {row['layer']}"]
+    for one in shown:
+        probability = "" if one["probability"] is None else f"{one['probability']:8.4f}"
+        explained = peaks.get(one["label"])
+        peak = ""
+        if explained is not None:
+            at = explained["peak_at"]
+            peak = "  empty map" if at is None else f"  peak {explained['peak']:.3g} at {at}"
+        lines.append(f"  {one['label']:{width}}  {probability:8}{peak}")
+    lines += [f"  {file}" for file in row["files"]]
+    return "\n".join(lines) + "\n"
+
+
+def method_options(args: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the options by method.
+
+    Raises:
+        OptionError: an option is not of the form NAME=VALUE, or belongs to no method asked for.
+    """
+    from seewhy.explaining import find_method, option_names
+
+    given = {
+        "patch": parse_sizes(args.patch),
+        "stride": parse_sizes(args.stride),
+        "fill": parse_fill(args.fill),
+        "dip": args.dip,
+        "engine": args.engine,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    for text in args.option:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise OptionError(f"--option {text} has no value. Write NAME=VALUE: samples=50")
+        asked[name.strip().replace("-", "_")] = parse_value(value)
+    names = {method: option_names(find_method(method)) for method in methods}
+    for option in asked:
+        if not any(option in has for has in names.values()):
+            listed = "; ".join(
+                f"{method}: {', '.join(has) or 'none'}" for method, has in names.items()
+            )
+            raise OptionError(f"No method asked for has an option '{option}'. They have: {listed}.")
+    return {
+        method: {option: value for option, value in asked.items() if option in has}
+        for method, has in names.items()
+    }
+
+
+def parse_value(text: str) -> Any:
+    """Return a number where the text is one, else the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_sizes(text: str | None) -> Any:
+    """Return pixels (int), a share (float), (height, width) of '16x32', or a list of '16,32'."""
+    if text is None:
+        return None
+    sizes = [tuple(parse_value(part) for part in one.lower().split("x")) for one in text.split(",")]
+    if any(isinstance(part, str) for size in sizes for part in size) or max(map(len, sizes)) > 2:
+        raise OptionError(
+            f"'{text}' is no size. Give pixels (32), a share of the input (0.15), HEIGHTxWIDTH "
+            "(16x32), or several by commas."
+        )
+    plain = [size[0] if len(size) == 1 else size for size in sizes]
+    return plain[0] if len(plain) == 1 else plain
+
+
+def parse_fill(text: str | None) -> Any:
+    """Return a name, a grey value, or the red, green and blue of '255,128,0'."""
+    if text is None:
+        return None
+    parts = [parse_value(part.strip()) for part in text.split(",")]
+    return parts[0] if len(parts) == 1 else parts

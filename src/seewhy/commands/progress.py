@@ -1,0 +1,26 @@
+"""A progress bar on a terminal; nothing where stderr is a file or a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from seewhy.methods.base import Progress, no_progress
+
+
+@contextlib.contextmanager
+def progress_bar(what: str = "inputs") -> Iterator[Progress]:
+    """Yield a function of (done, total) that draws a bar with the time that is left."""
+    if not sys.stderr.isatty():
+        yield no_progress
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit=f" {what}", file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress

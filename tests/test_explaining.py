@@ -1,0 +1,237 @@
+"""explain() joins method, network and photos: what is asked is what is answered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import seewhy
+from seewhy import errors
+from tests.linear_network import LinearNetwork
+
+LABELS = ["red", "green", "blue"]
+
+
+def photo(colour: int, at: tuple[int, int] = (2, 3)) -> np.ndarray:
+    """A black photo with one square of one colour, 2 × 2 pixels, at a cell of the 4 × 6 map."""
+    pixels = np.zeros((8, 12, 3), np.uint8)
+    pixels[2 * at[0] : 2 * at[0] + 2, 2 * at[1] : 2 * at[1] + 2, colour] = 200
+    pixels.setflags(write=False)
+    return pixels
+
+
+def classifier(**settings: object) -> seewhy.Classifier:
+    return seewhy.Classifier(LinearNetwork(**settings), preprocess="unit", labels=LABELS)
+
+
+def test_the_map_lies_on_the_object_and_has_the_papers_value() -> None:
+    explanation = seewhy.explain(classifier(), photo(1), method="grad-cam", classes=["green"])
+    expected = np.zeros((4, 6), np.float32)
+    expected[2, 3] = (200 / 255) * (1 / 24)  # α = 1/24: the score is the mean over 24 cells
+    np.testing.assert_allclose(explanation.maps[0, 0], expected, rtol=1e-6)
+    assert explanation.peak_at(0, 0) in {(x, y) for x in (6, 7) for y in (4, 5)}
+
+
+def test_cam_is_the_default_on_a_network_for_it_and_needs_no_backward_pass() -> None:
+    network = LinearNetwork()
+    explanation = seewhy.explain(seewhy.Classifier(network, labels=LABELS), photo(0))
+    assert explanation.method == "cam"
+    assert network.backward == []
+    other = seewhy.explain(classifier(cam=False), photo(0))
+    assert other.method == "grad-cam"
+
+
+def test_cam_is_grad_cam_times_the_area() -> None:
+    both = seewhy.compare(classifier(), photo(2), methods=["cam", "grad-cam"], classes=["blue"])
+    np.testing.assert_allclose(both["cam"].maps, both["grad-cam"].maps * 24, rtol=1e-5)
+
+
+def test_one_forward_pass_serves_all_classes_and_all_map_methods() -> None:
+    network = LinearNetwork()
+    seewhy.compare(
+        seewhy.Classifier(network, labels=LABELS),
+        [photo(0), photo(1)],
+        methods=["grad-cam", "hires-cam", "layer-cam", "cam"],
+        top=3,
+    )
+    assert network.passes == [2]
+    assert network.backward == [3]
+
+
+def test_batches_do_not_change_the_answer() -> None:
+    photos = [photo(index % 3, at=(index % 4, index % 6)) for index in range(5)]
+    whole = seewhy.explain(classifier(), photos, method="grad-cam")
+    parts = seewhy.explain(classifier(), photos, method="grad-cam", batch_size=2)
+    np.testing.assert_array_equal(whole.maps, parts.maps)
+    assert whole.targets == parts.targets
+
+
+def test_top_names_the_best_classes_of_each_photo_by_itself() -> None:
+    explanation = seewhy.explain(classifier(), [photo(2), photo(0)], method="grad-cam", top=1)
+    assert [row[0].label for row in explanation.targets] == ["blue", "red"]
+    scores = explanation.targets[0][0].score
+    assert scores == pytest.approx((200 / 255) / 24)
+    exponent = np.exp(scores)
+    assert explanation.targets[0][0].probability == pytest.approx(exponent / (exponent + 2))
+
+
+def test_top_beyond_the_number_of_classes_means_all_of_them() -> None:
+    assert seewhy.explain(classifier(), photo(0), top=50).maps.shape == (1, 3, 4, 6)
+
+
+def test_one_list_of_classes_for_each_photo() -> None:
+    explanation = seewhy.explain(
+        classifier(), [photo(0), photo(1)], method="cam", classes=[["blue"], [0]]
+    )
+    assert [row[0].label for row in explanation.targets] == ["blue", "red"]
+
+
+def test_fewer_class_lists_than_photos_are_an_error_with_both_counts() -> None:
+    with pytest.raises(errors.TargetError) as caught:
+        seewhy.explain(classifier(), [photo(0)] * 3, classes=[["red"], ["blue"]])
+    assert str(caught.value) == (
+        "2 lists of classes were given for 3 photos. Give one list for all photos, or one list "
+        "per photo."
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"top": 1, "classes": ["red"]}, "'top', 'classes' and 'target' exclude each other. Give one of them."),
+        ({"top": 0}, "top=0 asks for no class. Give 1 or more."),
+        ({"classes": []}, "classes=[] asks for no class. Name at least one."),
+        (
+            {"classes": ["red", ["blue"]]},
+            "classes mixes classes and lists of classes. Give one list for all photos, or one list "
+            "per photo.",
+        ),
+        (
+            {"classes": [["red", "blue"], ["red"]]},
+            "The lists of classes have between 1 and 2 entries. Give every photo the same number "
+            "of classes, at least one.",
+        ),
+        (
+            {"target": "red"},
+            "A target is a callable on the network's output, not 'red'. For classes use "
+            "classes=[...].",
+        ),
+    ],
+)
+def test_targets_that_cannot_be_are_refused(asked: dict[str, object], message: str) -> None:
+    with pytest.raises(errors.TargetError) as caught:
+        seewhy.explain(classifier(), [photo(0), photo(1)], **asked)
+    assert str(caught.value) == message
+
+
+def test_a_callable_target_is_explained_by_its_own_value() -> None:
+    explanation = seewhy.explain(
+        classifier(), photo(0), method="grad-cam", target=lambda scores: scores.sum(axis=1)
+    )
+    assert explanation.targets[0][0].label == "target"
+    assert explanation.targets[0][0].score == pytest.approx((200 / 255) / 24)
+    assert explanation.predictions[0][0].label == "red"
+    assert explanation.title() == "target 0.03"
+
+
+def test_an_unknown_method_names_the_nearest() -> None:
+    with pytest.raises(errors.UnknownMethod) as caught:
+        seewhy.explain(classifier(), photo(0), method="grad-kam")
+    assert str(caught.value) == (
+        "There is no method 'grad-kam'. The nearest names are 'grad-cam' and 'eigen-grad-cam'. "
+        "List them all: seewhy methods"
+    )
+
+
+def test_an_option_that_the_method_does_not_have_is_refused() -> None:
+    with pytest.raises(errors.OptionError) as caught:
+        seewhy.explain(classifier(), photo(0), method="grad-cam", options={"patch": 3})
+    assert str(caught.value) == "The method 'grad-cam' has no option 'patch'. It has none."
+
+
+def test_an_empty_map_is_flagged_and_not_painted() -> None:
+    explanation = seewhy.explain(classifier(), photo(0), method="grad-cam", classes=["blue"])
+    assert explanation.empty.tolist() == [[True]]
+    assert explanation.peak_at() is None
+    assert "(empty map)" in explanation.title()
+    assert not explanation.heatmap().any()
+
+
+def test_a_faint_map_shows_as_bright_as_a_strong_one() -> None:
+    faint = seewhy.explain(
+        classifier(weights=np.eye(3, dtype=np.float32) * 1e-9), photo(0), method="cam", top=1
+    )
+    assert faint.peaks[0, 0] == pytest.approx(1e-9 * 200 / 255)
+    assert faint.heatmap().max() == 1
+
+
+def test_heatmaps_have_the_photos_own_size() -> None:
+    large = np.asarray(Image.fromarray(photo(1)).resize((123, 77)))
+    explanation = seewhy.explain(classifier(), large, method="cam", top=2)
+    assert explanation.heatmaps[0].shape == (2, 77, 123)
+    assert [picture.shape for picture in explanation.overlays()[0]] == [(77, 123, 3)] * 2
+
+
+def test_json_holds_predictions_targets_and_peaks() -> None:
+    explanation = seewhy.explain(classifier(), photo(1), method="grad-cam", classes=["green"])
+    (row,) = json.loads(explanation.as_json())
+    assert row["predictions"][0]["label"] == "green"
+    assert row["targets"][0]["peak"] == pytest.approx((200 / 255) / 24)
+    assert row["targets"][0]["index"] == 1
+    assert (row["method"], row["layer"], row["model"]) == ("grad-cam", "maps", "LinearNetwork")
+
+
+def test_saved_maps_are_the_maps(tmp_path: Path) -> None:
+    explanation = seewhy.explain(classifier(), photo(1), method="grad-cam", top=2)
+    saved = np.load(explanation.save_maps(tmp_path / "maps.npz"))
+    np.testing.assert_array_equal(saved["maps"], explanation.maps)
+    assert saved["labels"].tolist() == [["green", "red"]]
+
+
+def test_several_photos_are_saved_under_their_names(tmp_path: Path) -> None:
+    for name, colour in (("a", 0), ("b", 1)):
+        Image.fromarray(photo(colour)).save(tmp_path / f"{name}.png")
+    explanation = seewhy.explain(classifier(), tmp_path, method="cam", top=1)
+    files = explanation.save(tmp_path / "out" / "why.png")
+    assert [file.name for file in files] == ["why_a.png", "why_b.png"]
+    assert all(Image.open(file).width > 100 for file in files)
+
+
+def test_a_layer_without_a_map_is_refused() -> None:
+    with pytest.raises(errors.LayerError) as caught:
+        seewhy.explain(classifier(), photo(0), method="eigen-cam", layer="flat")
+    assert str(caught.value) == (
+        "The layer 'flat' of 'LinearNetwork' answers with shape 3: it has no rows and columns to "
+        "show. Choose a layer with a spatial map, such as 'maps', or list them: "
+        "seewhy layers LinearNetwork"
+    )
+
+
+def test_occlusion_of_the_linear_network_has_the_known_drop() -> None:
+    explanation = seewhy.explain(
+        classifier(),
+        photo(1),
+        method="occlusion",
+        classes=["green"],
+        options={"patch": 2, "stride": 2, "fill": "black"},
+    )
+    expected = np.zeros((8, 12))
+    expected[4:6, 6:8] = (200 / 255) / 24
+    np.testing.assert_allclose(explanation.maps[0, 0], expected, atol=1e-7)
+    assert explanation.extras[0]["grid"].shape == (1, 4, 6)
+
+
+def test_feature_maps_dip_whatever_the_class() -> None:
+    explanation = seewhy.explain(
+        classifier(),
+        photo(1),
+        method="occlusion",
+        options={"patch": 2, "stride": 2, "fill": "black", "dip": "feature-maps"},
+    )
+    assert explanation.maps.shape == (1, 1, 8, 12)
+    assert explanation.title() == "whatever the class"
+    assert explanation.maps[0, 0, 4, 6] == pytest.approx((200 / 255) / 24)
