@@ -1,0 +1,90 @@
+"""Write pictures as PNG, JPEG or PDF, whole or not at all.
+
+Axes: h row, w column of a picture, uint8 RGB.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+
+from seewhy.errors import OptionError
+from seewhy.files import written_whole
+
+FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".pdf": ("PDF", {"quality": 95, "resolution": 150.0}),
+}
+"""By ending: Pillow's name of the format, and its settings. PNG is exact; JPEG has quality 95 with
+full colour resolution; in a PDF, JPEGs of quality 95 lie at 150 pixels per inch."""
+
+
+def save_picture(pixels: UInt8[ndarray, "h w 3"], path: str | Path) -> Path:
+    """Write a picture as PNG, JPEG (quality 95) or PDF, by the file's ending.
+
+    Missing folders are made. The file appears whole, or whatever stood there stays.
+
+    Raises:
+        OptionError: another ending.
+        OutputError: it cannot be written; says why.
+    """
+    return _save([pixels], Path(path))
+
+
+def save_pages(pages: Sequence[UInt8[ndarray, "h w 3"]], path: str | Path) -> list[Path]:
+    """Write pages: as one PDF, or as one PNG or JPEG each, 'sheet-1.png', 'sheet-2.png' ...
+
+    Of a single page, the file is `path` itself.
+
+    Raises:
+        OptionError: another ending, or no page.
+        OutputError: a file cannot be written; says why.
+    """
+    path = Path(path)
+    if not pages:
+        raise OptionError(f"there is no page to write to '{path}'. Give at least one picture.")
+    if len(pages) == 1 or path.suffix.lower() == ".pdf":
+        return [_save(pages, path)]
+    return [
+        _save([page], path.with_name(f"{path.stem}-{number}{path.suffix}"))
+        for number, page in enumerate(pages, 1)
+    ]
+
+
+def picture_bytes(pixels: UInt8[ndarray, "h w 3"], ending: str = ".png") -> bytes:
+    """Return what `save_picture` would write, for notebooks and web pages.
+
+    Raises:
+        OptionError: an ending other than .png, .jpg, .jpeg and .pdf.
+    """
+    kind, settings = _format(ending, f"a picture as '{ending}'")
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, kind, **settings)
+    return content.getvalue()
+
+
+def _save(pages: Sequence[UInt8[ndarray, "h w 3"]], path: Path) -> Path:
+    kind, settings = _format(path.suffix, f"'{path}'")
+    first, *others = [Image.fromarray(page) for page in pages]
+    if others:
+        settings = settings | {"save_all": True, "append_images": others}
+    with written_whole(path) as beside:
+        first.save(beside, kind, **settings)
+    return path
+
+
+def _format(ending: str, what: str) -> tuple[str, dict[str, Any]]:
+    if ending.lower() not in FORMATS:
+        raise OptionError(
+            f"{what} cannot be written: pictures are PNG, JPEG or PDF. "
+            "Let the file end in .png, .jpg or .pdf."
+        )
+    return FORMATS[ending.lower()]
