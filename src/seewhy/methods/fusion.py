@@ -16,7 +16,7 @@ from seewhy.maps import resize_map
 from seewhy.methods.precision import as_float32, quotient
 
 
-def fuse_layers(maps: Sequence[Float[ndarray, "n h w"]]) -> Float[ndarray, "n H W"]:
+def fuse_layers(maps: Sequence[Float[ndarray, "n _h _w"]]) -> Float[ndarray, "n H W"]:
     """Average the maps of several layers, each resized to the largest and scaled.
 
         fused = mean over layers of resized map / max |resized map|
