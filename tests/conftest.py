@@ -4,4 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import install_import_hook
 
-install_import_hook("seewhy", "beartype.beartype")
+import tests.checker  # the hook asks for it by name
+
+assert tests.checker.check
+install_import_hook("seewhy", "tests.checker.check")

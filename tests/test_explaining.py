@@ -102,7 +102,10 @@ def test_fewer_class_lists_than_photos_are_an_error_with_both_counts() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"top": 1, "classes": ["red"]}, "'top', 'classes' and 'target' exclude each other. Give one of them."),
+        (
+            {"top": 1, "classes": ["red"]},
+            "'top', 'classes' and 'target' exclude each other. Give one of them.",
+        ),
         ({"top": 0}, "top=0 asks for no class. Give 1 or more."),
         ({"classes": []}, "classes=[] asks for no class. Name at least one."),
         (
@@ -142,7 +145,7 @@ def test_an_unknown_method_names_the_nearest() -> None:
     with pytest.raises(errors.UnknownMethod) as caught:
         seewhy.explain(classifier(), photo(0), method="grad-kam")
     assert str(caught.value) == (
-        "There is no method 'grad-kam'. The nearest names are 'grad-cam' and 'eigen-grad-cam'. "
+        "There is no method 'grad-kam'. The nearest names are 'grad-cam' and 'xgrad-cam'. "
         "List them all: seewhy methods"
     )
 
@@ -182,7 +185,7 @@ def test_json_holds_predictions_targets_and_peaks() -> None:
     assert row["predictions"][0]["label"] == "green"
     assert row["targets"][0]["peak"] == pytest.approx((200 / 255) / 24)
     assert row["targets"][0]["index"] == 1
-    assert (row["method"], row["layer"], row["model"]) == ("grad-cam", "maps", "LinearNetwork")
+    assert (row["method"], row["layer"], row["model"]) == ("grad-cam", "maps", "linear")
 
 
 def test_saved_maps_are_the_maps(tmp_path: Path) -> None:
@@ -198,16 +201,18 @@ def test_several_photos_are_saved_under_their_names(tmp_path: Path) -> None:
     explanation = seewhy.explain(classifier(), tmp_path, method="cam", top=1)
     files = explanation.save(tmp_path / "out" / "why.png")
     assert [file.name for file in files] == ["why_a.png", "why_b.png"]
-    assert all(Image.open(file).width > 100 for file in files)
+    for file in files:
+        with Image.open(file) as picture:
+            assert picture.width > 100
 
 
 def test_a_layer_without_a_map_is_refused() -> None:
     with pytest.raises(errors.LayerError) as caught:
         seewhy.explain(classifier(), photo(0), method="eigen-cam", layer="flat")
     assert str(caught.value) == (
-        "The layer 'flat' of 'LinearNetwork' answers with shape 3: it has no rows and columns to "
+        "The layer 'flat' of 'linear' answers with shape 3: it has no rows and columns to "
         "show. Choose a layer with a spatial map, such as 'maps', or list them: "
-        "seewhy layers LinearNetwork"
+        "seewhy layers linear"
     )
 
 

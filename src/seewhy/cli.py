@@ -16,15 +16,10 @@ from seewhy.errors import SeewhyError, SeewhyWarning
 COMMANDS = (
     "explain",
     "locate",
-    "train",
-    "filters",
-    "feature_maps",
-    "maximize",
     "evaluate",
     "models",
     "layers",
     "methods",
-    "plan",
 )
 """The modules of `seewhy.commands`, in the order in which help shows them."""
 

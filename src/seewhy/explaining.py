@@ -6,7 +6,7 @@ Axes: n image, t target (class), h w rows and columns of a map, c channel, k cla
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def explain(
     method: str | None = None,
     top: int | None = None,
     classes: Sequence[Any] | None = None,
-    target: Callable[[Any], Any] | None = None,
+    target: Any = None,
     layer: Any = None,
     output: Output = "score",
     options: Mapping[str, Any] | None = None,
@@ -100,7 +100,7 @@ def compare(
     methods: Sequence[str],
     top: int | None = None,
     classes: Sequence[Any] | None = None,
-    target: Callable[[Any], Any] | None = None,
+    target: Any = None,
     layer: Any = None,
     output: Output = "score",
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -248,7 +248,7 @@ def as_targets(
     *,
     top: int | None,
     classes: Sequence[Any] | None,
-    target: Callable[[Any], Any] | None,
+    target: Any,
     class_free: bool = False,
 ) -> Targets:
     """Return what `top`, `classes` or `target` ask for, for `count` photos.
@@ -338,7 +338,7 @@ def _labelled(classifier: Classifier, captured: Captured) -> tuple[Rows, Rows]:
         return tuple(
             tuple(
                 Prediction(
-                    label=classifier.label(index),
+                    label=classifier.label(int(index)),
                     index=int(index),
                     probability=float(probabilities[photo, index]),
                     score=float(scores[photo, index]),

@@ -250,7 +250,7 @@ class Explanation:
                 "targets": [
                     _as_dict(one)
                     | {
-                        "peak": _finite(peaks[index, target]),
+                        "peak": _finite(float(peaks[index, target])),
                         "peak_at": self.peak_at(index, target),
                         "empty": bool(empty[index, target]),
                     }

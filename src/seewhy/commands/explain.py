@@ -179,7 +179,8 @@ class Job:
             files = self._pictures(explanations, photo, stem)
             for method, explanation in explanations.items():
                 (row,) = explanation.only(photo).as_dict()
-                self.rows.append(row | {"files": [str(file) for file in files[method]]})
+                row["files"] = [str(file) for file in files[method]]
+                self.rows.append(row)
                 if not self.args.json:
                     sys.stdout.write(table(row))
             if self.args.sheet:

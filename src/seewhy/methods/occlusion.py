@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from numpy import ndarray
 
 from seewhy.errors import OptionError, SeewhyWarning
@@ -156,11 +156,14 @@ def feature_map_occlusion(
 
 
 def occluded_copies(
-    image: Float[ndarray, "h w c"],
-    filled: Float[ndarray, "h w c"],
+    image: Num[ndarray, "h w c"],
+    filled: Num[ndarray, "h w c"],
     windows: Int[ndarray, "m 4"],
-) -> Iterator[Float[ndarray, "h w c"]]:
-    """Make one copy of the image for each window, with `filled` showing through it."""
+) -> Iterator[Num[ndarray, "h w c"]]:
+    """Make one copy of the image for each window, with `filled` showing through it.
+
+    Both may be floats in the network's input range, or the photo's own pixels.
+    """
     for x0, y0, x1, y1 in windows:
         copy = np.array(image)
         copy[y0:y1, x0:x1] = filled[y0:y1, x0:x1]

@@ -1,0 +1,217 @@
+"""The command line: results to stdout, all else to stderr, exit codes, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seewhy import __version__, cli
+from seewhy.commands.explain import method_options, parse_fill, parse_sizes
+from seewhy.errors import OptionError
+from tests.linear_network import LinearNetwork
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run the command line in an empty folder, with the linear network as 'built-in'."""
+    import seewhy.zoo
+    from seewhy.classifier import Classifier
+
+    def load(name: str, **settings: object) -> Classifier:
+        if name != "built-in":
+            return original(name, **settings)  # type: ignore[arg-type]
+        settings = {"preprocess": "unit", "labels": ["red", "green", "blue"]} | settings
+        return Classifier(LinearNetwork(), name=name, **settings)  # type: ignore[arg-type]
+
+    original = seewhy.zoo.load
+    monkeypatch.setattr(seewhy.zoo, "load", load)
+    monkeypatch.setattr(seewhy.zoo, "backend_in_use", lambda _: "numpy")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(list(arguments))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def save_photo(path: str, colour: int = 1) -> None:
+    pixels = np.zeros((80, 120, 3), np.uint8)
+    pixels[40:60, 60:80, colour] = 200
+    Image.fromarray(pixels).save(path)
+
+
+def test_one_photo_gives_a_table_and_a_picture(run: Run) -> None:
+    save_photo("a.png")
+    code, out, err = run("explain", "a.png")
+    assert code == 0
+    assert out.startswith("a.png  cam at maps\n  green")
+    assert out.endswith("  why/a_cam.png\n")
+    assert "No --model named: the built-in network (cat, dog, panda) is used." in err
+    with Image.open("why/a_cam.png") as picture:
+        assert picture.format == "PNG"
+
+
+def test_json_is_alone_on_stdout(run: Run) -> None:
+    save_photo("a.png")
+    save_photo("b.png", colour=0)
+    code, out, _ = run("explain", "a.png", "b.png", "--json", "--top", "1", "--save-maps")
+    rows = json.loads(out)
+    assert code == 0
+    assert [row["targets"][0]["label"] for row in rows] == ["green", "red"]
+    assert [file for row in rows for file in row["files"]] == [
+        "why/a_cam.png",
+        "why/a_cam.npz",
+        "why/b_cam.png",
+        "why/b_cam.npz",
+    ]
+    assert all(Path(file).is_file() for row in rows for file in row["files"])
+
+
+def test_a_broken_photo_leaves_the_others_whole_and_is_listed(run: Run) -> None:
+    save_photo("a.png")
+    Path("broken.png").write_bytes(Path("a.png").read_bytes()[:60])
+    Path("empty.png").write_bytes(b"")
+    code, out, err = run("explain", "broken.png", "a.png", "empty.png", "missing.png")
+    assert code == 1
+    assert Path("why/a_cam.png").is_file()
+    assert err.endswith("seewhy: 3 of 4 photos failed: broken.png, empty.png, missing.png\n")
+    assert "Traceback" not in err
+    assert sorted(path.name for path in Path("why").iterdir()) == ["a_cam.png"]
+    assert out.count("cam at maps") == 1
+
+
+def test_named_classes_several_methods_and_a_sheet(run: Run) -> None:
+    save_photo("a.png")
+    code, out, _ = run(
+        "explain", "a.png", "--class", "blue", "--class", "1", "--method", "grad-cam,cam", "--sheet"
+    )
+    assert code == 0
+    assert "empty map" in out
+    assert {path.name for path in Path("why").iterdir()} == {"a_methods.png", "sheet.png"}
+
+
+def test_occlusion_shows_three_pictures_its_patches_and_its_sizes(run: Run) -> None:
+    save_photo("a.png")
+    options = ("--method", "occlusion", "--patch", "2,4", "--stride", "2", "--fill", "black")
+    code, _, _ = run("explain", "a.png", *options, "--dip", "feature-maps")
+    assert code == 0
+    assert {path.name for path in Path("why").iterdir()} == {
+        "a_occlusion.png",
+        "a_occlusion_three.png",
+        "a_occlusion_sizes.png",
+    }
+    code, _, _ = run("explain", "a.png", "--method", "occlusion", "--patch", "2", "--show-patches")
+    assert code == 0
+    assert Path("why/a_occlusion_patches.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("explain", "a.png", "--class", "gren"),
+            "seewhy: 'built-in' has no class 'gren'",
+        ),
+        (
+            ("explain", "a.png", "--method", "grad-kam"),
+            "seewhy: There is no method 'grad-kam'. The nearest names are 'grad-cam' and "
+            "'xgrad-cam'. List them all: seewhy methods",
+        ),
+        (
+            ("explain", "a.png", "--layer", "map"),
+            "seewhy: 'linear' has no layer 'map'.",
+        ),
+        (
+            ("explain", "a.png", "--model", "resnet5"),
+            "seewhy: There is no network 'resnet5', and no such file",
+        ),
+        (
+            ("explain", "a.png", "--model", "a.png"),
+            "seewhy: 'a.png' is no model file",
+        ),
+        (
+            ("explain", "a.png", "--option", "patch"),
+            "seewhy: --option patch has no value. Write NAME=VALUE: samples=50",
+        ),
+        (
+            ("explain", "a.png", "--patch", "3"),
+            "seewhy: No method asked for has an option 'patch'. They have: cam: none.",
+        ),
+        (
+            ("explain", "a.png", "--method", "occlusion", "--patch", "300"),
+            "seewhy: patch ",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_and_exit_code_1(
+    run: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    save_photo("a.png")
+    code, out, err = run(*arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not Path("why").exists() or not list(Path("why").iterdir())
+
+
+def test_an_output_folder_that_cannot_be_is_an_error(run: Run) -> None:
+    save_photo("a.png")
+    Path("why").write_text("a file")
+    code, _, err = run("explain", "a.png")
+    assert code == 1
+    assert "seewhy: 'why/a_cam.png' cannot be written" in err
+
+
+def test_debug_shows_the_traceback(run: Run) -> None:
+    save_photo("a.png")
+    code, _, err = run("explain", "a.png", "--class", "gren", "--debug")
+    assert code == 1
+    assert "Traceback (most recent call last)" in err
+
+
+def test_wrong_usage_is_exit_code_2(run: Run) -> None:
+    for arguments in (("explain",), ("explane", "a.png"), ("explain", "a.png", "--top", "x")):
+        with pytest.raises(SystemExit) as caught:
+            run(*arguments)
+        assert caught.value.code == 2
+
+
+def test_version_and_methods(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("--version")
+    assert capsys.readouterr().out == f"seewhy {__version__}\n"
+    code, out, _ = run("methods", "--json")
+    assert code == 0
+    assert "grad-cam" in [row["name"] for row in json.loads(out)]
+    code, out, _ = run("methods")
+    assert "occlusion" in out
+
+
+def test_sizes_and_fills_are_read_as_people_write_them() -> None:
+    assert parse_sizes("32") == 32
+    assert parse_sizes("0.15") == 0.15
+    assert parse_sizes("16x32") == (16, 32)
+    assert parse_sizes("16,32,64") == [16, 32, 64]
+    assert parse_fill("255,128,0") == [255, 128, 0]
+    assert parse_fill("blur") == "blur"
+    with pytest.raises(OptionError, match=r"^'big' is no size\. Give pixels \(32\)"):
+        parse_sizes("big")
+
+
+def test_an_option_goes_to_the_methods_that_have_it() -> None:
+    parser = cli.build_parser()
+    args = parser.parse_args(["explain", "a", "--option", "samples=3", "--stride", "8"])
+    assert method_options(args, ["smooth-grad", "occlusion", "cam"]) == {
+        "smooth-grad": {"samples": 3},
+        "occlusion": {"stride": 8},
+        "cam": {},
+    }
