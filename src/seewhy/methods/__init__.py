@@ -207,7 +207,7 @@ METHODS: dict[str, Method] = {
         paper="Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017, "
         "arXiv:1703.01365",
         summary="the score shared out among the pixels, against a baseline; reports its own error",
-        cost="(1 F + 1 B per class) per step (50), and one more",
+        cost="(1 F + 1 B per class) per step (50), and two more",
         copies=integrated_gradients_copies,
     ),
     "guided-backpropagation": Method(

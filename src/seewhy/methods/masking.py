@@ -144,7 +144,7 @@ def rise(
     *,
     masks: int = 4000,
     grid: int = 7,
-    probability: float = 0.5,
+    probability: float | int = 0.5,
     batch_size: int = BATCH_SIZE,
     generator: np.random.Generator | None = None,
     progress: Progress = no_progress,
@@ -201,7 +201,7 @@ def rise(
 
 
 def rise_copies(
-    shape: tuple[int, int, int], *, masks: int = 4000, grid: int = 7, probability: float = 0.5
+    shape: tuple[int, int, int], *, masks: int = 4000, grid: int = 7, probability: float | int = 0.5
 ) -> int:
     """Count the copies that `rise` asks for."""
     return masks
