@@ -1,0 +1,62 @@
+"""`seewhy evaluate`: how true heatmaps are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from seewhy.commands.arguments import add_model_arguments, load_model
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="how true heatmaps are: deletion, insertion, boxes, pointing game",
+        description="Measure methods on photos, beside two baselines that look at nothing.",
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or globs")
+    add_model_arguments(parser)
+    parser.add_argument(
+        "--class", dest="class_name", metavar="C", help="of all photos; the best one"
+    )
+    parser.add_argument("--method", metavar="M", help="one or several by commas; cam or grad-cam")
+    parser.add_argument("--layer", metavar="L", help="the layer to explain")
+    parser.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help='the true boxes, as JSON: {"cat.jpg": [[x0, y0, x1, y1]]}, or COCO annotations',
+    )
+    parser.add_argument(
+        "--steps", type=int, default=50, metavar="N", help="of deletion and insertion (50)"
+    )
+    parser.add_argument("--batch-size", type=int, metavar="N", help="inputs given at once")
+    parser.add_argument("--json", action="store_true", help="print JSON to stdout")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, and print one line per method."""
+    from seewhy.boxfiles import read_boxes
+    from seewhy.commands.progress import progress_bar
+    from seewhy.evaluating import evaluate
+    from seewhy.explaining import as_photos
+
+    photos = as_photos(args.photos)
+    boxes = read_boxes(args.boxes, photos) if args.boxes else None
+    classifier = load_model(args)
+    with progress_bar("curves") as progress:
+        evaluation = evaluate(
+            classifier,
+            photos,
+            methods=args.method.split(",") if args.method else None,
+            classes=[args.class_name] if args.class_name else None,
+            boxes=boxes,
+            layer=args.layer,
+            steps=args.steps,
+            batch_size=args.batch_size,
+            progress=progress,
+        )
+    text = evaluation.as_json() if args.json else evaluation.as_table()
+    sys.stdout.write(text + "\n")
+    return 0
