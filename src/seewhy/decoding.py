@@ -13,7 +13,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -33,16 +33,18 @@ DECODER_ERRORS = (
     OverflowError,
     NotImplementedError,
     RuntimeError,
+    AttributeError,
+    AssertionError,
     struct.error,
     zlib.error,
 )
-"""What Pillow's decoders raise for damaged files."""
+"""What Pillow's decoders raise for damaged files, and (an assertion) for closed ones."""
 
 _FILTERS = threading.Lock()
 """Python's warning filters are one per process, not per thread."""
 
 
-def decode_file(source: Path | IO[bytes], name: str) -> UInt8[ndarray, "h w 3"]:
+def decode_file(source: Any, name: str) -> UInt8[ndarray, "h w 3"]:
     """Read the first picture of a file.
 
     Args:
@@ -180,8 +182,9 @@ def _rgb_from_lab(image: Image.Image) -> UInt8[ndarray, "h w 3"]:
 def _unreadable(name: str, error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return f"'{name}' cannot be read: {error.strerror}."
+    reason = str(error).rstrip(".") or "it was closed before it was read"
     return (
-        f"'{name}' is damaged or truncated: {str(error).rstrip('.')}. "
+        f"'{name}' is damaged or truncated: {reason}. "
         "Get the file again, or save it anew with an image editor."
     )
 

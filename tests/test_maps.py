@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seewhy.errors import NotFinite, OptionError
+from seewhy.maps import (
+    Placement,
+    heatmap_on_photo,
+    is_empty,
+    resize_map,
+    scale_map,
+    scale_signed_map,
+)
+
+NAN = np.nan
+
+
+def random_map(*shape):
+    heatmap = np.random.default_rng(shape[-1]).random(shape, dtype=np.float32)
+    heatmap.flags.writeable = False
+    return heatmap
+
+
+def linear_by_loops(heatmap, size):
+    """Mix the four cells around (y + 0.5) · h / H − 0.5, the map's edge going on for ever."""
+    h, w = heatmap.shape
+    result = np.zeros(size)
+    for y in range(size[0]):
+        for x in range(size[1]):
+            row = min(max((y + 0.5) * h / size[0] - 0.5, 0), h - 1)
+            column = min(max((x + 0.5) * w / size[1] - 0.5, 0), w - 1)
+            top, left = int(row), int(column)
+            bottom, right = min(top + 1, h - 1), min(left + 1, w - 1)
+            down, across = row - top, column - left
+            result[y, x] = (
+                (1 - down) * (1 - across) * heatmap[top, left]
+                + (1 - down) * across * heatmap[top, right]
+                + down * (1 - across) * heatmap[bottom, left]
+                + down * across * heatmap[bottom, right]
+            )
+    return result
+
+
+SHAPES = [
+    ((7, 7), (224, 224)),
+    ((14, 9), (61, 130)),
+    ((1, 1), (5, 6)),
+    ((3, 1), (4, 9)),
+    ((50, 40), (13, 17)),
+    ((10, 10), (299, 7)),
+    ((6, 5), (6, 5)),
+]
+
+
+@pytest.mark.parametrize(("shape", "size"), SHAPES)
+def test_linear_resizing_is_the_formula_written_as_loops(shape, size):
+    heatmap = random_map(*shape)
+    assert np.abs(resize_map(heatmap, size) - linear_by_loops(heatmap, size)).max() < 2e-7
+
+
+@pytest.mark.parametrize(("shape", "size"), SHAPES)
+@pytest.mark.parametrize(("ours", "theirs"), [("linear", "bilinear"), ("cubic", "bicubic")])
+def test_resizing_is_torchs_without_aligned_corners(shape, size, ours, theirs):
+    torch = pytest.importorskip("torch")
+    heatmap = random_map(*shape)
+    wanted = torch.nn.functional.interpolate(
+        torch.from_numpy(heatmap.astype(np.float64))[None, None],
+        size=size,
+        mode=theirs,
+        align_corners=False,
+    )[0, 0].numpy()
+    resized = resize_map(heatmap, size, interpolation=ours)
+    assert resized.dtype == np.float32
+    assert np.abs(resized - wanted).max() < 2e-7
+
+
+@pytest.mark.parametrize(("shape", "size"), SHAPES[:4] + SHAPES[6:])
+def test_linear_enlarging_is_pillows(shape, size):
+    from PIL import Image
+
+    heatmap = random_map(*shape)
+    wanted = Image.fromarray(heatmap).resize(size[::-1], Image.Resampling.BILINEAR)
+    assert np.abs(resize_map(heatmap, size) - np.asarray(wanted)).max() < 3e-7
+
+
+def test_two_cells_become_five_by_hand():
+    # Centres of 5 pixels over 2 cells: 0.2 − 0.5, 0.6 − 0.5, 1.0 − 0.5, 1.4 − 0.5, 1.8 − 0.5.
+    resized = resize_map(np.array([[0.0, 10.0]]), (1, 5))
+    assert resized[0].tolist() == pytest.approx([0, 1, 5, 9, 10], abs=1e-6)
+
+
+def test_the_same_size_and_a_constant_are_unchanged():
+    heatmap = random_map(6, 5)
+    for interpolation in ("linear", "cubic"):
+        assert np.array_equal(resize_map(heatmap, (6, 5), interpolation=interpolation), heatmap)
+        constant = resize_map(np.full((3, 4), 0.7), (50, 31), interpolation=interpolation)
+        assert np.allclose(constant, 0.7, atol=1e-6)
+
+
+def test_cubic_overshoots_and_linear_does_not():
+    step = np.array([[0.0, 0.0, 1.0, 1.0]])
+    assert resize_map(step, (1, 40)).max() == 1
+    assert resize_map(step, (1, 40)).min() == 0
+    assert resize_map(step, (1, 40), interpolation="cubic").max() > 1.02
+
+
+def test_maps_in_leading_axes_are_resized_one_by_one():
+    maps = random_map(2, 3, 4, 5)
+    resized = resize_map(maps, (9, 7))
+    assert resized.shape == (2, 3, 9, 7)
+    assert np.array_equal(resized[1, 2], resize_map(maps[1, 2], (9, 7)))
+
+
+def test_resizing_is_linear_in_the_map_and_keeps_how_two_maps_compare():
+    strong, weak = random_map(7, 7) * 1000, random_map(7, 7)
+    both = resize_map(strong + weak, (30, 50))
+    assert np.allclose(both, resize_map(strong, (30, 50)) + resize_map(weak, (30, 50)), rtol=1e-5)
+    place = Placement((0.0, 0.0, 50.0, 30.0))
+    ratio = heatmap_on_photo(strong, place, (30, 50)) / heatmap_on_photo(weak, place, (30, 50))
+    assert np.allclose(ratio, 1000, rtol=1e-5)  # raw maps stay raw
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+def test_nan_cells_stay_nan_and_do_not_touch_their_neighbours(interpolation):
+    heatmap = np.array([[1.0, NAN, 3.0, 3.0], [1.0, 1.0, 3.0, 3.0]])
+    resized = resize_map(heatmap, (8, 16), interpolation=interpolation)
+    assert np.isnan(resized[:4, 4:8]).all()
+    assert np.isnan(resized).sum() == 4 * 4
+    assert np.array_equal(resized[:4, :4], np.ones((4, 4)))  # 1 alone, right up to the hole
+    assert np.array_equal(resized[:2, 8:10], np.full((2, 2), 3.0))
+    alone = resize_map(np.array([[NAN, 5.0]]), (2, 4), interpolation=interpolation)
+    assert np.array_equal(alone, [[NAN, NAN, 5, 5]] * 2, equal_nan=True)
+    assert np.isnan(resize_map(np.full((2, 2), NAN), (3, 3), interpolation=interpolation)).all()
+
+
+def test_away_from_nan_a_cubic_map_is_what_it_would_be_without():
+    heatmap = random_map(4, 12).copy()
+    whole = resize_map(heatmap, (16, 48), interpolation="cubic")
+    heatmap[0, 0] = NAN
+    holed = resize_map(heatmap, (16, 48), interpolation="cubic")
+    assert np.array_equal(holed[:, 20:], whole[:, 20:])
+
+
+def test_a_map_cannot_be_resized_by_another_name_or_to_nothing():
+    with pytest.raises(OptionError) as error:
+        resize_map(random_map(2, 2), (4, 4), interpolation="bilinear")
+    assert str(error.value) == (
+        "a map cannot be interpolated by 'bilinear'. Choose 'linear' or 'cubic'."
+    )
+    with pytest.raises(OptionError) as error:
+        resize_map(random_map(2, 2), (4, 0))
+    assert str(error.value) == (
+        "a map cannot be resized to 4×0. Give a height and width of 1 or more."
+    )
+
+
+# Onto the photo
+
+
+def test_on_a_whole_photo_it_is_the_resized_map():
+    heatmap = random_map(7, 9)
+    placed = heatmap_on_photo(heatmap, Placement((0.0, 0.0, 67.0, 45.0)), (45, 67))
+    assert np.abs(placed - resize_map(heatmap, (45, 67))).max() < 2e-7
+
+
+def test_outside_of_the_crop_it_is_nan_and_inside_the_resized_map():
+    heatmap = random_map(3, 4)
+    placed = heatmap_on_photo(heatmap, Placement((5.0, 2.0, 13.0, 11.0)), (12, 20))
+    inside = np.zeros((12, 20), bool)
+    inside[2:11, 5:13] = True
+    assert np.array_equal(np.isnan(placed), ~inside)
+    assert np.abs(placed[2:11, 5:13] - resize_map(heatmap, (9, 8))).max() < 2e-7
+
+
+def test_a_pixel_is_seen_when_its_centre_is():
+    placed = heatmap_on_photo(np.ones((2, 2)), Placement((0.4, 0.6, 3.4, 3.6)), (5, 5))
+    assert np.array_equal(np.isfinite(placed[2]), [True, True, True, False, False])
+    assert np.array_equal(np.isfinite(placed[:, 1]), [False, True, True, True, False])
+
+
+def test_where_the_fit_padded_the_map_is_cut_to_the_photo():
+    # The network saw the photo's 4 rows in the middle of 8: the outer half of the map is padding.
+    heatmap = np.repeat(np.arange(8.0)[:, None], 2, axis=1)
+    placed = heatmap_on_photo(heatmap, Placement((0.0, -2.0, 2.0, 6.0)), (4, 2))
+    assert placed.tolist() == [[2, 2], [3, 3], [4, 4], [5, 5]]
+
+
+def test_nothing_seen_is_all_nan():
+    placed = heatmap_on_photo(np.ones((2, 2)), Placement((50.0, 50.0, 60.0, 60.0)), (5, 5))
+    assert np.isnan(placed).all()
+
+
+# Scaling
+
+
+@pytest.mark.parametrize("peak", [1e-9, 1e-40, 1e-45, 1.0, 3e38])
+def test_the_faintest_map_shows_as_bright_as_the_strongest(peak):
+    heatmap = np.array([[0, peak, peak / 2]], dtype=np.float32)
+    scaled = scale_map(heatmap)
+    assert scaled.max() == 1
+    assert scaled.min() == 0
+    assert scaled.dtype == np.float32
+    assert scale_signed_map(-heatmap).min() == -1
+    assert scale_map(np.array([[1e-300, 2e-300]])).tolist() == [[0.5, 1]]
+
+
+def test_negatives_become_zero_and_no_minimum_is_taken_off():
+    assert scale_map(np.array([[-8.0, 1.0, 4.0]])).tolist() == [[0, 0.25, 1]]
+    assert scale_map(np.array([[3.0, 4.0]])).tolist() == [[0.75, 1]]
+    assert scale_signed_map(np.array([[-8.0, 1.0, 4.0]])).tolist() == [[-1, 0.125, 0.5]]
+
+
+def test_nan_is_left_out_of_scaling():
+    scaled = scale_map(np.array([[NAN, 2.0, 4.0]]))
+    assert np.array_equal(scaled, [[NAN, 0.5, 1]], equal_nan=True)
+    scaled = scale_signed_map(np.array([[NAN, 2.0, -4.0]]))
+    assert np.array_equal(scaled, [[NAN, 0.5, -1]], equal_nan=True)
+
+
+def test_scaling_before_or_after_a_linear_resize_shows_the_same():
+    heatmap = random_map(7, 7)
+    place = Placement((0.0, 0.0, 70.0, 70.0))
+    after = scale_map(heatmap_on_photo(heatmap, place, (70, 70)))
+    before = scale_map(heatmap_on_photo(scale_map(heatmap), place, (70, 70)))
+    assert np.allclose(after, before, atol=1e-6)
+
+
+def test_an_empty_map_stays_empty_and_says_so():
+    for heatmap in (np.zeros((2, 2)), np.array([[-1.0, 0.0]]), np.array([[NAN, 0.0]])):
+        assert is_empty(heatmap)
+        assert not np.nan_to_num(scale_map(heatmap)).any()
+    assert is_empty(np.full((2, 2), NAN))
+    assert np.isnan(scale_map(np.full((2, 2), NAN))).all()
+    assert not is_empty(np.array([[0, 1e-45]], dtype=np.float32))
+    assert not is_empty(np.abs(np.array([[-1.0, 0.0]])))
+    assert not scale_signed_map(np.zeros((2, 2))).any()
+
+
+@pytest.mark.parametrize("scale", [scale_map, scale_signed_map])
+def test_infinity_is_not_scaled_away(scale):
+    with pytest.raises(NotFinite) as error:
+        scale(np.array([[np.inf, 1.0]]))
+    assert str(error.value) == (
+        "the map holds infinity and cannot be scaled for display. The network or the method "
+        "overflowed: try float32 weights, or another layer."
+    )
+
+
+def test_nothing_that_comes_in_is_changed():
+    heatmap = random_map(5, 6) - np.float32(0.5)
+    before = heatmap.copy()
+    heatmap.flags.writeable = False
+    resize_map(heatmap, (9, 9))
+    heatmap_on_photo(heatmap, Placement((1.0, 1.0, 8.0, 8.0)), (9, 9))
+    scale_map(heatmap)
+    scale_signed_map(heatmap)
+    assert np.array_equal(heatmap, before)
