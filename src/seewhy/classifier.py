@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any, cast
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -109,7 +109,7 @@ class Classifier:
             from seewhy.networks import adapt
 
             network = adapt(model, size=wanted, channels=channels, name=name, call=call)
-        size = _checked_size(wanted, network, name)
+        size = _checked_size(wanted, network.input_shape, name)
         found = labels_for(labels, classes=network.classes, network=name)
         for attribute, value in (
             ("network", network),
@@ -166,20 +166,14 @@ class Classifier:
             shares = powers / powers.sum(axis=-1, keepdims=True)
         return np.asarray(shares, np.float32)
 
-    def class_index(self, query: str | int) -> int:
+    def class_index(self, query: str | SupportsIndex) -> int:
         """Return the index of a class that is asked for by name, WordNet id or index.
 
         Raises:
             UnknownClass: no class has that name, or several have; names the nearest.
         """
         if not isinstance(query, str):
-            try:
-                query = operator.index(query)
-            except TypeError as error:
-                raise UnknownClass(
-                    f"A class of '{self.name}' is asked for by name, WordNet id or index, and not "
-                    f"by {query!r}."
-                ) from error
+            query = operator.index(query)
         return find_class(query, self._labels, network=self.name)
 
     def label(self, index: int) -> str:
@@ -199,10 +193,9 @@ def as_size(size: Any) -> tuple[int, int] | None:
     """
     if size is None:
         return None
-    if isinstance(size, str):
-        size = size.lower().replace("×", "x").split("x")
+    parts: Any = size.lower().replace("×", "x").split("x") if isinstance(size, str) else size
     try:
-        sides = [int(size)] if np.ndim(size) == 0 else [int(side) for side in size]
+        sides = [int(parts)] if np.ndim(parts) == 0 else [int(side) for side in parts]
     except (TypeError, ValueError):
         sides = []
     if len(sides) not in (1, 2) or min(sides) < 1:
@@ -239,8 +232,10 @@ def as_fit(fit: Fit | str | None, size: tuple[int, int]) -> Fit:
     return fit
 
 
-def _checked_size(wanted: tuple[int, int] | None, network: Network, name: str) -> tuple[int, int]:
-    height, width, _ = network.input_shape
+def _checked_size(
+    wanted: tuple[int, int] | None, shape: tuple[int | None, int | None, int], name: str
+) -> tuple[int, int]:
+    height, width, _ = shape
     if wanted is None:
         if height is None or width is None:
             raise OptionError(
@@ -256,7 +251,7 @@ def _checked_size(wanted: tuple[int, int] | None, network: Network, name: str) -
     return wanted
 
 
-def _layer_name(network: Network, layer: Any) -> str:
+def _layer_name(network: Any, layer: Any) -> str:
     """Return the name of a layer given by name or as the framework's own object."""
     resolve = getattr(network, "layer_name", None)
     if resolve is not None:

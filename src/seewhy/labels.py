@@ -198,8 +198,9 @@ def _unknown(query: str, labels: Labels, network: str) -> UnknownClass:
     near = nearest_names(query, choices) if labels.given and not query.isdigit() else ""
     verb = "names are" if " and " in near else "name is"
     by_id = ", by WordNet id" if labels.wordnet_ids else ""
+    by_name = "by name" if labels.given else "as 'class 0'"
     return UnknownClass(
         f"'{network}' has no class '{query}'. It has {count} classes"
         + (f"; the nearest {verb} {near}" if near else "")
-        + f". Name one{by_id} or by index, 0 to {count - 1}."
+        + f". Ask {by_name}{by_id} or by index, 0 to {count - 1}."
     )

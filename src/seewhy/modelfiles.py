@@ -9,8 +9,10 @@ A `.keras` file is a zip archive. One that seewhy has trained holds a *card* in 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -42,8 +44,17 @@ UNREADABLE = (
     RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
+    UserWarning,  # see `all_or_nothing`
 )
 """What Keras and h5py raise over a file that is damaged or holds something else."""
+
+
+@contextlib.contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Make Keras raise where it would leave layers with random weights and warn only."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Skipping nested container", UserWarning)
+        yield
 
 
 def load_keras_file(path: str | PathLike[str]) -> Any:
@@ -58,7 +69,8 @@ def load_keras_file(path: str | PathLike[str]) -> Any:
     refuse_code(_config(path), path)
     keras = import_keras()
     try:
-        return keras.saving.load_model(str(path), compile=False, safe_mode=True)
+        with all_or_nothing():
+            return keras.saving.load_model(str(path), compile=False, safe_mode=True)
     except UNREADABLE as error:
         raise ModelError(
             f"'{path}' could not be loaded by Keras {keras.__version__}: {first_line(error)} "

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from seewhy.errors import ModelError, UnknownModel, nearest_names
+from seewhy.errors import MissingFramework, ModelError, UnknownModel, nearest_names
 from seewhy.modelfiles import first_line
 from seewhy.zoo_keras import load_keras_weights
 from seewhy.zoo_names import Found, ModelName, builder_arguments
@@ -37,6 +37,7 @@ def build_python(name: ModelName) -> Found:
         ModelError: the name is incomplete, the module cannot be imported, or the weights' file
             does not fit.
         OptionError: the function has no such argument.
+        MissingFramework: something that the module imports is not installed.
     """
     module_name, _, function_name = name.base.removeprefix(PYTHON).partition(":")
     if not (module_name and function_name):
@@ -113,8 +114,9 @@ def _state_dict(path: str, *, name: str) -> dict[str, Any]:
             return dict(load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except ImportError as error:
-        raise ModelError(
-            f"'{path}' needs safetensors, which is not installed: pip install safetensors"
+        raise MissingFramework(
+            f"'{path}' needs safetensors, which is not installed. "
+            "Install it: pip install safetensors"
         ) from error
     except pickle.UnpicklingError as error:
         raise ModelError(
@@ -163,8 +165,8 @@ def _module(module_name: str) -> ModuleType:
                 f"There is no Python module '{error.name}' in {Path.cwd()}, nor is it installed. "
                 "Go to the folder that holds it, or install it."
             ) from error
-        raise ModelError(
-            f"The module '{module_name}' needs '{error.name}', which is not installed."
+        raise MissingFramework(
+            f"The module '{module_name}' needs '{error.name}', which is not installed. Install it."
         ) from error
     except (ImportError, SyntaxError) as error:
         raise ModelError(

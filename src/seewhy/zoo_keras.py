@@ -18,7 +18,7 @@ from typing import Any
 
 from seewhy.errors import MissingFramework, ModelError, OptionError
 from seewhy.labels import IMAGENET
-from seewhy.modelfiles import UNREADABLE, first_line
+from seewhy.modelfiles import UNREADABLE, all_or_nothing, first_line
 from seewhy.zoo_names import Found, ModelName, builder_arguments
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -228,7 +228,8 @@ def load_keras_weights(model: Any, path: str, *, name: str) -> None:
             "or .h5 file, or weights=none for random ones."
         )
     try:
-        model.load_weights(path)
+        with all_or_nothing():
+            model.load_weights(path)
     except UNREADABLE as error:
         raise ModelError(
             f"The weights in '{path}' do not fit '{name}': {first_line(error)} Check the file, and "

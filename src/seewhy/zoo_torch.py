@@ -31,11 +31,12 @@ def import_torch_package(name: str) -> ModuleType:
         return importlib.import_module(name)
     except (ImportError, RuntimeError, OSError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name in (name, "torch"):
-            what = f"'{name}' networks need {name}" if name != "torch" else "This needs PyTorch"
+            missing = "PyTorch" if error.name == "torch" else name
+            needs = "This needs" if name == "torch" else f"{name} networks need"
             extra = "" if name == "torch" else f" {name}"
             raise MissingFramework(
-                f"{what}, and {'PyTorch' if error.name == 'torch' else error.name} is not "
-                f"installed. Install it: pip install 'seewhy[torch]'{extra}"
+                f"{needs} {missing}, which is not installed. "
+                f"Install it: pip install 'seewhy[torch]'{extra}"
             ) from error
         raise MissingFramework(
             f"{name} is installed, but cannot be imported: {first_line(error)} It may not fit the "

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from seewhy.commands.arguments import add_model_arguments, load_model
-from seewhy.networks.base import Layer
+
+if TYPE_CHECKING:
+    from seewhy.networks.base import Layer
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
