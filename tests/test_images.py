@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import io
 import struct
@@ -686,3 +687,20 @@ def test_photos_name_themselves_without_their_pixels():
     assert repr(Photo(ARROW, "a.png", Path("x/a.png"))) == (
         f"Photo(name='a.png', path={Path('x/a.png')!r})"
     )
+
+
+def test_reading_in_threads_leaves_the_warning_filters_as_they_were(tmp_path):
+    path = file_of(Image.fromarray(noise(40, 60)), tmp_path / "photo.jpg")
+    bomb(tmp_path / "bomb.png", 10_000, 10_000)
+    before = list(warnings.filters)
+
+    def read(number):
+        if number % 2:
+            return read_photo(path).pixels.shape
+        with pytest.raises(PhotoError):
+            read_photo(tmp_path / "bomb.png")
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(read, range(100))) == {None, (40, 60, 3)}
+    assert warnings.filters == before

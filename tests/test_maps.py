@@ -60,8 +60,10 @@ def test_linear_resizing_is_the_formula_written_as_loops(shape, size):
 
 
 @pytest.mark.parametrize(("shape", "size"), SHAPES)
-@pytest.mark.parametrize(("ours", "theirs"), [("linear", "bilinear"), ("cubic", "bicubic")])
-def test_resizing_is_torchs_without_aligned_corners(shape, size, ours, theirs):
+@pytest.mark.parametrize(
+    ("ours", "theirs", "tolerance"), [("linear", "bilinear", 2e-7), ("cubic", "bicubic", 4e-7)]
+)
+def test_resizing_is_torchs_without_aligned_corners(shape, size, ours, theirs, tolerance):
     torch = pytest.importorskip("torch")
     heatmap = random_map(*shape)
     wanted = torch.nn.functional.interpolate(
@@ -72,7 +74,7 @@ def test_resizing_is_torchs_without_aligned_corners(shape, size, ours, theirs):
     )[0, 0].numpy()
     resized = resize_map(heatmap, size, interpolation=ours)
     assert resized.dtype == np.float32
-    assert np.abs(resized - wanted).max() < 2e-7
+    assert np.abs(resized - wanted).max() < tolerance
 
 
 @pytest.mark.parametrize(("shape", "size"), SHAPES[:4] + SHAPES[6:])

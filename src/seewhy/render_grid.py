@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from seewhy.errors import OptionError
 from seewhy.render_text import draw_lines, fit_text, line_height, text_width
 
-Cell = tuple[str, UInt8[ndarray, "h w 3"]]
+Cell = tuple[str, UInt8[ndarray, "_ _ 3"]]
 """A title and a picture; a title's second line ("\\n") is never pushed out by its first."""
 
 
@@ -57,7 +57,7 @@ def grid(cells: Sequence[Cell], *, columns: int = 3) -> UInt8[ndarray, "rows col
 
 def sheet(
     cells: Sequence[Cell], *, columns: int | None = None, per_page: int = 60
-) -> list[UInt8[ndarray, "rows columns 3"]]:
+) -> list[UInt8[ndarray, "_ _ 3"]]:
     """Set many titled pictures on as few pages as they need, in square cells of 240 pixels.
 
     Args:
@@ -84,7 +84,7 @@ def sheet(
 def comparison(
     rows: Sequence[str],
     columns: Sequence[str],
-    pictures: Sequence[Sequence[UInt8[ndarray, "h w 3"] | None]],
+    pictures: Sequence[Sequence[UInt8[ndarray, "_ _ 3"] | None]],
 ) -> UInt8[ndarray, "height width 3"]:
     """Set pictures in a table with titled rows (methods, say) and columns (classes).
 

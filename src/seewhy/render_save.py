@@ -39,7 +39,7 @@ def save_picture(pixels: UInt8[ndarray, "h w 3"], path: str | Path) -> Path:
     return _save([pixels], Path(path))
 
 
-def save_pages(pages: Sequence[UInt8[ndarray, "h w 3"]], path: str | Path) -> list[Path]:
+def save_pages(pages: Sequence[UInt8[ndarray, "_ _ 3"]], path: str | Path) -> list[Path]:
     """Write pages: as one PDF, or as one PNG or JPEG each, 'sheet-1.png', 'sheet-2.png' ...
 
     Of a single page, the file is `path` itself.
@@ -71,7 +71,7 @@ def picture_bytes(pixels: UInt8[ndarray, "h w 3"], ending: str = ".png") -> byte
     return content.getvalue()
 
 
-def _save(pages: Sequence[UInt8[ndarray, "h w 3"]], path: Path) -> Path:
+def _save(pages: Sequence[UInt8[ndarray, "_ _ 3"]], path: Path) -> Path:
     kind, settings = _format(path.suffix, f"'{path}'")
     first, *others = [Image.fromarray(page) for page in pages]
     if others:
