@@ -50,6 +50,22 @@ class Layer:
         return len(self.shape) == 3 and (self.shape[0] > 1 or self.shape[1] > 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """The learned kernels of a layer.
+
+    Attributes:
+        weights: (h, w, i, o): rows, columns, input channels of one group, output channels.
+        groups: into how many groups the input channels are split; 1 for a full convolution, the
+            number of input channels for a depthwise one.
+        part: '' where the layer has one set; 'depthwise' and 'pointwise' of a separable one.
+    """
+
+    weights: Float[ndarray, "h w i o"]
+    groups: int = 1
+    part: str = ""
+
+
 @dataclass(frozen=True)
 class Top:
     """Targets: the `count` classes with the highest scores, of each image by itself."""
@@ -70,7 +86,7 @@ class Units:
     channels: Int[ndarray, " n"]
 
 
-Targets = Top | Units | Int[ndarray, "n t"] | Callable[[Any], Any]
+Targets = Top | Units | Int[ndarray, "_ t"] | Callable[[Any], Any]
 """What to explain: the best classes, a unit of a layer, class indices, or a callable that takes
 the network's output (the framework's own tensor, batched, softmax taken off unless the
 probability is explained) and returns one scalar per image."""
@@ -175,4 +191,12 @@ class Network(Protocol):
         """Return the scores of `image` with the layer's output replaced, m times (Ablation-CAM).
 
         Only what stands behind the layer is computed m times.
+        """
+
+    def kernels(self, layer: str) -> tuple[Kernels, ...]:
+        """Return the kernels of a convolution; two sets of a separable one.
+
+        Raises:
+            UnknownLayer: no layer has that name.
+            LayerError: the layer has no kernels.
         """
