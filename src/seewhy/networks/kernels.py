@@ -1,0 +1,88 @@
+"""The kernels of a layer, read from the framework's own variables and turned to (h, w, i, o)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from seewhy.errors import LayerError
+from seewhy.networks.base import Kernels, Layer
+
+
+def keras_kernels(
+    network: str, name: str, layer: Any, layers: Sequence[Layer], numpy: Callable[[Any], ndarray]
+) -> tuple[Kernels, ...]:
+    """Return the kernels of a Keras layer.
+
+    Args:
+        network: the network's name, for messages.
+        name: the layer's.
+        layer: the layer.
+        layers: all layers, for messages.
+        numpy: turns a variable into an array.
+
+    Raises:
+        LayerError: the layer has no kernels.
+    """
+    depthwise = getattr(layer, "depthwise_kernel", None)
+    pointwise = getattr(layer, "pointwise_kernel", None)
+    kernel = getattr(layer, "kernel", None)
+    if depthwise is not None and pointwise is not None:
+        return (
+            _depthwise(numpy(depthwise), part="depthwise"),
+            Kernels(_float32(numpy(pointwise)), part="pointwise"),
+        )
+    if depthwise is None and kernel is not None and len(kernel.shape) == 4:
+        if type(layer).__name__ == "DepthwiseConv2D":
+            return (_depthwise(numpy(kernel)),)
+        weights = _float32(numpy(kernel))
+        if "Transpose" in type(layer).__name__:
+            weights = weights.transpose(0, 1, 3, 2)
+        return (Kernels(np.ascontiguousarray(weights), groups=int(getattr(layer, "groups", 1))),)
+    if depthwise is not None and len(depthwise.shape) == 4:
+        return (_depthwise(numpy(depthwise)),)
+    raise no_kernels(network, name, layers)
+
+
+def torch_kernels(
+    network: str, name: str, module: Any, layers: Sequence[Layer]
+) -> tuple[Kernels, ...]:
+    """Return the kernels of a PyTorch module.
+
+    Raises:
+        LayerError: the module has no kernels.
+    """
+    weight = getattr(module, "weight", None)
+    if weight is None or getattr(weight, "ndim", 0) != 4:
+        raise no_kernels(network, name, layers)
+    weights = weight.detach().float().cpu().numpy()
+    if "Transpose" in type(module).__name__:
+        weights = weights.transpose(2, 3, 0, 1)
+    else:
+        weights = weights.transpose(2, 3, 1, 0)
+    return (Kernels(np.array(weights, order="C"), groups=int(getattr(module, "groups", 1))),)
+
+
+def no_kernels(network: str, name: str, layers: Sequence[Layer]) -> LayerError:
+    """Return the error for a layer that has no kernels to show."""
+    kind = next((layer.kind for layer in layers if layer.name == name), "layer")
+    convolutions = [layer.name for layer in layers if "Conv" in layer.kind]
+    hint = f"such as '{convolutions[0]}'" if convolutions else "but this network has none"
+    return LayerError(
+        f"The layer '{name}' of '{network}' is of kind {kind} and has no kernels to show. "
+        f"Choose a convolution, {hint}."
+    )
+
+
+def _depthwise(kernel: ndarray, *, part: str = "") -> Kernels:
+    """Turn (h, w, channels, multiplier) into one input channel per group."""
+    height, width, channels, multiplier = kernel.shape
+    weights = _float32(kernel).reshape(height, width, 1, channels * multiplier)
+    return Kernels(weights, groups=channels, part=part)
+
+
+def _float32(array: ndarray) -> ndarray:
+    return np.asarray(array).astype(np.float32)
