@@ -108,9 +108,9 @@ def scale_map(heatmap: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     Raises:
         NotFinite: the map holds infinity.
     """
-    positive = np.maximum(heatmap.astype(np.float64), 0.0)  # keeps NaN
+    positive = np.maximum(heatmap, 0)  # keeps NaN
     peak = _peak(positive)
-    return (positive / peak if peak > 0 else positive).astype(np.float32)
+    return np.asarray(positive / peak if peak > 0 else positive, dtype=np.float32)
 
 
 def scale_signed_map(heatmap: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
@@ -123,9 +123,8 @@ def scale_signed_map(heatmap: Float[ndarray, "*shape"]) -> Float[ndarray, "*shap
     Raises:
         NotFinite: the map holds infinity.
     """
-    values = heatmap.astype(np.float64)
-    peak = _peak(np.abs(values))
-    return (values / peak if peak > 0 else values).astype(np.float32)
+    peak = _peak(np.abs(heatmap))
+    return np.array(heatmap / peak if peak > 0 else heatmap, dtype=np.float32)
 
 
 def is_empty(heatmap: Float[ndarray, "*shape"]) -> bool:
