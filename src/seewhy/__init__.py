@@ -33,7 +33,8 @@ _HOMES = {
     "train": "training",
     "locate": "locating",
     "Locations": "locating",
-    "evaluate": "evaluate",
+    "evaluate": "evaluating",
+    "Evaluation": "evaluation",
     "errors": "errors",
     "SeewhyError": "errors",
     "SeewhyWarning": "errors",
@@ -44,10 +45,11 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from seewhy import errors as errors
-    from seewhy import evaluate as evaluate
     from seewhy.classifier import Classifier as Classifier
     from seewhy.errors import SeewhyError as SeewhyError
     from seewhy.errors import SeewhyWarning as SeewhyWarning
+    from seewhy.evaluating import evaluate as evaluate
+    from seewhy.evaluation import Evaluation as Evaluation
     from seewhy.explaining import compare as compare
     from seewhy.explaining import explain as explain
     from seewhy.explanation import Explanation as Explanation
