@@ -71,9 +71,8 @@ def load(
         OptionError: a setting that the network does not have or take.
         MissingFramework: a framework, or weights to download, are not there.
     """
-    parsed = parse_name(fspath(name))
-    if Path(name).is_file():
-        parsed = ModelName(str(name), str(name))
+    text = fspath(name)
+    parsed = ModelName(text, text) if Path(text).is_file() else parse_name(text)
     said = dict(parsed.settings)
     wanted = as_size(size if size is not None else said.get("size"))
     found = _find(parsed, wanted)
