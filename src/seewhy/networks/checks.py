@@ -226,11 +226,12 @@ def check_one_per_image(shape: Sequence[int | None], images: int | None) -> None
     """
     fits = len(shape) == 1 and (images is None or shape[0] is None or shape[0] == images)
     if not fits:
-        given = ", ".join("n" if side is None else str(side) for side in shape)
-        given += "," if len(shape) == 1 else ""
+        sides = ["n" if side in (None, images) else str(side) for side in shape[:1]]
+        sides += [str(side) for side in shape[1:]]
+        given = ", ".join(sides) + ("," if len(shape) == 1 else "")
         raise TargetError(
             f"the target returned an array of the shape ({given}); it must return one number per "
-            f"image: the shape ({'n' if images is None else images},)"
+            "image: the shape (n,)"
         )
 
 

@@ -118,6 +118,12 @@ class KerasModel:
         """How many classes there are: 2 for one sigmoid output."""
         return self.facts().classes
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """The size of the images that the network takes; the one given, where it takes any."""
+        height, width = self.input_shape[:2]
+        return height or self._size[0], width or self._size[1]
+
     def layer_name(self, layer: Any) -> str:
         """Return the path of a layer that is given by its path or as an object.
 
@@ -207,11 +213,9 @@ class KerasModel:
 
     def _build(self) -> None:
         """Give a model that was never called its weights, as its first call would."""
-        height, width = (
-            own or given for own, given in zip(self.input_shape[:2], self._size, strict=True)
-        )
         if self.model.built:
             return
+        height, width = self.image_size
         if isinstance(self.model, keras.Sequential):
             maps = (self.input_shape[2], height, width)
             self.model.build((None, *(maps if self.channels_first else (*maps[1:], maps[0]))))
