@@ -76,9 +76,18 @@ def _eigen_grad_map(image: Float[ndarray, "h w c"]) -> Float[ndarray, "h w"]:
 
 
 def _on_first_direction(image: Float[ndarray, "h w c"]) -> Float[ndarray, "h w"]:
-    """Project every place on the first right singular vector of places × channels."""
-    _, _, directions = np.linalg.svd(image.reshape(-1, image.shape[-1]), full_matrices=False)
-    return np.asarray(image @ directions[0])
+    """Project every place on the first right singular vector of O, places × channels.
+
+    Found through the smaller of O Oᵀ and Oᵀ O, many times faster than all of U Σ Vᵀ.
+    """
+    matrix = image.reshape(-1, image.shape[-1])
+    if matrix.shape[0] <= matrix.shape[1]:
+        squares, directions = np.linalg.eigh(matrix @ matrix.T)
+        projected = directions[:, -1] * np.sqrt(max(squares[-1], 0))  # O v = σ u
+    else:
+        _, directions = np.linalg.eigh(matrix.T @ matrix)
+        projected = matrix @ directions[:, -1]
+    return np.asarray(projected).reshape(image.shape[:2])
 
 
 def _oriented(
