@@ -182,6 +182,18 @@ def test_maps_are_torchcam_s_after_a_relu(torchcam, captured, ours, theirs):
     )
 
 
+def test_score_cam_is_torchcam_s_where_the_layer_has_the_photo_s_size(torchcam):
+    # It scales the masks before it upsamples them, the paper after; at one size that is the same.
+    network = small_network()
+    images, tensor = photos()
+    activations, _ = layer_by_autograd(network, network.first_relu, images, TARGET)
+    with torchcam.ScoreCAM(network, network.first_relu) as extractor:
+        (found,) = extractor([TARGET] * 2, network(tensor), normalized=False)
+    for n in range(2):
+        ours = score_cam(images[n], score_by_torch(network, [TARGET]), activations[n])
+        np.testing.assert_allclose(ours.maps[0], np.maximum(found[n].numpy(), 0), **CLOSE)
+
+
 def test_torchcam_s_grad_cam_plus_plus_never_divides(torchcam, captured):
     # Its division is written to an indexed copy: the weights stay Σ g² relu(g).
     network, activations, gradients = captured

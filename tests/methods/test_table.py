@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,9 @@ ARGUMENTS = {
     "guided input gradients": ["image", "gradient"],
     "guided input gradients and gradients": ["image", "gradient", "activations", "gradients"],
 }
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "methods.md"
 
 
 def keywords(function):
@@ -68,3 +72,11 @@ def test_a_row_is_told_in_words(name):
     assert len(method.summary) < 100
     assert not method.summary.endswith(".")
     assert "Source:" in inspect.getdoc(method.function)
+
+
+def test_the_docs_have_a_line_and_a_section_for_each_method_in_the_table_s_order():
+    lines = DOCS.read_text(encoding="utf-8").splitlines()
+    listed = [line.split("`")[1] for line in lines if line.startswith("| [`")]
+    sections = [line.removeprefix("### ") for line in lines if line.startswith("### ")]
+    assert listed == list(METHODS)
+    assert sections == list(METHODS)
