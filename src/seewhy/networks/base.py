@@ -186,7 +186,7 @@ class Network(Protocol):
         self,
         image: Float[ndarray, "1 h w c"],
         layer: str,
-        activations: Float[ndarray, "m h w c"],
+        activations: Float[ndarray, "m ..."],
     ) -> Float[ndarray, "m k"]:
         """Return the scores of `image` with the layer's output replaced, m times (Ablation-CAM).
 
