@@ -126,14 +126,14 @@ class Explanation:
         return scale_signed_map(placed) if self.signed else scale_map(placed)
 
     @property
-    def heatmaps(self) -> list[Float[ndarray, "t H W"]]:
+    def heatmaps(self) -> list[Float[ndarray, "t _ _"]]:
         """All heatmaps, one array (t, H, W) for each photo, as `heatmap` returns them."""
         return [
             np.stack([self.heatmap(photo, target) for target in range(self.maps.shape[1])])
             for photo in range(len(self))
         ]
 
-    def overlays(self, *, look: Look = DEFAULT_LOOK) -> list[list[UInt8[ndarray, "H W 3"]]]:
+    def overlays(self, *, look: Look = DEFAULT_LOOK) -> list[list[UInt8[ndarray, "_ _ 3"]]]:
         """Lay every heatmap over its photo, at the photo's own size.
 
         Returns:
@@ -157,11 +157,12 @@ class Explanation:
             for index, photo in enumerate(self.photos)
         ]
 
-    def title(self, photo: int = 0, target: int = 0) -> str:
+    def title(self, photo: int = 0, target: int = 0, *, separator: str = " ") -> str:
         """Return the target's label with its probability: 'Egyptian cat 0.60'."""
         explained = self.targets[photo][target]
         value = explained.score if np.isnan(explained.probability) else explained.probability
-        number = "" if np.isnan(value) else f" {value:.2f}"
+        digits = 2 if abs(value) >= 0.01 else 4
+        number = "" if np.isnan(value) else f"{separator}{value:.{digits}f}"
         mark = " (empty map)" if self._is_empty(self.maps[photo, target]) else ""
         return f"{explained.label}{number}{mark}"
 
@@ -173,7 +174,10 @@ class Explanation:
 
         overlays = self.only(photo).overlays(look=look)[0]
         cells = [(self.photos[photo].name, self.photos[photo].pixels)]
-        cells += [(self.title(photo, target), pixels) for target, pixels in enumerate(overlays)]
+        cells += [
+            (self.title(photo, target, separator="\n"), pixels)
+            for target, pixels in enumerate(overlays)
+        ]
         return grid(cells, columns=3)
 
     def only(self, photo: int) -> Explanation:
@@ -281,23 +285,15 @@ class Explanation:
 
     def _repr_png_(self) -> bytes:
         """Let a notebook show the grid by itself (of several photos, one below the other)."""
-        from PIL import Image
+        from seewhy.render import picture_bytes
 
         pictures = [self.picture(photo) for photo in range(len(self))]
         width = max(picture.shape[1] for picture in pictures)
-        page = np.concatenate(
-            [
-                np.pad(
-                    picture,
-                    ((0, 0), (0, width - picture.shape[1]), (0, 0)),
-                    constant_values=255,
-                )
-                for picture in pictures
-            ]
-        )
-        content = io.BytesIO()
-        Image.fromarray(page).save(content, "PNG")
-        return content.getvalue()
+        page = [
+            np.pad(one, ((0, 0), (0, width - one.shape[1]), (0, 0)), constant_values=255)
+            for one in pictures
+        ]
+        return picture_bytes(np.concatenate(page), ".png")
 
     def __repr__(self) -> str:
         rows = [
