@@ -56,6 +56,9 @@ def test_every_classification_network_of_keras_applications_has_a_row() -> None:
 def test_a_row_has_the_size_that_keras_builds_by_default(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if key == "nasnetmobile" and keras.backend.backend() == "torch":
+        pytest.skip("Keras does not build NASNetMobile on PyTorch")
+
     class StopError(Exception):
         pass
 

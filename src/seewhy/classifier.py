@@ -18,6 +18,7 @@ from numpy import ndarray
 from seewhy.errors import OptionError, UnknownClass, UnknownLayer, nearest_names
 from seewhy.images import Fit, Photo, Placement, fit_photo
 from seewhy.labels import Labels, find_class, labels_for
+from seewhy.networks import adapt
 from seewhy.networks.base import Network
 from seewhy.preprocessing import Preprocess, preprocess_named, preprocess_pixels
 
@@ -106,8 +107,6 @@ class Classifier:
         if all(callable(getattr(model, verb, None)) for verb in NETWORK_VERBS):
             network = cast(Network, model)
         else:
-            from seewhy.networks import adapt
-
             network = adapt(model, size=wanted, channels=channels, name=name, call=call)
         size = _checked_size(wanted, network.input_shape, name)
         found = labels_for(labels, classes=network.classes, network=name)

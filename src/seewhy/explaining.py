@@ -266,7 +266,8 @@ def as_targets(
                 f"A target is a callable on the network's output, not {target!r}. "
                 "For classes use classes=[...]."
             )
-        return target
+        chosen: Targets = target
+        return chosen
     if classifier.network.classes is None:
         if class_free:
             return Top(0)

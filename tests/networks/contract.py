@@ -712,10 +712,12 @@ class NetworkContract:
     def test_the_model_is_left_as_it_was_found_after_an_error(self) -> None:
         network = self.build(SOFTMAX)
         before = self.state(network)
-        with pytest.raises(ZeroDivisionError, match=r"^the user's own$"):
+        with pytest.raises(ZeroDivisionError) as caught:
             network.activations_and_gradients(IMAGES, ["relu1"], _fail)
-        with pytest.raises(ZeroDivisionError, match=r"^the user's own$"):
+        assert str(caught.value) == "the user's own"
+        with pytest.raises(ZeroDivisionError) as caught:
             network.input_gradients(IMAGES, _fail, guided=True)
+        assert str(caught.value) == "the user's own"
         np.testing.assert_equal(self.state(network), before)
         near(network.scores(IMAGES), scores(PLAIN, IMAGES))
 

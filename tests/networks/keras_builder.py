@@ -97,4 +97,4 @@ def state_of(model: keras.Model) -> dict[str, Any]:
 
 
 def _numbers(weight: Any) -> Any:
-    return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(weight))
+    return keras.ops.convert_to_numpy(weight.value + 0)

@@ -24,7 +24,7 @@ def quiet_native_logs() -> Iterator[None]:
     python_stderr = sys.stderr
     with (
         tempfile.TemporaryFile() as held,
-        open(terminal, "w", encoding="utf-8", closefd=True) as shown,
+        os.fdopen(terminal, "w", encoding="utf-8") as shown,
     ):
         os.dup2(held.fileno(), 2)
         if python_stderr is sys.__stderr__:

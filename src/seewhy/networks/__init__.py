@@ -1,1 +1,80 @@
 """The only rooms that know a framework: one adapter each, all with the verbs of `Network`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from seewhy.errors import ModelError
+
+
+def adapt(
+    model: Any,
+    *,
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    name: str,
+    call: Callable[[Any, Any], Any] | None = None,
+) -> Any:
+    """Return a model behind the protocol `seewhy.networks.base.Network`.
+
+    Frameworks are recognised by what is imported already: whoever holds a model has imported
+    its framework. Nothing is imported to look.
+
+    Args:
+        model: a Keras 3 model on TensorFlow, JAX or PyTorch, or a PyTorch module.
+        size: height and width of its images; None: as the model tells.
+        channels: of its images; None: as the model tells.
+        name: what messages call it.
+        call: for networks of several inputs: call(model, images) returns the model's output, for
+            images in the framework's own tensors and the model's own layout.
+
+    Raises:
+        ModelError: it is no model that seewhy knows.
+    """
+    adapter = _keras_adapter(model) or _pytorch_adapter(model)
+    if adapter is None:
+        raise ModelError(
+            f"'{name}' is a {_kind(model)}, which is no network that seewhy knows. Give a Keras 3 "
+            "model or a torch.nn.Module; a name or a file is loaded by seewhy.load()"
+        )
+    # Any, as whoever checks types at run time would ask every property of a Network to do so.
+    return adapter(model, size=size, channels=channels, name=name, call=call)
+
+
+def _keras_adapter(model: Any) -> Any:
+    keras = sys.modules.get("keras")
+    layers = getattr(keras, "layers", None)
+    if layers is None or not isinstance(model, layers.Layer):
+        return None
+    backend = keras.backend.backend() if keras is not None else ""
+    if backend == "tensorflow":
+        from seewhy.networks.keras_tensorflow import KerasTensorFlow
+
+        return KerasTensorFlow
+    if backend == "jax":
+        from seewhy.networks.keras_jax import KerasJax
+
+        return KerasJax
+    if backend == "torch":
+        from seewhy.networks.keras_torch import KerasTorch
+
+        return KerasTorch
+    raise ModelError(
+        f"Keras runs on '{backend}' here, which has no gradients that seewhy can ask for. Set the "
+        "environment variable KERAS_BACKEND to tensorflow, jax or torch"
+    )
+
+
+def _pytorch_adapter(model: Any) -> Any:
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "nn") or not isinstance(model, torch.nn.Module):
+        return None
+    from seewhy.networks.pytorch import PyTorchNetwork
+
+    return PyTorchNetwork
+
+
+def _kind(model: Any) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}".removeprefix("builtins.")

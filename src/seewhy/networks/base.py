@@ -130,6 +130,13 @@ class Network(Protocol):
     classes: int | None
     """How many classes there are (2 for one sigmoid output); None where there are none."""
 
+    def layer_name(self, layer: Any) -> str:
+        """Return the name of a layer that is given by name or as the framework's own object.
+
+        Raises:
+            UnknownLayer: the network has no such layer.
+        """
+
     def scores(self, images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n k"]:
         """Return the class scores before softmax or sigmoid."""
 

@@ -13,9 +13,10 @@ import keras
 from keras.src import backend
 
 from seewhy.errors import ModelError, UnknownLayer
-from seewhy.networks.base import INPUT, Head, Layer
+from seewhy.networks.base import INPUT, Head, Kernels, Layer
 from seewhy.networks.checks import check_input_shape, no_map, unknown_layer
 from seewhy.networks.keras_calls import TRACING, Around, Recorder, wrapped
+from seewhy.networks.kernels import keras_kernels
 
 _NOT_EXPLAINED = ("Pool", "Dropout", "Pad", "Cropping", "EinsumDense", "Softmax")
 """Kinds that are never the default: what shrinks or pads a map, and the heads of attention."""
@@ -141,6 +142,12 @@ class KerasModel:
     def unknown_layer(self, layer: str) -> UnknownLayer:
         """Say that there is no such layer, and what is near."""
         return unknown_layer(self.name, layer, self.layers)
+
+    def kernels(self, layer: Any) -> tuple[Kernels, ...]:
+        """Return the kernels of a convolution; two sets of a separable one."""
+        name = self.layer_name(layer)
+        operation = self.operations.get(name)
+        return keras_kernels(self.name, name, operation, self.layers, keras.ops.convert_to_numpy)
 
     def facts(self, size: tuple[int, int] | None = None) -> Facts:
         """Return what an abstract run at a size shows; at the network's own if none is given."""
