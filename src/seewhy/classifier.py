@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.errors import OptionError, UnknownClass, UnknownLayer, nearest_names
+from seewhy.errors import OptionError, UnknownLayer, nearest_names
 from seewhy.images import Fit, Photo, Placement, fit_photo
 from seewhy.labels import Labels, find_class, labels_for
 from seewhy.networks import adapt
