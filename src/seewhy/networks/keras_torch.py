@@ -1,0 +1,141 @@
+"""Keras on PyTorch: Keras's names and layouts, PyTorch's autograd.
+
+Axes: n image, h row, w column, c channel. Keras's maps are (n, h, w, c) unless the model says
+`channels_first`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.networks.base import INPUT, Kernels, Layer
+from seewhy.networks.keras_calls import Around, wrapped
+from seewhy.networks.keras_cam import behind
+from seewhy.networks.keras_model import KerasModel
+from seewhy.networks.kernels import keras_kernels
+from seewhy.networks.torch_guard import undisturbed
+from seewhy.networks.torch_hooks import Answered
+from seewhy.networks.torch_layout import CHANNELS_FIRST, CHANNELS_LAST, Layout
+from seewhy.networks.torch_network import TorchNetwork
+
+
+class KerasTorch(KerasModel, TorchNetwork):
+    """A Keras model on the PyTorch backend; the protocol is `Network`.
+
+    Keras keeps kernels as (h, w, in, out) and turns each into PyTorch's order at every call, a
+    fixed cost of 0.25 s for ResNet50 on a CPU. Here the kernels are laid out in memory, once and
+    for good, so that this turning moves nothing: the same values, shapes and parameters, other
+    strides, bit for bit the same answers.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        name: str,
+        call: Callable[[Any, Any], Any] | None = None,
+    ) -> None:
+        super().__init__(model, size=size, channels=channels, name=name, call=call)
+        self._spreads: dict[str, bool] = {}
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The output's shape per image; () for several outputs."""
+        return self.facts().output_shape
+
+    def kernels(self, layer: Any) -> tuple[Kernels, ...]:
+        """Return the kernels of a convolution; two sets of a separable one."""
+        name = self.layer_name(layer)
+        operation = self.operations.get(name)
+        return keras_kernels(self.name, name, operation, self.layers, keras.ops.convert_to_numpy)
+
+    # What TorchNetwork needs
+
+    def _undisturbed(self) -> AbstractContextManager[None]:
+        layers = [self.model, *self.model._flatten_layers(include_self=False)]
+        modules = {id(one): one for layer in layers for one in layer.modules()}
+        weights = [variable.value for variable in self.model.variables]
+        parameters = {id(one): one for one in weights if isinstance(one, torch.nn.Parameter)}
+        _lay_out_kernels(layers)
+        return undisturbed(self.model, modules=modules.values(), parameters=parameters.values())
+
+    def _hooked(self, hooks: Mapping[str, Answered]) -> AbstractContextManager[None]:
+        def around(answered: Answered) -> Around:
+            def stand(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+                output = call(*args, **kwargs)
+                instead = answered(args, output)
+                return output if instead is None else instead
+
+            return stand
+
+        return wrapped(
+            [
+                (operation, attribute, around(answered))
+                for name, answered in hooks.items()
+                for operation, attribute in _calls(self.operations[name])
+            ]
+        )
+
+    def _ask(self, images: torch.Tensor) -> Any:
+        return self._answer(images)
+
+    def _tensor(self, images: Float[ndarray, "n h w c"]) -> torch.Tensor:
+        # torch.tensor copies: the array may be read-only, and a model may write to its input.
+        tensor = torch.tensor(np.asarray(images, np.float32))
+        moved: torch.Tensor = keras.ops.convert_to_tensor(tensor)
+        return moved
+
+    def _layout(self, layer: str, size: tuple[int, int]) -> Layout | None:
+        if layer == INPUT:
+            return CHANNELS_LAST
+        if len(self.facts().outputs[layer][0]) != 4:
+            return None
+        return CHANNELS_FIRST if self.channels_first else CHANNELS_LAST
+
+    def _is_watched(self, *, differentiable: bool) -> bool:
+        return differentiable or self.head != "linear"
+
+    def _layers_behind(self, layer: str) -> Sequence[Layer]:
+        return behind(self, layer)
+
+    def _trial_size(self) -> tuple[int, int]:
+        return self.image_size
+
+    def _tolerance(self) -> float:
+        kinds = {dtype for _, dtype in self.facts().outputs.values()}
+        return 0.05 if kinds & {"float16", "bfloat16"} else 1e-3
+
+
+def _calls(operation: Any) -> list[tuple[Any, str]]:
+    """Return where an operation's call may be stood around."""
+    quantized = getattr(operation, "quantization_mode", None) is not None
+    return [(operation, "call"), *([(operation, "quantized_call")] if quantized else [])]
+
+
+def _lay_out_kernels(layers: Sequence[Any]) -> None:
+    """Give kernels the strides under which Keras's permutation is PyTorch's channels-last order.
+
+    Keras permutes (h, w, in, out) to (out, in, h, w) and asks for channels-last memory, that is
+    (out, h, w, in); a kernel that lies so already is handed on as it is.
+    """
+    for layer in layers:
+        if not isinstance(layer, keras.layers.Conv2D) or not layer.built:
+            continue
+        variable = getattr(layer, "_kernel", None)
+        kernel = getattr(variable, "value", None)
+        if not isinstance(kernel, torch.nn.Parameter) or kernel.ndim != 4:
+            continue
+        turned = kernel.detach().permute(3, 2, 0, 1)
+        if not turned.is_contiguous(memory_format=torch.channels_last):
+            laid = turned.contiguous(memory_format=torch.channels_last)
+            kernel.data = laid.permute(2, 3, 1, 0)

@@ -1,0 +1,76 @@
+"""Leave a PyTorch model as it was found: switches, gradient mode, and threads that take turns."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+_turns: WeakKeyDictionary[torch.nn.Module, threading.RLock] = WeakKeyDictionary()
+_holders: Counter[tuple[int, str]] = Counter()
+_switching = threading.Lock()
+
+
+@contextmanager
+def undisturbed(
+    model: torch.nn.Module,
+    *,
+    modules: Iterable[torch.nn.Module],
+    parameters: Iterable[torch.nn.Parameter],
+) -> Iterator[None]:
+    """Run what is inside in evaluation mode, differentiable, with no parameter differentiated.
+
+    With every parameter frozen, autograd records nothing before the explained layer, and
+    `.grad` is never written. Whoever calls from within `torch.no_grad()` or
+    `torch.inference_mode()` still gets gradients. Threads that share the model take turns.
+
+    Args:
+        model: whose turn is waited for.
+        modules: that are put into evaluation mode, and back.
+        parameters: that are frozen, and thawed again.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_turn(model))
+        stack.enter_context(_switched_off(modules, "training"))
+        leaves = (parameter for parameter in parameters if parameter.is_leaf)
+        stack.enter_context(_switched_off(leaves, "requires_grad"))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        yield
+
+
+def _turn(model: torch.nn.Module) -> threading.RLock:
+    with _switching:
+        return _turns.setdefault(model, threading.RLock())
+
+
+@contextmanager
+def _switched_off(things: Iterable[Any], attribute: str) -> Iterator[None]:
+    """Set an attribute to False where it is True, and back when the last who needs it leaves.
+
+    Two models in two threads may share modules (two heads on one backbone), so holders are
+    counted. The attribute is written itself: `eval()` and `train()` may do more than that.
+    """
+    with _switching:
+        held = [
+            (thing, (id(thing), attribute))
+            for thing in things
+            if getattr(thing, attribute) or (id(thing), attribute) in _holders
+        ]
+        for thing, key in held:
+            _holders[key] += 1
+            setattr(thing, attribute, False)
+    try:
+        yield
+    finally:
+        with _switching:
+            for thing, key in held:
+                _holders[key] -= 1
+                if not _holders[key]:
+                    del _holders[key]
+                    setattr(thing, attribute, True)

@@ -1,0 +1,104 @@
+"""Catch what layers answer while a model runs on PyTorch.
+
+Axes: n image; what follows is the layer's own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.utils.hooks import RemovableHandle
+
+Answered = Callable[[Any, Any], Any]
+"""Called with a layer's inputs and its answer; returns the answer to go on with, or None."""
+
+
+class EnoughError(BaseException):
+    """Ends a forward pass when all that was wanted is there; no `except Exception` stops it."""
+
+
+@contextmanager
+def hooked(hooks: Mapping[torch.nn.Module, Answered]) -> Iterator[None]:
+    """Hang a forward hook on every module, for this thread's calls, and take all off again."""
+    thread = threading.get_ident()
+
+    def only_here(answered: Answered) -> Callable[[torch.nn.Module, Any, Any], Any]:
+        def hook(module: torch.nn.Module, inputs: Any, output: Any) -> Any:
+            return answered(inputs, output) if threading.get_ident() == thread else None
+
+        return hook
+
+    handles: list[RemovableHandle] = []
+    try:
+        for module, answered in hooks.items():
+            handles.append(module.register_forward_hook(only_here(answered)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class Catch:
+    """Catches what layers answer in one forward pass.
+
+    Each answer is cut out of the network: the caught tensor is what gradients are taken by,
+    and the network goes on with a copy of it, so that an in-place operation behind the layer
+    (ReLU(inplace=True), `x += y`) cannot change what was caught.
+
+    Args:
+        names: of the layers.
+        differentiable: whether gradients by the answers will be asked for.
+        stop: whether to end the pass, by EnoughError, when all answers are there.
+
+    Attributes:
+        answers: by name; of a layer that is called more than once, the first.
+        calls: how often each layer was called.
+    """
+
+    def __init__(self, names: Sequence[str], *, differentiable: bool, stop: bool) -> None:
+        self.names = tuple(dict.fromkeys(names))
+        self.differentiable = differentiable
+        self.stop = stop
+        self.answers: dict[str, Any] = {}
+        self.calls: Counter[str] = Counter()
+
+    def hooks(self) -> dict[str, Answered]:
+        """Return what to hang on each layer."""
+
+        def hook_for(name: str) -> Answered:
+            return lambda inputs, output: self._answered(name, inputs, output)
+
+        return {name: hook_for(name) for name in self.names}
+
+    def _answered(self, name: str, inputs: Any, output: Any) -> Any:
+        self.calls[name] += 1
+        if self.calls[name] > 1:
+            return None
+        self.answers[name] = output
+        if not isinstance(output, torch.Tensor) or not output.is_floating_point():
+            return None
+        # The model itself may have switched gradients off around this layer.
+        with torch.inference_mode(False), torch.enable_grad():
+            answer = output
+            if output.is_inference() or _shares_memory(output, inputs):
+                answer = output.clone()
+            if self.differentiable and not answer.requires_grad:
+                answer = answer.detach().requires_grad_()
+            self.answers[name] = answer
+            if self.stop and len(self.answers) == len(self.names):
+                raise EnoughError
+            return answer.clone()
+
+
+def _shares_memory(output: torch.Tensor, inputs: Any) -> bool:
+    """True where a layer hands its input on (Identity, Dropout, Flatten): others may change it."""
+    memory = output.untyped_storage().data_ptr()
+    return any(
+        isinstance(one, torch.Tensor) and one.untyped_storage().data_ptr() == memory
+        for one in (inputs if isinstance(inputs, tuple) else (inputs,))
+    )

@@ -1,0 +1,215 @@
+"""Where rows, columns and channels are in a tensor: found by following it through the network.
+
+PyTorch's tensors do not say what their axes mean: (n, c, h, w) by custom, (n, h, w, c) within
+Swin and ConvNeXt, (n, token, c) in a transformer. While one trial batch runs, every function is
+watched: a convolution or pooling sets the layout, a permutation moves it, a flattening of rows
+and columns makes tokens that remember their grid, a concatenation puts other tokens in front.
+Nothing is guessed from sizes, except where a reshape hides the way: then the rows and columns
+of an earlier map must be there again.
+
+Axes: n image, h row, w column, c channel, s token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the axes of a tensor (n, ...) mean.
+
+    Attributes:
+        channel: the axis of the channels; of a map (4 axes) the other two are rows and columns.
+        grid: rows and columns of the patches that tokens (3 axes) stand for; None for a map.
+        prefix: how many tokens (class, registers) stand before the first patch.
+    """
+
+    channel: int
+    grid: tuple[int, int] | None = None
+    prefix: int = 0
+
+
+CHANNELS_FIRST = Layout(1)
+CHANNELS_LAST = Layout(3)
+
+# Functions that take and return (n, c, h, w), whatever was known before.
+_MAKERS = frozenset({
+    "conv2d", "conv_transpose2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d",
+    "adaptive_avg_pool2d", "adaptive_max_pool2d", "lp_pool2d", "batch_norm", "instance_norm",
+    "group_norm", "pixel_shuffle", "pixel_unshuffle", "interpolate", "local_response_norm",
+})  # fmt: skip
+_RESHAPES = frozenset({"reshape", "view", "flatten", "unflatten", "view_as", "reshape_as"})
+_SWAPS = frozenset({"transpose", "transpose_", "swapaxes", "swapdims"})
+_JOINS = frozenset({"cat", "concat", "concatenate"})
+# Functions whose answer has other places than their arguments.
+_MIXERS = frozenset({
+    "matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "einsum",
+    "scaled_dot_product_attention", "cdist", "multi_head_attention_forward",
+})  # fmt: skip
+
+
+class Layouts(TorchFunctionMode):  # type: ignore[misc]  # torch ships no types here
+    """Follows the layout of every tensor from the images on, while it is active."""
+
+    def __init__(self, images: torch.Tensor, layout: Layout) -> None:
+        super().__init__()
+        self._batch = images.shape[0]
+        self._known = WeakTensorKeyDictionary()
+        self._grids: set[tuple[int, int]] = set()
+        self.set(images, layout)
+
+    def of(self, tensor: torch.Tensor) -> Layout | None:
+        """Return the layout of a tensor, None where it has no rows and columns."""
+        layout: Layout | None = self._known.get(tensor)
+        return layout
+
+    def set(self, tensor: torch.Tensor, layout: Layout | None) -> None:
+        """Note the layout of a tensor; None where it has none (any more)."""
+        if layout is None:
+            self._known.pop(tensor, None)
+            return
+        self._known[tensor] = layout
+        if tensor.ndim == 4:
+            self._grids.add(_rows_and_columns(tensor.shape, layout))
+
+    def inherit(self, tensor: torch.Tensor, sources: Iterable[Any]) -> None:
+        """Let a tensor of unknown make (a custom function's) have its equally shaped source's."""
+        if self.of(tensor) is None:
+            self.set(tensor, self._alike(tensor, sources))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        for one in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(one, torch.Tensor) and one.ndim in (3, 4):
+                self.set(one, self._layout(name, one, args, kwargs or {}))
+        return result
+
+    def _layout(self, name: str, result: torch.Tensor, args: Any, kwargs: Any) -> Layout | None:
+        if result.shape[0] != self._batch:
+            return None
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        before = self.of(first) if isinstance(first, torch.Tensor) else None
+        if name in _MAKERS and result.ndim == 4:
+            return CHANNELS_FIRST
+        if name in _MIXERS:
+            return None
+        if name in _JOINS:
+            return self._joined(result, first, args[1] if len(args) > 1 else kwargs.get("dim", 0))
+        if name in _RESHAPES:
+            return self._reshaped(result, first, before)
+        if name == "permute" and before is not None:
+            order = args[1:] if len(args) > 1 else kwargs["dims"]
+            order = order[0] if isinstance(order[0], tuple | list) else order
+            return _permuted(before, [axis % result.ndim for axis in order])
+        if name in _SWAPS and before is not None:
+            one, other = (axis % result.ndim for axis in (*args[1:], *kwargs.values()))
+            order = list(range(result.ndim))
+            order[one], order[other] = other, one
+            return _permuted(before, order)
+        if name == "__getitem__" and before is not None and before.grid is not None:
+            return _sliced(before, result, args[1])
+        if name in ("linear", "layer_norm") and before is not None and _mixes(before, name, args):
+            return None
+        return self._alike(result, (*args, *kwargs.values())) or self._seen_again(name, result)
+
+    def _alike(self, result: torch.Tensor, sources: Iterable[Any]) -> Layout | None:
+        """Return the layout of the first source that has as many places as the result."""
+        for source in sources:
+            if isinstance(source, tuple | list):
+                found = self._alike(result, source)
+                if found is not None:
+                    return found
+            if not isinstance(source, torch.Tensor) or source.ndim != result.ndim:
+                continue
+            layout = self.of(source)
+            if layout is None:
+                continue
+            tokens = 3 - layout.channel
+            if layout.grid is None or source.shape[tokens] == result.shape[tokens]:
+                return layout
+        return None
+
+    def _reshaped(
+        self, result: torch.Tensor, source: torch.Tensor, before: Layout | None
+    ) -> Layout | None:
+        old, new = tuple(source.shape), tuple(result.shape)
+        if before is not None and old == new:
+            return before
+        if before is not None and len(old) == 4 and len(new) == 3:
+            rows, columns = grid = _rows_and_columns(source.shape, before)
+            if before == CHANNELS_FIRST and new == (old[0], old[1], rows * columns):
+                return Layout(1, grid)
+            if before == CHANNELS_LAST and new == (old[0], rows * columns, old[3]):
+                return Layout(2, grid)
+        if before is not None and before.grid is not None and len(new) == 4:
+            if before.channel == 2 and new == (old[0], *before.grid, old[2]):
+                return CHANNELS_LAST
+            if before.channel == 1 and new == (old[0], old[1], *before.grid):
+                return CHANNELS_FIRST
+        return self._seen_again("reshape", result)
+
+    def _seen_again(self, name: str, result: torch.Tensor) -> Layout | None:
+        """Know a map by the rows and columns of an earlier one, where a reshape hid its way."""
+        if name not in ("reshape", "view", "permute", "contiguous") or result.ndim != 4:
+            return None
+        if tuple(result.shape[2:]) in self._grids:
+            return CHANNELS_FIRST
+        return CHANNELS_LAST if tuple(result.shape[1:3]) in self._grids else None
+
+    def _joined(self, result: torch.Tensor, parts: Any, axis: int) -> Layout | None:
+        tensors = list(parts)
+        known = [(place, self.of(one)) for place, one in enumerate(tensors)]
+        found = [(place, layout) for place, layout in known if layout is not None]
+        if not found:
+            return None
+        place, layout = found[0]
+        if layout.grid is None or axis % result.ndim != 3 - layout.channel:
+            return layout
+        if len(found) > 1:
+            return None
+        before = sum(one.shape[axis] for one in tensors[:place])
+        return replace(layout, prefix=layout.prefix + before)
+
+
+def _rows_and_columns(shape: torch.Size, layout: Layout) -> tuple[int, int]:
+    return (shape[2], shape[3]) if layout.channel == 1 else (shape[1], shape[2])
+
+
+def _permuted(before: Layout, order: list[int]) -> Layout | None:
+    channel = order.index(before.channel)
+    places = [axis for axis in order if axis not in (0, before.channel)]
+    if order[0] != 0 or places != sorted(places):  # images moved, or rows and columns swapped
+        return None
+    if before.grid is None and channel == 2:
+        return None
+    return replace(before, channel=channel)
+
+
+def _sliced(before: Layout, result: torch.Tensor, index: Any) -> Layout | None:
+    """Follow tokens[:, k:], which drops k tokens from the front."""
+    index = index if isinstance(index, tuple) else (index,)
+    images, tokens = (*index, slice(None))[:2]
+    if result.ndim != 3 or before.channel != 2 or not isinstance(tokens, slice):
+        return None
+    if not isinstance(images, slice) or images != slice(None) or tokens.stop is not None:
+        return None
+    start = tokens.start or 0
+    if tokens.step not in (None, 1) or not 0 <= start <= before.prefix:
+        return None
+    return replace(before, prefix=before.prefix - start)
+
+
+def _mixes(before: Layout, name: str, args: Any) -> bool:
+    """True where a linear map or a normalisation over the last axis runs over places."""
+    last = 2 if before.grid is not None else 3
+    if name == "layer_norm" and len(args) > 1 and len(args[1]) > 1:
+        return False
+    return before.channel != last and name == "linear"
