@@ -1,0 +1,149 @@
+"""Whether a sweep is worth re-running window by window, and whether it may: forecast and check.
+
+Axes: m window or copy, k class or channel, h row, w column, c channel.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from seewhy.errors import LayerError, ModelError, OptionError, SeewhyWarning, UnknownLayer
+from seewhy.incremental.engine import DEFAULT_BATCH, SCORES, Engine
+from seewhy.incremental.plan import Forecast
+
+EngineName = Literal["auto", "sweep", "incremental"]
+"""`sweep` runs every occluded copy whole; `incremental` only what a window changes; `auto` chooses
+by the forecast."""
+
+ENGINES: tuple[EngineName, ...] = ("auto", "sweep", "incremental")
+
+WORTH_FROM = 1.3
+"""The forecast gain from which `auto` re-runs windows."""
+
+FEWEST = 64
+"""With fewer windows, reading the network, the clean pass and the check take what is gained."""
+
+SHARE, FLOOR = 1e-3, 3e-5
+"""The checked positions may differ by this share of the largest change that they cause, and by this
+share of the largest value, for rounding."""
+
+Reference = Callable[[Float[ndarray, "m h w c"]], Float[ndarray, "m k"]]
+"""What the real network says of whole copies: the class scores, or a layer's mean per channel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """How a sweep is run.
+
+    Attributes:
+        engine: what re-runs windows; None: every copy is run whole.
+        forecast: what arithmetic expects of the engine; None where none was made.
+        reason: why, for people.
+        error: by how much the checked positions differ from the real network, over what rounding
+            explains (at most 1); None where nothing was checked.
+    """
+
+    engine: Engine | None
+    forecast: Forecast | None
+    reason: str
+    error: float | None = None
+
+
+def choose(
+    make_engine: Callable[[], Engine],
+    reference: Reference,
+    image: Float[ndarray, "h w c"],
+    windows: Int[ndarray, "m 4"],
+    filled: Float[ndarray, "h w c"],
+    *,
+    engine: EngineName = "auto",
+    dip: str = SCORES,
+    batch_size: int = DEFAULT_BATCH,
+) -> Choice:
+    """Choose how to sweep; an engine is checked against the real network before it is trusted.
+
+    Args:
+        make_engine: reads the network; may raise a ModelError that says why it cannot.
+        reference: the real network, asked for three occluded copies (two corners and the middle),
+            and for a layer's dip the clean image.
+        image, windows, filled: as in `Engine.sweep`.
+        engine: what the user wants.
+        dip: "scores", or a layer's name.
+        batch_size: how many positions are run at once.
+
+    Raises:
+        OptionError: there is no such engine, or no window.
+
+    Warns:
+        SeewhyWarning: the engine disagrees with the network, or was asked for and cannot be had.
+    """
+    if engine not in ENGINES:
+        raise OptionError(f"engine {engine!r} is unknown. Choose one of {', '.join(ENGINES)}.")
+    if not len(windows):
+        raise OptionError("There is no window to cover.")
+    if engine == "sweep":
+        return Choice(None, None, "every copy is run whole, as asked")
+    if engine == "auto" and len(windows) < FEWEST:
+        return Choice(None, None, f"{len(windows)} windows are too few to gain from reading ahead")
+    try:
+        made = make_engine()
+        made.output(dip)
+    except (ModelError, LayerError, UnknownLayer) as reason:
+        return _fall_back(engine, None, str(reason))
+    forecast = made.plan(windows, dip=dip, batch_size=batch_size).forecast
+    if engine == "auto" and forecast.gain < WORTH_FROM:
+        slow = f"re-running windows is forecast to be {forecast.gain:.2g} times as fast only"
+        return Choice(None, forecast, slow)
+    error = _checked(made, reference, image, windows, filled, dip)
+    if error > 1:
+        misread = (
+            "re-running windows differs from the network itself by "
+            f"{error:.2g} times what rounding explains, so that something in the network was "
+            "misread"
+        )
+        return _fall_back("incremental", forecast, misread)
+    fast = f"re-running windows is forecast to be {forecast.gain:.2g} times as fast"
+    return Choice(made, forecast, fast, error)
+
+
+def _fall_back(engine: EngineName, forecast: Forecast | None, reason: str) -> Choice:
+    if engine == "incremental":
+        warnings.warn(
+            f"Every occluded copy is run whole, which takes longer: {reason}",
+            SeewhyWarning,
+            stacklevel=3,
+        )
+    return Choice(None, forecast, reason)
+
+
+def _checked(
+    engine: Engine,
+    reference: Reference,
+    image: Float[ndarray, "h w c"],
+    windows: Int[ndarray, "m 4"],
+    filled: Float[ndarray, "h w c"],
+    dip: str,
+) -> float:
+    """Return by how much two corners and the middle differ, over what rounding explains.
+
+    max |engine − network| / (SHARE · max |network − clean| + FLOOR · max |network|)
+    """
+    some = windows[sorted({0, len(windows) // 2, len(windows) - 1})]
+    copies = np.repeat(image[None], len(some) + 1, axis=0)
+    for copy, (x0, y0, x1, y1) in zip(copies[1:], some, strict=True):
+        copy[y0:y1, x0:x1] = filled[y0:y1, x0:x1]
+    truth = np.asarray(reference(copies), np.float64)
+    change = truth[1:] - truth[:1]
+    swept = engine.sweep(image, some, filled, dip=dip, batch_size=len(some))
+    expected = truth[1:] if dip == SCORES else change
+    if swept.shape != expected.shape:
+        return float("inf")
+    allowed = SHARE * np.abs(change).max() + FLOOR * np.abs(truth).max()
+    return float(np.abs(swept - expected).max() / max(allowed, np.finfo(np.float32).tiny))

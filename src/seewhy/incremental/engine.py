@@ -1,0 +1,149 @@
+"""A network that can be re-run where a patch changed its input: sweep, plan, and the outputs.
+
+Axes: m position (window), b position of a batch, k class, c channel, h row, w column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from seewhy.errors import LayerError, OptionError, UnknownLayer, nearest_names
+from seewhy.incremental.folding import Trimmed, trim
+from seewhy.incremental.graph import Graph, Node
+from seewhy.incremental.kernels import Kernels
+from seewhy.incremental.plan import Plan, plan
+from seewhy.incremental.rerun import Rerun
+from seewhy.methods.base import Progress, no_progress
+
+SCORES = "scores"
+"""The output that means the class scores; any other name is a layer's."""
+
+DEFAULT_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What leads to one output: folded with its kernels, and as it was."""
+
+    part: Trimmed
+    plain: tuple[Node, ...]
+    kernels: Kernels
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """A network that can be re-run where a patch changed its input.
+
+    Attributes:
+        graph: the network.
+        make_kernels: prepares a framework's kernels for a graph's nodes.
+        guard: makes the context in which everything runs (no gradients).
+    """
+
+    graph: Graph
+    make_kernels: Callable[[Sequence[Node]], Kernels]
+    guard: Callable[[], AbstractContextManager[object]] = nullcontext
+    _prepared: dict[int, _Prepared] = field(default_factory=dict, repr=False)
+
+    def output(self, dip: str) -> int:
+        """Return the number of the node that holds the scores or a layer's output.
+
+        Raises:
+            UnknownLayer: no layer of that name is known to the graph.
+            LayerError: the network has no class scores, or the layer's output is no map.
+        """
+        if dip == SCORES:
+            if self.graph.scores is None:
+                raise LayerError(
+                    "The network has no class scores: its output is not one row per photo. "
+                    "Watch a layer instead, by its name."
+                )
+            return self.graph.scores
+        if dip not in self.graph.layers:
+            near = nearest_names(dip, self.graph.layers)
+            raise UnknownLayer(
+                f"The re-run graph has no layer '{dip}'"
+                + (f"; the nearest names are {near}." if near else ".")
+            )
+        number = self.graph.layers[dip]
+        if not self.graph.nodes[number].is_map:
+            raise LayerError(
+                f"The output of '{dip}' has the shape {self.graph.nodes[number].shape}, which is "
+                "no map of rows, columns and channels. Watch a layer with a map, or the scores."
+            )
+        return number
+
+    def plan(
+        self, windows: Int[ndarray, "m 4"], *, dip: str = SCORES, batch_size: int = DEFAULT_BATCH
+    ) -> Plan:
+        """Plan a sweep without running it: groups, windows and the gain to expect."""
+        prepared = self._prepare(self.output(dip))
+        return plan(prepared.part, windows, batch_size=batch_size, plain=prepared.plain)
+
+    def sweep(
+        self,
+        image: Float[ndarray, "h w c"],
+        windows: Int[ndarray, "m 4"],
+        filled: Float[ndarray, "h w c"],
+        *,
+        batch_size: int = DEFAULT_BATCH,
+        dip: str = SCORES,
+        progress: Progress = no_progress,
+    ) -> Float[ndarray, "m k"]:
+        """Return what the network says of the image with each window replaced by `filled`'s pixels.
+
+        Args:
+            image: in the network's own input range.
+            windows: rows [x0, y0, x1, y1]: pixels [y0, y1) × [x0, x1).
+            filled: what shows through the windows: a whole picture.
+            batch_size: how many positions are run at once; it does not change the result.
+            dip: "scores", or the name of a layer.
+            progress: called with (done, total) positions after every batch.
+
+        Returns:
+            The class scores before the softmax, (m, k); or for a layer the difference to the
+            clean image's output, averaged over the map per channel, (m, c).
+
+        Raises:
+            OptionError: an array does not have the input's shape, or a window leaves it.
+        """
+        shape = self.graph.nodes[0].shape
+        for name, array in (("image", image), ("filled picture", filled)):
+            if array.shape != shape:
+                raise OptionError(
+                    f"The {name} has the shape {array.shape}; the network was read for {shape}. "
+                    "Read the network again for another size."
+                )
+        prepared = self._prepare(self.output(dip))
+        chosen = self.plan(windows, dip=dip, batch_size=batch_size)
+        swept: Float[ndarray, "m k"] | None = None
+        done = 0
+        with self.guard():
+            rerun = Rerun(prepared.part, prepared.kernels, image, filled)
+            for group in chosen.groups:
+                for start in range(0, len(group.positions), batch_size):
+                    positions = group.positions[start : start + batch_size]
+                    values = rerun.batch(chosen, group, positions, is_difference=dip != SCORES)
+                    if swept is None:
+                        swept = np.empty((len(windows), values.shape[1]), dtype=np.float32)
+                    swept[positions] = values
+                    done += len(positions)
+                    progress(done, len(windows))
+        assert swept is not None
+        if dip == SCORES and self.graph.pair_scores:
+            swept = np.concatenate([-swept, swept], axis=1)
+        return swept
+
+    def _prepare(self, number: int) -> _Prepared:
+        if number not in self._prepared:
+            part = trim(self.graph, number)
+            plain = trim(self.graph, number, fold=False).nodes
+            with self.guard():
+                self._prepared[number] = _Prepared(part, plain, self.make_kernels(part.nodes))
+        return self._prepared[number]

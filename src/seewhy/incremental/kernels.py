@@ -1,0 +1,71 @@
+"""What a framework must provide to re-run windows: the protocol `Kernels`.
+
+Axes: b position of a batch, h row, w column, c channel. Tensors are the framework's own, maps are
+(b, h, w, c); numbers name the nodes for which the kernels were prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.incremental.geometry import Mosaic
+from seewhy.incremental.graph import Padding, Pair
+
+Tensor = Any
+"""The framework's own."""
+
+
+@runtime_checkable
+class Kernels(Protocol):
+    """About ten operations; each returns a new tensor unless it says otherwise."""
+
+    def tensor(self, array: Float[ndarray, "..."]) -> Tensor:
+        """Return the array as a tensor."""
+
+    def array(self, tensor: Tensor) -> Float[ndarray, "..."]:
+        """Return the tensor as a float32 array."""
+
+    def rows(self, clean: Tensor, halos: Sequence[float]) -> Tensor:
+        """Return a map (1, h, w, c) as rows of channels, then one row for each halo's value."""
+
+    def lay(
+        self, rows: Tensor, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
+    ) -> Tensor:
+        """Lay regions (b, h, w) out of clean rows and changed crops."""
+
+    def convolution(self, number: int, x: Tensor, *, stride: Pair, padding: Padding) -> Tensor:
+        """Convolve with the node's weights, over a frame of zeros."""
+
+    def max_pool(self, x: Tensor, *, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
+        """Take the maximum over windows, without padding."""
+
+    def mean_pool(self, x: Tensor, *, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
+        """Take the mean over windows, without padding."""
+
+    def functions(self, number: int, x: Tensor, *, fresh: bool) -> Tensor:
+        """Apply the node's functions of each element; `fresh`: x may be overwritten."""
+
+    def add(self, maps: Sequence[Tensor]) -> Tensor:
+        """Add maps; a batch of one, and a map of one pixel, are added everywhere."""
+
+    def multiply(self, maps: Sequence[Tensor]) -> Tensor:
+        """Multiply maps, likewise."""
+
+    def scale(self, x: Tensor, factor: Float[ndarray, "b h w 1"]) -> Tensor:
+        """Multiply each pixel by its factor."""
+
+    def concatenate(self, maps: Sequence[Tensor]) -> Tensor:
+        """Put maps behind one another along the channels; a batch of one is repeated."""
+
+    def channels(self, number: int, x: Tensor) -> Tensor:
+        """Take the channels that the node takes."""
+
+    def total(self, x: Tensor, less: Tensor | None) -> Tensor:
+        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c)."""
+
+    def repeat(self, x: Tensor, batch: int) -> Tensor:
+        """Return a batch of one as a batch of `batch`."""

@@ -1,0 +1,32 @@
+"""An engine for any network that can be re-run window by window, whichever its framework."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seewhy.errors import ModelError
+
+if TYPE_CHECKING:
+    from seewhy.incremental import Engine
+
+
+def engine_for(network: Any, *, size: tuple[int, int]) -> Engine:
+    """Return an engine for a network, for images of one size.
+
+    Args:
+        network: what `adapt` returned.
+        size: height and width of the images.
+
+    Raises:
+        ModelError: the network cannot be read, or runs on a framework that has no kernels here.
+    """
+    kind = type(network).__name__
+    call = getattr(network, "_given_call", None)
+    if kind == "PyTorchNetwork":
+        from seewhy.networks.incremental_pytorch import engine
+
+        channels = network.input_shape[2]
+        return engine(network.model, size=size, channels=channels, call=call)
+    raise ModelError(
+        f"'{network.name}' is a {kind}, and windows can be re-run on PyTorch only so far."
+    )

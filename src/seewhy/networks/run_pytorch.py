@@ -1,0 +1,171 @@
+"""Re-run windows with PyTorch: the kernels of `seewhy.incremental`, channels last in memory.
+
+Axes: b position of a batch, h row, w column, c channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (PyTorch's own spelling)
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.incremental.geometry import Mosaic
+from seewhy.incremental.graph import (
+    Affine,
+    Channels,
+    Convolution,
+    Function,
+    Node,
+    Padding,
+    Pair,
+    Point,
+)
+
+Tensor = Any
+Step = Callable[[Any, bool], Any]
+"""A function of each element of a tensor, which it may overwrite if it is fresh."""
+
+
+class PyTorchKernels:
+    """The kernels on one device, with the weights of one graph laid out for it."""
+
+    def __init__(self, nodes: Sequence[Node], *, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._weights: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self._steps: dict[int, tuple[Step, ...]] = {}
+        self._channels: dict[int, Tensor] = {}
+        for number, node in enumerate(nodes):
+            functions = node.then
+            if isinstance(node.operation, Point):
+                functions = node.operation.functions + functions
+            if functions:
+                self._steps[number] = tuple(self._step(each) for each in functions)
+            if isinstance(node.operation, Convolution):
+                self._weights[number] = self._packed(node.operation)
+            if isinstance(node.operation, Channels):
+                self._channels[number] = self.tensor(node.operation.take)
+        self._groups = {
+            number: (node.operation.dilation, node.operation.groups)
+            for number, node in enumerate(nodes)
+            if isinstance(node.operation, Convolution)
+        }
+
+    def _packed(self, convolution: Convolution) -> tuple[Tensor, Tensor | None]:
+        weight = np.ascontiguousarray(convolution.weight.transpose(3, 2, 0, 1), dtype=np.float32)
+        packed = self.tensor(weight).to(memory_format=torch.channels_last)
+        return packed, None if convolution.bias is None else self.tensor(convolution.bias)
+
+    def _step(self, function: Function) -> Step:
+        if isinstance(function, Affine):
+            scale, shift = self.tensor(function.scale), self.tensor(function.shift)
+            return lambda x, fresh: x.mul_(scale).add_(shift) if fresh else shift + x * scale
+        if function.name == "relu":
+            return lambda x, fresh: x.relu_() if fresh else x.relu()
+        call = function.call
+        return lambda x, fresh: call(x)
+
+    def tensor(self, array: ndarray) -> Tensor:
+        """Return the array as a tensor on the device."""
+        if not array.flags.writeable or not array.flags.c_contiguous:
+            array = np.array(array, order="C")
+        return torch.from_numpy(array).to(self._device)
+
+    def array(self, tensor: Tensor) -> Float[ndarray, "..."]:
+        """Return the tensor as a float32 array."""
+        array: Float[ndarray, "..."] = tensor.float().cpu().numpy()
+        return array
+
+    def rows(self, clean: Tensor, halos: Sequence[float]) -> Tensor:
+        """Return a map (1, h, w, c) as rows of channels, then one row for each halo's value."""
+        channels = clean.shape[-1]
+        frames = [clean.new_full((1, channels), halo) for halo in halos]
+        return torch.cat([clean.reshape(-1, channels), *frames])
+
+    def lay(
+        self, rows: Tensor, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
+    ) -> Tensor:
+        """Lay regions (b, h, w) out of clean rows and changed crops."""
+        laid = rows.index_select(0, self.tensor(mosaic.clean))
+        if crops is not None and len(mosaic.target):
+            changed = crops.reshape(-1, crops.shape[-1])
+            changed = changed.index_select(0, self.tensor(mosaic.source))
+            laid.index_copy_(0, self.tensor(mosaic.target), changed)
+        return laid.view(*shape, rows.shape[-1])
+
+    def convolution(self, number: int, x: Tensor, *, stride: Pair, padding: Padding) -> Tensor:
+        """Convolve with the node's weights, over a frame of zeros."""
+        weight, bias = self._weights[number]
+        dilation, groups = self._groups[number]
+        (top, bottom), (left, right) = padding
+        if (top, left) != (bottom, right):
+            x = F.pad(x, (0, 0, left, right, top, bottom))
+            top = left = 0
+        y = F.conv2d(_first(x), weight, bias, stride, (top, left), dilation, groups)
+        return _last(y)
+
+    def max_pool(self, x: Tensor, *, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
+        """Take the maximum over windows, without padding."""
+        return _last(F.max_pool2d(_first(x), kernel, stride, 0, dilation))
+
+    def mean_pool(self, x: Tensor, *, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
+        """Take the mean over windows, without padding."""
+        if dilation != (1, 1):
+            raise NotImplementedError("PyTorch has no dilated mean pool.")
+        return _last(F.avg_pool2d(_first(x), kernel, stride))
+
+    def functions(self, number: int, x: Tensor, *, fresh: bool) -> Tensor:
+        """Apply the node's functions of each element; `fresh`: x may be overwritten."""
+        for step in self._steps.get(number, ()):
+            x = step(x, fresh)
+            fresh = True
+        return x
+
+    def add(self, maps: Sequence[Tensor]) -> Tensor:
+        """Add maps; a batch of one, and a map of one pixel, are added everywhere."""
+        total = maps[0] + maps[1]
+        for each in maps[2:]:
+            total = total + each
+        return total
+
+    def multiply(self, maps: Sequence[Tensor]) -> Tensor:
+        """Multiply maps, likewise."""
+        product = maps[0] * maps[1]
+        for each in maps[2:]:
+            product = product * each
+        return product
+
+    def scale(self, x: Tensor, factor: Float[ndarray, "b h w 1"]) -> Tensor:
+        """Multiply each pixel by its factor; overwrites x."""
+        return x.mul_(self.tensor(factor))
+
+    def concatenate(self, maps: Sequence[Tensor]) -> Tensor:
+        """Put maps behind one another along the channels; a batch of one is repeated."""
+        batch = max(each.shape[0] for each in maps)
+        return torch.cat([each.expand(batch, -1, -1, -1) for each in maps], dim=-1)
+
+    def channels(self, number: int, x: Tensor) -> Tensor:
+        """Take the channels that the node takes."""
+        return x.index_select(3, self._channels[number])
+
+    def total(self, x: Tensor, less: Tensor | None) -> Tensor:
+        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c)."""
+        return (x if less is None else x - less).sum(dim=(1, 2), keepdim=True)
+
+    def repeat(self, x: Tensor, batch: int) -> Tensor:
+        """Return a batch of one as a batch of `batch`."""
+        return x.expand(batch, *(-1 for _ in x.shape[1:]))
+
+
+def _first(x: Tensor) -> Tensor:
+    """Show a map channels first, as PyTorch wants it, without moving it."""
+    return x.permute(0, 3, 1, 2)
+
+
+def _last(x: Tensor) -> Tensor:
+    """Show a result channels last; where PyTorch has chosen another layout, move it."""
+    return x.permute(0, 2, 3, 1).contiguous()
