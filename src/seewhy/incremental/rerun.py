@@ -245,11 +245,12 @@ class Rerun:
     def _all(self, number: int, batch: _Batch) -> Tensor:
         """Return a node's whole output for every position."""
         node = self._part.nodes[number]
-        if number in batch.values and not node.is_map:
+        if number not in batch.values:
+            clean = self._clean[number]
+            return clean if batch.size == 1 else self._kernels.repeat(clean, batch.size)
+        if not node.is_map:
             return batch.values[number]
-        if number in batch.values:
-            return self._region(number, Read(whole(node, batch.size)), batch)
-        return self._kernels.repeat(self._clean[number], batch.size)
+        return self._region(number, Read(whole(node, batch.size)), batch)
 
     def _mean(self, number: int, batch: _Batch) -> Tensor:
         """Return the mean over a map: the clean mean and the sum of the change over the area."""

@@ -234,7 +234,12 @@ class _Lowering:
             and all(isinstance(size, int) for size in value.shape[1:])
         )
 
-    def _append(self, node: Any, operation: Operation, sources: tuple[int, ...]) -> None:
+    def _append(
+        self,
+        node: Any,
+        operation: Operation | operations.Intermediate,
+        sources: tuple[int, ...],
+    ) -> None:
         """Add an operation whose output is the node's, or leads to it."""
         shape = tuple(node.meta["val"].shape[1:])
         if self.is_map(node):
