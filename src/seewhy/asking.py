@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,13 @@ class Question:
     targets: Targets
     output: Output
     batch_size: int | None
+    weights: dict[str, Float[ndarray, "k c"]] = field(default_factory=dict, compare=False)
+
+    def class_weights(self, layer: str) -> Float[ndarray, "k c"]:
+        """Return the classifier's weights behind a layer; asked of the network once."""
+        if layer not in self.weights:
+            self.weights[layer] = self.classifier.network.class_weights(layer)
+        return self.weights[layer]
 
     def layers_of(self, method: Method) -> tuple[str, ...]:
         """Return the layers that a method looks at; the input where it looks at no layer."""
@@ -208,7 +215,7 @@ def _layer_maps(
                 f"The method '{method.name}' explains classes, by the classifier's weights, and a "
                 "target of your own has none. Use the method 'grad-cam' with it."
             )
-        weights = question.classifier.network.class_weights(layer)
+        weights = question.class_weights(layer)
         maps = [method.function(activations, weights[capture.targets[:, t]]) for t in range(count)]
     return np.stack(maps, axis=1)
 
