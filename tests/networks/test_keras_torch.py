@@ -17,7 +17,6 @@ from keras_builder import functional, state_of
 from seewhy.networks.base import Network
 from seewhy.networks.keras_torch import KerasTorch
 
-
 # numpy 2 asks PyTorch's tensors for an argument that they do not have yet.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

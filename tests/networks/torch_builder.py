@@ -109,11 +109,7 @@ def state_of(model: nn.Module) -> dict[str, Any]:
         "requires_grad": [parameter.requires_grad for parameter in model.parameters()],
         "training": [module.training for module in model.modules()],
         "hooks": [
-            (
-                len(module._forward_hooks),
-                len(module._forward_pre_hooks),
-                len(module._backward_hooks),
-            )
+            [len(hooks) for name, hooks in vars(module).items() if name.endswith("_hooks")]
             for module in model.modules()
         ],
         "names": [sorted(vars(module)) for module in model.modules()],

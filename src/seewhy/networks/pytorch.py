@@ -275,6 +275,12 @@ def _looked_through(model: Any, name: str) -> torch.nn.Module:
         )
     if not isinstance(model, torch.nn.Module):
         raise ModelError(f"a {type(model).__name__} is no PyTorch module. Give a torch.nn.Module")
+    made = (one for one in model.parameters() if not torch.nn.parameter.is_lazy(one))
+    if any(parameter.is_inference() for parameter in made):
+        raise ModelError(
+            f"'{name}' was made within torch.inference_mode(), and nothing can be differentiated "
+            "through such weights. Make or load it outside"
+        )
     return model
 
 

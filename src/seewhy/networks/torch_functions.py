@@ -180,7 +180,7 @@ def _is_relu(name: str, args: Any, kwargs: Any) -> bool:
     if name in ("clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_min_"):
         least = _argument(1, "min", args, kwargs, None)
         return isinstance(least, int | float) and least == 0
-    if name in ("threshold", "threshold_"):
+    if name in ("threshold", "threshold_", "_threshold"):
         names = enumerate(("threshold", "value"), start=1)
         return all(_argument(place, one, args, kwargs, None) == 0 for place, one in names)
     return False

@@ -57,7 +57,7 @@ class Trial:
         layers: by name, in the order in which their first calls end.
         layouts: by layer; None where nothing is known of the axes.
         ndims: by layer, how many axes its answer has; 0 where it is not one tensor.
-        output_shape: per image, channels last; None where the output is not one tensor with a row per image.
+        output_shape: per image, channels last; None where the output is not one tensor for each.
         activation: the softmax or sigmoid that the output comes from.
         cuts_gradients: whether the model itself switches gradients off.
     """
