@@ -16,6 +16,10 @@ from seewhy.errors import SeewhyError, SeewhyWarning
 COMMANDS = (
     "explain",
     "locate",
+    "train",
+    "filters",
+    "feature_maps",
+    "maximize",
     "evaluate",
     "models",
     "layers",
