@@ -294,9 +294,7 @@ def test_progress_counts_every_position() -> None:
     seen: list[tuple[int, int]] = []
     made = engine(network("a residual"), size=SIZE)
     windows = all_kinds_of_windows()
-    made.sweep(
-        image(), windows, image(1), batch_size=4, progress=lambda *done: seen.append(done)
-    )
+    made.sweep(image(), windows, image(1), batch_size=4, progress=lambda *done: seen.append(done))
     assert seen[-1] == (len(windows), len(windows))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
@@ -331,7 +329,8 @@ def test_an_image_of_another_size_is_an_error() -> None:
 def test_unknown_layers_and_layers_without_a_map_are_errors() -> None:
     made = engine(network("strides, batch norms"), size=SIZE)
     with pytest.raises(
-        UnknownLayer, match=r"^The re-run graph has no layer '0\.9'; the nearest names are '0\.3' and "
+        UnknownLayer,
+        match=r"^The re-run graph has no layer '0\.9'; the nearest names are '0\.3' and ",
     ):
         made.sweep(image(), all_kinds_of_windows(), image(1), dip="0.9")
     message = (

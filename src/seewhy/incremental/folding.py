@@ -123,7 +123,7 @@ def _fold_frames(nodes: Sequence[Node]) -> list[Node]:
             continue
         (source,) = node.inputs
         frame = nodes[source].operation
-        if readers[source] > 1 or not isinstance(frame, Pad):
+        if readers[source] > 1 or not isinstance(frame, Pad) or _cuts(frame.padding):
             continue
         padding = _joined(node.operation.padding, frame.padding)
         unpadded = node.operation.padding == ((0, 0), (0, 0))
@@ -139,6 +139,11 @@ def _fold_frames(nodes: Sequence[Node]) -> list[Node]:
             continue
         stands_for[source] = nodes[source].inputs[0]
     return _renumbered(folded, stands_for)
+
+
+def _cuts(padding: Padding) -> bool:
+    """Say whether a frame takes something away: a crop."""
+    return any(size < 0 for sides in padding for size in sides)
 
 
 def _joined(one: Padding, other: Padding) -> Padding:

@@ -38,7 +38,10 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class Elementwise:
-    """Any function of one element; `call` takes the framework's tensor and leaves it as it is."""
+    """Any function of each pixel's channels by themselves, mostly of each number by itself.
+
+    `call` takes the framework's tensor and leaves it as it is.
+    """
 
     name: str
     call: Callable[[Any], Any]
@@ -90,7 +93,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Pad:
-    """A frame of one constant around the map."""
+    """A frame of one constant around the map; negative sizes crop it."""
 
     padding: Padding
     value: float = 0.0
@@ -98,7 +101,7 @@ class Pad:
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Functions of each element by itself, one after the other."""
+    """Functions of each pixel by itself, one after the other."""
 
     functions: tuple[Function, ...]
 

@@ -21,12 +21,21 @@ def engine_for(network: Any, *, size: tuple[int, int]) -> Engine:
         ModelError: the network cannot be read, or runs on a framework that has no kernels here.
     """
     kind = type(network).__name__
-    call = getattr(network, "_given_call", None)
     if kind == "PyTorchNetwork":
+        call = getattr(network, "_given_call", None)
         from seewhy.networks.incremental_pytorch import engine
 
         channels = network.input_shape[2]
         return engine(network.model, size=size, channels=channels, call=call)
+    if kind in ("KerasTensorFlow", "KerasTorch"):
+        if getattr(network, "_call", None) is not None:
+            raise ModelError(
+                f"'{network.name}' is called by a function of yours; a Keras model can be re-run "
+                "window by window only where it is called with images alone."
+            )
+        from seewhy.networks.incremental_keras import engine as keras_engine
+
+        return keras_engine(network.model, size=size)
     raise ModelError(
-        f"'{network.name}' is a {kind}, and windows can be re-run on PyTorch only so far."
+        f"'{network.name}' is a {kind}; windows can be re-run on TensorFlow and PyTorch only."
     )

@@ -1,0 +1,36 @@
+"""Engines for Keras models on TensorFlow and on PyTorch: `seewhy.incremental` on what was read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from seewhy.errors import ModelError
+from seewhy.incremental import Engine
+from seewhy.networks.lower_keras import lower
+
+
+def engine(model: Any, *, size: tuple[int, int]) -> Engine:
+    """Return an engine that re-runs the model where a patch changed its input.
+
+    The weights are copied: an engine made before a training step knows the old ones.
+
+    Raises:
+        ModelError: the model cannot be read, see `lower`, or Keras runs on another backend.
+    """
+    backend = keras.backend.backend()
+    if backend not in ("tensorflow", "torch"):
+        raise ModelError(
+            f"Keras runs on '{backend}' here; windows are re-run on TensorFlow and PyTorch only."
+        )
+    graph = lower(model, size=size)
+    if backend == "tensorflow":
+        from seewhy.networks.run_tensorflow import TensorFlowKernels
+
+        return Engine(graph, TensorFlowKernels)
+    import torch
+
+    from seewhy.networks.run_pytorch import PyTorchKernels
+
+    return Engine(graph, PyTorchKernels, torch.no_grad)

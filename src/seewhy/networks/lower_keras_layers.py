@@ -1,0 +1,345 @@
+"""Keras's layers as kinds of the graph of `seewhy.incremental`: the table `LOWERED`.
+
+Each entry takes one call of a layer (a Keras node), its inputs' shapes and its output's, without
+the batch axis, and returns operations with their outputs' shapes, the first of which reads the
+layer's inputs; or a `Split`; or None (not one of the known kinds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.incremental.graph import (
+    NO_PADDING,
+    Add,
+    Affine,
+    Concatenate,
+    Convolution,
+    Elementwise,
+    GlobalAverage,
+    Multiply,
+    Operation,
+    Pad,
+    Padding,
+    Pair,
+    Point,
+    Pool,
+    Rest,
+    mean_divisors,
+)
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A layer as what it does before its activation, and the activation.
+
+    Attributes:
+        operations: with their outputs' shapes.
+        activation: its name; None for none.
+        call: the activation itself.
+    """
+
+    operations: list[tuple[Operation, Shape]]
+    activation: str | None
+    call: Callable[[Any], Any]
+
+
+Lowered = list[tuple[Operation, Shape]] | Split | None
+
+
+def activation_of(layer: Any) -> str | None:
+    """Return the name of a layer's activation if it is one of Keras's own; "" for none."""
+    if type(layer).__name__ == "Softmax":
+        return "softmax" if getattr(layer, "axis", -1) == -1 else None
+    function = getattr(layer, "activation", None)
+    if function is None or function is keras.activations.linear:
+        return ""
+    name = getattr(function, "__name__", "")
+    return name if getattr(keras.activations, name, None) is function else None
+
+
+def _array(variable: Any) -> Float[ndarray, "..."]:
+    array: Float[ndarray, "..."] = np.asarray(keras.ops.convert_to_numpy(variable), np.float32)
+    return array
+
+
+def _pair(value: Any) -> Pair:
+    values = list(value) if isinstance(value, (tuple, list)) else [value]
+    return int(values[0]), int(values[-1])
+
+
+def same_padding(sizes: Shape, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+    """Return Keras's padding 'same': the smaller half before, whatever the stride leaves."""
+    frame = []
+    for size, taps, step, gap in zip(sizes[:2], kernel, stride, dilation, strict=True):
+        reach = (taps - 1) * gap + 1
+        total = max((-(-size // step) - 1) * step + reach - size, 0)
+        frame.append((total // 2, total - total // 2))
+    return frame[0], frame[1]
+
+
+def _with_activation(layer: Any, operations: list[tuple[Operation, Shape]]) -> Lowered:
+    name = activation_of(layer)
+    if name is None:
+        return None
+    return Split(operations, name or None, layer.activation)
+
+
+def _padding_of(layer: Any, sizes: Shape, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
+    if layer.padding == "same":
+        return same_padding(sizes, kernel, stride, dilation)
+    return NO_PADDING if layer.padding == "valid" else None
+
+
+def _convolution(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    weight = _array(layer.kernel)
+    bias = _array(layer.bias) if layer.use_bias else None
+    stride, dilation = _pair(layer.strides), _pair(layer.dilation_rate)
+    padding = _padding_of(layer, before[0], weight.shape[:2], stride, dilation)
+    if padding is None:
+        return None
+    convolution = Convolution(weight, bias, stride, dilation, padding, int(layer.groups))
+    return _with_activation(layer, [(convolution, after)])
+
+
+def _depthwise_weight(kernel: Float[ndarray, "h w i m"]) -> Float[ndarray, "h w 1 o"]:
+    height, width, inputs, multiplier = kernel.shape
+    return kernel.reshape(height, width, 1, inputs * multiplier)
+
+
+def _depthwise(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    weight = _depthwise_weight(_array(layer.kernel))
+    bias = _array(layer.bias) if layer.use_bias else None
+    stride, dilation = _pair(layer.strides), _pair(layer.dilation_rate)
+    padding = _padding_of(layer, before[0], weight.shape[:2], stride, dilation)
+    if padding is None:
+        return None
+    convolution = Convolution(weight, bias, stride, dilation, padding, before[0][-1])
+    return _with_activation(layer, [(convolution, after)])
+
+
+def _separable(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    weight = _depthwise_weight(_array(layer.depthwise_kernel))
+    stride, dilation = _pair(layer.strides), _pair(layer.dilation_rate)
+    padding = _padding_of(layer, before[0], weight.shape[:2], stride, dilation)
+    if padding is None:
+        return None
+    depthwise = Convolution(weight, None, stride, dilation, padding, before[0][-1])
+    bias = _array(layer.bias) if layer.use_bias else None
+    pointwise = Convolution(_array(layer.pointwise_kernel), bias)
+    between = (*after[:2], weight.shape[-1])
+    return _with_activation(layer, [(depthwise, between), (pointwise, after)])
+
+
+def _dense(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    if len(before[0]) == 3:
+        weight = _array(layer.kernel)[None, None]
+        bias = _array(layer.bias) if layer.use_bias else None
+        return _with_activation(layer, [(Convolution(weight, bias), after)])
+    if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
+        return None
+    kernel, bias_variable = layer.kernel, layer.bias if layer.use_bias else None
+
+    def call(_: int, x: Any) -> Any:
+        product = keras.ops.matmul(x, kernel)
+        return product if bias_variable is None else keras.ops.add(product, bias_variable)
+
+    inputs, units = kernel.shape
+    rest = Rest("Dense", call, int(inputs * np.prod(after)), int(inputs * units))
+    return _with_activation(layer, [(rest, after)])
+
+
+def _batch_norm(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    if len(after) != 3 or layer.axis not in (-1, 3, [3], [-1]):
+        return None
+    scale = 1 / np.sqrt(_array(layer.moving_variance).astype(np.float64) + layer.epsilon)
+    scale = scale * _array(layer.gamma) if layer.scale else scale
+    shift = -_array(layer.moving_mean) * scale
+    shift = shift + _array(layer.beta) if layer.center else shift
+    return [(Point((Affine(scale.astype(np.float32), shift.astype(np.float32)),)), after)]
+
+
+def _rescaling(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    scale, offset = (np.asarray(each, np.float32) for each in (layer.scale, layer.offset))
+    if len(after) != 3 or max(scale.ndim, offset.ndim) > 1:
+        return None
+    return [(Point((Affine(scale.reshape(-1), offset.reshape(-1)),)), after)]
+
+
+def _normalization(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    if len(after) != 3 or tuple(layer.axis) not in ((-1,), (3,)) or layer.invert:
+        return None
+    mean, variance = _array(layer.mean).reshape(-1), _array(layer.variance).reshape(-1)
+    scale = 1 / np.maximum(np.sqrt(variance), keras.config.epsilon())
+    return [(Point((Affine(scale, -mean * scale),)), after)]
+
+
+def _activation(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    """Lower a layer that works on each pixel's channels by themselves."""
+    layer = node.operation
+    if len(after) != 3:
+        return None
+    kind = type(layer).__name__
+    name = activation_of(layer) if kind in ("Activation", "Softmax") else kind
+    if name is None or name == "":
+        return None
+    is_relu = kind == "ReLU" and not (layer.max_value or layer.negative_slope or layer.threshold)
+    return [(Point((Elementwise("relu" if is_relu else name, layer),)), after)]
+
+
+def _layer_norm(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    if len(after) != 3 or layer.axis not in (-1, 3, [-1], [3]):
+        return None
+    return [(Point((Elementwise("LayerNormalization", layer),)), after)]
+
+
+def _prelu(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    if len(after) != 3 or tuple(layer.alpha.shape[:2]) != (1, 1):
+        return None
+    return [(Point((Elementwise("PReLU", layer),)), after)]
+
+
+def _max_pool(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    kernel, stride = _pair(layer.pool_size), _pair(layer.strides)
+    padding = _padding_of(layer, before[0], kernel, stride, (1, 1))
+    if padding is None:
+        return None
+    return [(Pool("max", kernel, stride, padding=padding, halo=-np.inf), after)]
+
+
+def _average_pool(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    layer = node.operation
+    kernel, stride = _pair(layer.pool_size), _pair(layer.strides)
+    padding = _padding_of(layer, before[0], kernel, stride, (1, 1))
+    if padding is None:
+        return None
+    if keras.backend.backend() == "torch" and any(start != end for start, end in padding):
+        return None  # Keras repeats the edge's pixels there, on PyTorch only
+    divisors = mean_divisors(
+        (before[0][0], before[0][1]),
+        (after[0], after[1]),
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        counts_padding=False,
+    )
+    return [(Pool("mean", kernel, stride, padding=padding, divisors=divisors), after)]
+
+
+def _global_average(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    mean: list[tuple[Operation, Shape]] = [(GlobalAverage(), (1, 1, before[0][-1]))]
+    if len(after) == 3:
+        return mean
+    flat = Rest("flatten", lambda batch, x: keras.ops.reshape(x, (-1, after[0])))
+    return [*mean, (flat, after)]
+
+
+def _zero_padding(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    (top, bottom), (left, right) = node.operation.padding
+    return [(Pad(((top, bottom), (left, right))), after)]
+
+
+def _cropping(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    (top, bottom), (left, right) = node.operation.cropping
+    return [(Pad(((-top, -bottom), (-left, -right))), after)]
+
+
+def _joined(operation: Operation, node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    """Lower what joins maps of one size, or maps of one pixel with others."""
+    if len(after) != 3 or len(before) < 2:
+        return None
+    fits = [
+        len(each) == 3 and each[:2] in (after[:2], (1, 1)) and each[2] == after[2]
+        for each in before
+    ]
+    return [(operation, after)] if all(fits) else None
+
+
+def _concatenate(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    axis = getattr(node.operation, "axis", None)
+    if len(after) != 3 or axis not in (-1, 3) or len(before) < 2:
+        return None
+    return [(Concatenate(), after)]
+
+
+def _arithmetic(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    """Lower x + 1, x · s, x / 127.5, x − mean, of a map and a constant, or of two maps."""
+    kind = type(node.operation).__name__
+    if len(node.input_tensors) > 1:
+        if kind not in ("Add", "Multiply"):
+            return None
+        return _joined(Add() if kind == "Add" else Multiply(), node, before, after)
+    operands = [*node.arguments.args, *node.arguments.kwargs.values()]
+    if len(operands) != 2 or len(after) != 3 or before[0] != after:
+        return None
+    is_first = isinstance(operands[0], keras.KerasTensor)
+    constant = np.asarray(operands[1 if is_first else 0], np.float32)
+    if constant.ndim > 1 or not (is_first or kind in ("Add", "Multiply")):
+        return None
+    constant = constant.reshape(-1)
+    one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
+    affine = {
+        "Add": Affine(one, constant),
+        "Subtract": Affine(one, -constant),
+        "Multiply": Affine(constant, zero),
+    }.get(kind)
+    if kind in ("Divide", "TrueDivide"):
+        affine = Affine(one / constant, zero)
+    return None if affine is None else [(Point((affine,)), after)]
+
+
+def _nothing(node: Any, before: Sequence[Shape], after: Shape) -> Lowered:
+    """Lower what does nothing outside training."""
+    return [] if before[0] == after else None
+
+
+LOWERED: dict[str, Callable[[Any, Sequence[Shape], Shape], Lowered]] = {
+    "Conv2D": _convolution,
+    "DepthwiseConv2D": _depthwise,
+    "SeparableConv2D": _separable,
+    "Dense": _dense,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "Rescaling": _rescaling,
+    "Normalization": _normalization,
+    "MaxPooling2D": _max_pool,
+    "AveragePooling2D": _average_pool,
+    "GlobalAveragePooling2D": _global_average,
+    "ZeroPadding2D": _zero_padding,
+    "Cropping2D": _cropping,
+    "Concatenate": _concatenate,
+    "Add": _arithmetic,
+    "Subtract": _arithmetic,
+    "Multiply": _arithmetic,
+    "Divide": _arithmetic,
+    "TrueDivide": _arithmetic,
+    "PReLU": _prelu,
+    **dict.fromkeys(("Activation", "Softmax", "ReLU", "LeakyReLU", "ELU"), _activation),
+    **dict.fromkeys(
+        (
+            "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout",
+            "AlphaDropout", "ActivityRegularization", "InputLayer",
+        ),
+        _nothing,
+    ),
+}  # fmt: skip
+"""How each layer or operation is lowered, by its class's name."""

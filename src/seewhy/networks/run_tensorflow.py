@@ -1,0 +1,181 @@
+"""Re-run windows with TensorFlow: the kernels of `seewhy.incremental`.
+
+Axes: b position of a batch, h row, w column, c channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.incremental.geometry import Mosaic
+from seewhy.incremental.graph import (
+    Affine,
+    Channels,
+    Convolution,
+    Function,
+    Node,
+    Padding,
+    Pair,
+    Point,
+)
+
+Tensor = Any
+
+
+class TensorFlowKernels:
+    """The kernels, with the weights of one graph as tensors."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._convolutions: dict[int, tuple[Convolution, Tensor, Tensor | None]] = {}
+        self._steps: dict[int, tuple[Callable[[Tensor], Tensor], ...]] = {}
+        self._channels: dict[int, Tensor] = {}
+        for number, node in enumerate(nodes):
+            functions = node.then
+            if isinstance(node.operation, Point):
+                functions = node.operation.functions + functions
+            if functions:
+                self._steps[number] = tuple(_step(each) for each in functions)
+            if isinstance(node.operation, Convolution):
+                self._convolutions[number] = _packed(node.operation)
+            if isinstance(node.operation, Channels):
+                self._channels[number] = tf.constant(node.operation.take)
+
+    def tensor(self, array: ndarray) -> Tensor:
+        """Return the array as a tensor."""
+        return tf.constant(array)
+
+    def array(self, tensor: Tensor) -> Float[ndarray, "..."]:
+        """Return the tensor as a float32 array."""
+        array: Float[ndarray, "..."] = tf.cast(tensor, tf.float32).numpy()
+        return array
+
+    def rows(self, clean: Tensor, halos: Sequence[float]) -> Tensor:
+        """Return a map (1, h, w, c) as rows of channels, then one row for each halo's value."""
+        channels = clean.shape[-1]
+        frames = [tf.fill((1, channels), np.float32(halo)) for halo in halos]
+        return tf.concat([tf.reshape(clean, (-1, channels)), *frames], axis=0)
+
+    def lay(
+        self, rows: Tensor, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
+    ) -> Tensor:
+        """Lay regions (b, h, w) out of clean rows and changed crops."""
+        channels = rows.shape[-1]
+        source = mosaic.clean
+        if crops is not None and len(mosaic.target):
+            source = source.copy()
+            source[mosaic.target] = rows.shape[0] + mosaic.source
+            rows = tf.concat([rows, tf.reshape(crops, (-1, channels))], axis=0)
+        return tf.reshape(tf.gather(rows, source.astype(np.int32)), (*shape, channels))
+
+    def convolution(self, number: int, x: Tensor, *, stride: Pair, padding: Padding) -> Tensor:
+        """Convolve with the node's weights, over a frame of zeros."""
+        convolution, weight, bias = self._convolutions[number]
+        if _is_depthwise(convolution):
+            y = _depthwise(_framed(x, padding), weight, stride, convolution.dilation)
+        else:
+            frame: Any = "VALID"
+            if padding != ((0, 0), (0, 0)):
+                frame = [[0, 0], *(list(sides) for sides in padding), [0, 0]]
+            y = tf.nn.conv2d(x, weight, stride, frame, dilations=convolution.dilation)
+        return y if bias is None else tf.nn.bias_add(y, bias)
+
+    def max_pool(self, x: Tensor, *, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
+        """Take the maximum over windows, without padding."""
+        _check_dilation(dilation)
+        return tf.nn.max_pool2d(x, kernel, stride, "VALID")
+
+    def mean_pool(self, x: Tensor, *, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
+        """Take the mean over windows, without padding."""
+        _check_dilation(dilation)
+        return tf.nn.avg_pool2d(x, kernel, stride, "VALID")
+
+    def functions(self, number: int, x: Tensor, *, fresh: bool) -> Tensor:
+        """Apply the node's functions of each pixel."""
+        for step in self._steps.get(number, ()):
+            x = step(x)
+        return x
+
+    def add(self, maps: Sequence[Tensor]) -> Tensor:
+        """Add maps; a batch of one, and a map of one pixel, are added everywhere."""
+        total = maps[0] + maps[1]
+        for each in maps[2:]:
+            total += each
+        return total
+
+    def multiply(self, maps: Sequence[Tensor]) -> Tensor:
+        """Multiply maps, likewise."""
+        product = maps[0] * maps[1]
+        for each in maps[2:]:
+            product *= each
+        return product
+
+    def scale(self, x: Tensor, factor: Float[ndarray, "b h w 1"]) -> Tensor:
+        """Multiply each pixel by its factor."""
+        return x * factor
+
+    def concatenate(self, maps: Sequence[Tensor]) -> Tensor:
+        """Put maps behind one another along the channels; a batch of one is repeated."""
+        batch = max(each.shape[0] for each in maps)
+        return tf.concat([self.repeat(each, batch) for each in maps], axis=-1)
+
+    def channels(self, number: int, x: Tensor) -> Tensor:
+        """Take the channels that the node takes."""
+        return tf.gather(x, self._channels[number], axis=-1)
+
+    def total(self, x: Tensor, less: Tensor | None) -> Tensor:
+        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c)."""
+        return tf.reduce_sum(x if less is None else x - less, axis=(1, 2), keepdims=True)
+
+    def repeat(self, x: Tensor, batch: int) -> Tensor:
+        """Return a batch of one as a batch of `batch`."""
+        return tf.repeat(x, batch, axis=0) if x.shape[0] == 1 < batch else x
+
+
+def _step(function: Function) -> Callable[[Tensor], Tensor]:
+    if isinstance(function, Affine):
+        scale, shift = tf.constant(function.scale), tf.constant(function.shift)
+        return lambda x: x * scale + shift
+    call = function.call
+    return tf.nn.relu if function.name == "relu" else lambda x: call(x)
+
+
+def _packed(convolution: Convolution) -> tuple[Convolution, Tensor, Tensor | None]:
+    weight = convolution.weight
+    if _is_depthwise(convolution):
+        inputs = convolution.groups
+        weight = weight.reshape(*convolution.kernel, inputs, weight.shape[-1] // inputs)
+    bias = None if convolution.bias is None else tf.constant(convolution.bias)
+    return convolution, tf.constant(np.ascontiguousarray(weight, np.float32)), bias
+
+
+def _is_depthwise(convolution: Convolution) -> bool:
+    return convolution.groups > 1 and convolution.weight.shape[2] == 1
+
+
+def _depthwise(x: Tensor, weight: Tensor, stride: Pair, dilation: Pair) -> Tensor:
+    """Convolve each channel by itself.
+
+    TensorFlow has one stride for both axes, and none beside a dilation: otherwise some of the
+    outputs are taken afterwards.
+    """
+    if stride[0] == stride[1] and (stride == (1, 1) or dilation == (1, 1)):
+        return tf.nn.depthwise_conv2d(x, weight, (1, *stride, 1), "VALID", None, dilation)
+    y = tf.nn.depthwise_conv2d(x, weight, (1, 1, 1, 1), "VALID", None, dilation)
+    return y[:, :: stride[0], :: stride[1]]
+
+
+def _framed(x: Tensor, padding: Padding) -> Tensor:
+    if padding == ((0, 0), (0, 0)):
+        return x
+    return tf.pad(x, [[0, 0], *(list(sides) for sides in padding), [0, 0]])
+
+
+def _check_dilation(dilation: Pair) -> None:
+    if dilation != (1, 1):
+        raise NotImplementedError("Keras has no dilated pools.")

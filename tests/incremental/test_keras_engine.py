@@ -1,0 +1,215 @@
+"""On Keras: an engine says what the model itself says of whole occluded copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from seewhy.errors import ModelError
+from seewhy.networks.incremental_keras import engine
+
+SIZE = (37, 30)
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)  # Keras's own, with NumPy 2
+
+runs = pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="windows are not re-run on JAX, and a test says so"
+)
+
+
+def image(seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    array = random.normal(size=(*SIZE, 3), scale=1 + 3 * seed).astype(np.float32)
+    array.setflags(write=False)
+    return array
+
+
+def all_kinds_of_windows() -> np.ndarray:
+    height, width = SIZE
+    inside = [[x, y, x + 5, y + 4] for y in range(0, height - 4, 9) for x in range(0, width - 5, 7)]
+    edges = [[0, 0, 3, 3], [width - 1, 0, width, 9], [4, height - 2, 20, height], [11, 7, 12, 8]]
+    return np.array([*inside, *edges, [0, 0, width, height], [2, 3, 28, 33]])
+
+
+def occluded(clean: np.ndarray, filled: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    copies = np.repeat(clean[None], len(windows), axis=0)
+    for copy, (x0, y0, x1, y1) in zip(copies, windows, strict=True):
+        copy[y0:y1, x0:x1] = filled[y0:y1, x0:x1]
+    return copies
+
+
+def shaken(model: Any) -> Any:
+    """Give every weight a random value, those of batch norms too."""
+    random = np.random.default_rng(0)
+    for variable in model.weights:
+        if not variable.path.endswith("seed_generator_state"):
+            values = random.normal(size=variable.shape, scale=0.5)
+            variance = any(part in variable.path for part in ("variance", "gamma"))
+            variable.assign(np.abs(values) + 0.5 if variance else values)
+    return model
+
+
+def residual(x: Any) -> Any:
+    y = layers.ReLU()(layers.BatchNormalization()(x))
+    y = layers.SeparableConv2D(6, 3, padding="same", activation="relu")(y)
+    return layers.add([layers.Conv2D(6, 1)(x), y])
+
+
+def squeeze_excite(x: Any) -> Any:
+    x = layers.Conv2D(6, 3)(x)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    return layers.multiply([x, layers.Conv2D(6, 1, activation="sigmoid")(gate)])
+
+
+def nested(x: Any) -> Any:
+    first = keras.Sequential(
+        [layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D(2)], name="first"
+    )
+    inputs = keras.Input((None, None, 4))
+    second = keras.Model(inputs, residual(inputs), name="second")
+    return second(first(x))
+
+
+BODIES: dict[str, Callable[[Any], Any]] = {
+    "strides under 'same', asymmetric": lambda x: layers.Conv2D(6, 3, 2, "same", activation="relu")(
+        layers.Conv2D(4, 4, 3, "same")(x)
+    ),
+    "frames and strides": lambda x: layers.DepthwiseConv2D(3, 2, depth_multiplier=2)(
+        layers.ZeroPadding2D(((0, 1), (1, 2)))(x)
+    ),
+    "dilation": lambda x: layers.Conv2D(6, (3, 2), dilation_rate=(2, 3), padding="same")(x),
+    "depthwise and dilated": lambda x: layers.DepthwiseConv2D(3, dilation_rate=2)(x),
+    "groups": lambda x: layers.Conv2D(6, 3, groups=3)(x),
+    "maximum under 'same'": lambda x: layers.MaxPooling2D(3, 2, "same")(x),
+    "a maximum behind a frame": lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x)),
+    "mean under 'same'": lambda x: layers.AveragePooling2D(3, 2, "same")(layers.ReLU()(x)),
+    "mean, not strided, under 'same'": lambda x: layers.AveragePooling2D(3, 1, "same")(x),
+    "preprocessing inside": lambda x: layers.Conv2D(6, 3)(
+        layers.Rescaling([0.5, 2, 1], [1, 0, -1])((x - 0.3) / 2 * np.float32(3))
+    ),
+    "residual": residual,
+    "dense connections": lambda x: layers.concatenate([x, layers.Conv2D(4, 3, padding="same")(x)]),
+    "squeeze and excite": squeeze_excite,
+    "nested models": nested,
+    "crops": lambda x: layers.Conv2D(4, 3)(layers.Cropping2D(((1, 2), (3, 0)))(x)),
+    "activations": lambda x: layers.LeakyReLU()(
+        layers.ReLU(6.0)(layers.Activation("swish")(layers.Conv2D(6, 3, activation="gelu")(x)))
+    ),
+    "layer norm, dense, dropout": lambda x: layers.Dropout(0.5)(
+        layers.Dense(5, activation="tanh")(layers.LayerNormalization()(layers.Conv2D(6, 3)(x)))
+    ),
+    "unknown operations": lambda x: layers.Conv2D(4, 3)(
+        layers.UpSampling2D(2)(keras.ops.flip(layers.GlobalMaxPooling2D(keepdims=True)(x) + x, 2))
+    ),
+}  # fmt: skip
+
+
+def assert_agrees(model: Any, logits: Any) -> None:
+    windows, filled = all_kinds_of_windows(), image(1)
+    expected = np.asarray(keras.ops.convert_to_numpy(logits(occluded(image(), filled, windows))))
+    clean = np.asarray(keras.ops.convert_to_numpy(logits(np.array(image()[None]))))
+    amplitude = np.abs(expected - clean).max()
+    assert amplitude > 0.01 * np.abs(clean).max()
+    found = engine(model, size=SIZE).sweep(image(), windows, filled, batch_size=7)
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=3e-5 * amplitude + 3e-6 * np.abs(expected).max()
+    )
+
+
+@runs
+@pytest.mark.parametrize("body", BODIES)
+def test_the_scores_of_all_windows_are_the_models_own(body: str) -> None:
+    inputs = keras.Input((*SIZE, 3))
+    pooled = layers.GlobalAveragePooling2D()(BODIES[body](inputs))
+    head = layers.Dense(4, activation="softmax")
+    model = shaken(keras.Model(inputs, head(pooled)))
+    features = keras.Model(inputs, pooled)
+    assert_agrees(model, lambda x: features(x) @ head.kernel + head.bias)
+
+
+@runs
+def test_a_sequential_model_of_any_size_with_its_softmax_apart() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            layers.Conv2D(6, 3, 2, "same", activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(4),
+            layers.Softmax(),
+        ]
+    )
+    shaken(model)
+    logits = keras.Model(model.inputs[0], model.layers[-2].output)
+    assert_agrees(model, logits)
+
+
+@runs
+def test_one_sigmoid_output_counts_as_two_classes() -> None:
+    inputs = keras.Input((*SIZE, 3))
+    logit = layers.Dense(1)(layers.Flatten()(layers.Conv2D(2, 3, 4)(inputs)))
+    model = shaken(keras.Model(inputs, layers.Activation("sigmoid")(logit)))
+    single = keras.Model(inputs, logit)
+    assert_agrees(model, lambda x: keras.ops.concatenate([-single(x), single(x)], axis=1))
+
+
+@runs
+def test_a_layers_dip_is_the_mean_difference_of_its_map() -> None:
+    inputs = keras.Input((*SIZE, 3))
+    model = shaken(keras.Model(inputs, nested(inputs)))
+    windows, filled = all_kinds_of_windows(), image(1)
+    features = np.asarray(keras.ops.convert_to_numpy(model(occluded(image(), filled, windows))))
+    clean = np.asarray(keras.ops.convert_to_numpy(model(np.array(image()[None]))))
+    expected = (features - clean).mean(axis=(1, 2))
+    found = engine(model, size=SIZE).sweep(image(), windows, filled, dip="second")
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
+
+
+@runs
+def test_the_weights_are_left_as_they_were() -> None:
+    inputs = keras.Input((*SIZE, 3))
+    model = shaken(keras.Model(inputs, layers.GlobalAveragePooling2D()(residual(inputs))))
+    before = [np.array(each) for each in model.get_weights()]
+    engine(model, size=SIZE).sweep(image(), all_kinds_of_windows(), image(1))
+    for was, value in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(was, value)
+
+
+@runs
+def test_a_subclassed_model_is_an_error_that_says_why() -> None:
+    class Own(keras.Model):
+        def call(self, x: Any) -> Any:
+            return x
+
+    message = (
+        r"'mine' is a Own; only functional and Sequential models tell how their layers are joined\."
+    )
+    with pytest.raises(ModelError, match=f"^{message}$"):
+        engine(Own(name="mine"), size=SIZE)
+
+
+@runs
+def test_several_inputs_are_an_error_that_counts_them() -> None:
+    inputs = [keras.Input((*SIZE, 3)), keras.Input((*SIZE, 3))]
+    model = keras.Model(inputs, layers.add(inputs), name="mine")
+    message = (
+        r"'mine' has 2 inputs and 1 outputs; only models with one of each can be re-run window by "
+        r"window\."
+    )
+    with pytest.raises(ModelError, match=f"^{message}$"):
+        engine(model, size=SIZE)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="this is what JAX says")
+def test_on_jax_there_is_no_engine_and_the_message_says_so() -> None:
+    inputs = keras.Input((*SIZE, 3))
+    model = keras.Model(inputs, layers.Conv2D(2, 3)(inputs))
+    message = r"Keras runs on 'jax' here; windows are re-run on TensorFlow and PyTorch only\."
+    with pytest.raises(ModelError, match=f"^{message}$"):
+        engine(model, size=SIZE)
