@@ -6,7 +6,7 @@ Axes: n image, h row, w column, c channel. Keras's maps are (n, h, w, c) unless 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -47,6 +47,7 @@ class KerasTorch(KerasModel, TorchNetwork):
     ) -> None:
         super().__init__(model, size=size, channels=channels, name=name, call=call)
         self._spreads: dict[str, bool] = {}
+        _lay_out_kernels(model._flatten_layers())
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -66,7 +67,6 @@ class KerasTorch(KerasModel, TorchNetwork):
         modules = {id(one): one for layer in layers for one in layer.modules()}
         weights = [variable.value for variable in self.model.variables]
         parameters = {id(one): one for one in weights if isinstance(one, torch.nn.Parameter)}
-        _lay_out_kernels(layers)
         return undisturbed(self.model, modules=modules.values(), parameters=parameters.values())
 
     def _hooked(self, hooks: Mapping[str, Answered]) -> AbstractContextManager[None]:
@@ -122,20 +122,20 @@ def _calls(operation: Any) -> list[tuple[Any, str]]:
     return [(operation, "call"), *([(operation, "quantized_call")] if quantized else [])]
 
 
-def _lay_out_kernels(layers: Sequence[Any]) -> None:
-    """Give kernels the strides under which Keras's permutation is PyTorch's channels-last order.
+def _lay_out_kernels(layers: Iterable[Any]) -> None:
+    """Give kernels the strides under which Keras's own permutation of them moves nothing.
 
-    Keras permutes (h, w, in, out) to (out, in, h, w) and asks for channels-last memory, that is
-    (out, h, w, in); a kernel that lies so already is handed on as it is.
+    Keras permutes (h, w, in, out) to (out, in, h, w) at every call and, for channels-last maps,
+    asks for channels-last memory: (out, h, w, in). A kernel that lies so is handed on as it is.
     """
     for layer in layers:
         if not isinstance(layer, keras.layers.Conv2D) or not layer.built:
             continue
-        variable = getattr(layer, "_kernel", None)
-        kernel = getattr(variable, "value", None)
-        if not isinstance(kernel, torch.nn.Parameter) or kernel.ndim != 4:
+        kernel = getattr(getattr(layer, "_kernel", None), "value", None)
+        if not isinstance(kernel, torch.nn.Parameter):
             continue
+        last = layer.data_format == "channels_last"
+        order = torch.channels_last if last else torch.contiguous_format
         turned = kernel.detach().permute(3, 2, 0, 1)
-        if not turned.is_contiguous(memory_format=torch.channels_last):
-            laid = turned.contiguous(memory_format=torch.channels_last)
-            kernel.data = laid.permute(2, 3, 1, 0)
+        if not turned.is_contiguous(memory_format=order):
+            kernel.data = turned.contiguous(memory_format=order).permute(2, 3, 1, 0)
