@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import keras
 import pytest
-from contract import NetworkContract, Step
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("needs KERAS_BACKEND=tensorflow", allow_module_level=True)
 
-from keras_builder import functional, state_of
+from keras_contract import KerasContract
 
-from seewhy.networks.base import Network
 from seewhy.networks.keras_tensorflow import KerasTensorFlow
 
 
-class TestContract(NetworkContract):
-    def build(self, steps: Sequence[Step]) -> Network:
-        return KerasTensorFlow(functional(steps), name="tiny")
-
-    def state(self, network: Any) -> Any:
-        return state_of(network.model)
+class TestContract(KerasContract):
+    adapter = KerasTensorFlow
