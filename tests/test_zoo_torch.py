@@ -137,6 +137,12 @@ def test_timm_networks_of_other_classes_have_other_labels() -> None:
     assert timm("mobilenetv3_small_050?weights=none&num_classes=3").labels is None
 
 
+def test_a_timm_transformer_is_built_for_the_size_that_is_asked_for() -> None:
+    found = timm("vit_tiny_patch16_224?weights=none", size=(64, 96))
+    assert found.model.patch_embed.img_size == (64, 96)
+    assert found.size == (64, 96)
+
+
 def test_timms_squash_is_a_stretch() -> None:
     data = {"crop_mode": "squash", "crop_pct": 1.0, "interpolation": "bicubic"}
     assert timm_fit((64, 64), data) == Fit(size=(64, 64), interpolation="bicubic")

@@ -122,6 +122,9 @@ def build_timm(name: ModelName, *, size: tuple[int, int] | None) -> Found:
     if not timm.is_model(key):
         raise _unknown(name.base, TIMM, key, timm.list_models())
     arguments = builder_arguments(name, timm.create_model, but=("model_name", "pretrained"))
+    settings = timm.models.get_pretrained_cfg(key)
+    if size is not None and getattr(settings, "fixed_input_size", False):
+        arguments.setdefault("img_size", size)  # transformers are built for one size
     try:
         model = timm.create_model(key, pretrained=name.weights is None, **arguments)
     except OSError as error:
@@ -145,8 +148,9 @@ def build_timm(name: ModelName, *, size: tuple[int, int] | None) -> Found:
 def timm_fit(size: tuple[int, int], data: dict[str, Any]) -> Fit:
     """Return how timm fits a photo: resized so that the crop is `crop_pct` of it, then cropped.
 
-    Its mode 'squash' is a stretch (its weights come with crop_pct = 1). Differs from timm: its
-    mode 'border', which pads instead of cropping, is a crop here.
+    Its mode 'squash' is a stretch. Differs from timm: of the few 'squash' networks whose crop_pct
+    is below 1, timm also cuts off the border (5 % of a side at most), and here the whole photo is
+    seen; its mode 'border', which pads instead of cropping, is a crop here.
     """
     if data["crop_mode"] == "squash":
         return Fit(size=size, mode="stretch", interpolation=data["interpolation"])
