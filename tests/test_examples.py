@@ -1,0 +1,70 @@
+"""The examples run, with random weights where they are written for real ones."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(
+    name: str, *arguments: str, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> dict[str, object]:
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    monkeypatch.chdir(folder)
+    return runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def pictures(folder: Path) -> dict[str, tuple[int, int]]:
+    """The pictures in a folder, by name, with their sizes."""
+    found = {}
+    for path in sorted(folder.glob("*.png")):
+        with Image.open(path) as picture:
+            found[path.name] = picture.size
+    return found
+
+
+def test_grad_cam_on_vgg16_and_xception(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        "grad_cam_vgg16_xception.py",
+        *("--weights", "none", "--out", str(tmp_path / "why")),
+        monkeypatch=monkeypatch,
+        folder=tmp_path,
+    )
+    said = capsys.readouterr().out
+    assert "vgg16: (224, 224) pixels, caffe, layer block5_conv3" in said
+    assert "xception: (299, 299) pixels, tf, layer block14_sepconv2_act" in said
+    assert list(pictures(tmp_path / "why")) == [
+        "vgg16_best.png",
+        "vgg16_named.png",
+        "xception_best.png",
+        "xception_named.png",
+    ]
+
+
+def test_the_bare_map_and_an_overlay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        "grad_cam_map_and_overlay.py",
+        *("--weights", "none", "--out", str(tmp_path / "why")),
+        monkeypatch=monkeypatch,
+        folder=tmp_path,
+    )
+    assert "(14, 14), peak" in capsys.readouterr().out
+    assert pictures(tmp_path / "why")["overlay.png"] == (451, 300)
+
+
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_a_network_of_ones_own(
+    framework: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("own_network.py", framework, monkeypatch=monkeypatch, folder=tmp_path)
+    assert list(pictures(tmp_path / "why")) == ["own_network.png"]
