@@ -35,6 +35,7 @@ _HOMES = {
     "Locations": "locating",
     "evaluate": "evaluating",
     "Evaluation": "evaluation",
+    "targets": "targets",
     "errors": "errors",
     "SeewhyError": "errors",
     "SeewhyWarning": "errors",
@@ -45,6 +46,7 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from seewhy import errors as errors
+    from seewhy import targets as targets
     from seewhy.classifier import Classifier as Classifier
     from seewhy.errors import SeewhyError as SeewhyError
     from seewhy.errors import SeewhyWarning as SeewhyWarning

@@ -50,12 +50,12 @@ def explain(
             Keras or PyTorch model whose input range is 0..1.
         photos: a file, a folder, a glob, an array, a PIL image, or a sequence of these.
         method: a name in `METHODS`; None: CAM where the network ends in global average pooling
-            and one linear map, else Grad-CAM.
+            and one linear map, else, and for a `target`, Grad-CAM.
         top: explain the `top` best classes of each photo; 3 if nothing is said.
         classes: explain these: names, WordNet ids or indices, one list for all photos, or one
             list per photo (all of one length).
         target: explain this: a callable that takes the network's output (the framework's tensor,
-            batched) and returns one scalar per photo.
+            batched) and returns one scalar per photo; `seewhy.targets` has the usual ones.
         layer: the layer to explain, by name or the layer object, or several of them (each map
             scaled, then averaged); None: the classifier's own, the last map before pooling.
         output: "score", before softmax or sigmoid, or "probability".
@@ -76,7 +76,7 @@ def explain(
             "For several methods at once use seewhy.compare."
         )
     classifier = as_classifier(classifier)
-    chosen = method or default_method(classifier, layer)
+    chosen = method or ("grad-cam" if target is not None else default_method(classifier, layer))
     explanations = compare(
         classifier,
         photos,
@@ -140,7 +140,7 @@ def compare(
         batch_size=batch_size,
     )
     answers, captured = answer(question, found, progress=progress)
-    explained, predictions = _labelled(classifier, captured)
+    explained, predictions = _labelled(classifier, captured, getattr(target, "label", "target"))
     free = ((Prediction("whatever the class", None, float("nan"), float("nan")),),) * len(found)
     return {
         each.name: Explanation(
@@ -322,11 +322,11 @@ def class_indices(
 Rows = tuple[tuple[Prediction, ...], ...]
 
 
-def _labelled(classifier: Classifier, captured: Captured) -> tuple[Rows, Rows]:
+def _labelled(classifier: Classifier, captured: Captured, target: str) -> tuple[Rows, Rows]:
     """Return the explained targets, and the best classes, of each photo."""
     scores, targets, values = captured.scores, captured.targets, captured.values
     unnamed = tuple(
-        tuple(Prediction("target", None, float("nan"), float(value)) for value in row)
+        tuple(Prediction(target, None, float("nan"), float(value)) for value in row)
         for row in values
     )
     if scores is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Subject:
         indices: (t) the explained classes; None where `target` is explained.
         target: a callable on the network's output; None where classes are explained.
         output: "score" or "probability".
+        kept: what is made once for all photos of a question, by name.
     """
 
     classifier: Classifier
@@ -43,12 +44,14 @@ class Subject:
     indices: Int[ndarray, " t"] | None
     target: Callable[[Any], Any] | None
     output: Output
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def score(self, copies: Float[ndarray, "m h w c"]) -> Float[ndarray, "m t"]:
         """Return the explained values of m copies."""
         if self.target is not None:
             network = self.classifier.network
-            return network.activations_and_gradients(copies, (), self.target).values
+            capture = network.activations_and_gradients(copies, (), self.target, output=self.output)
+            return capture.values
         return self.chosen(self.classifier.network.scores(copies))
 
     def chosen(self, scores: Float[ndarray, "m k"]) -> Float[ndarray, "m t"]:
