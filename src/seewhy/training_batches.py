@@ -1,0 +1,120 @@
+"""Decoded photos as batches for Keras's training loop, on every backend.
+
+Every batch follows from the seed, the epoch and its number: a run that was interrupted goes on
+with the very batches that it would have seen. Axes: n photo, h row, w column.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from numpy import ndarray
+
+
+def batch_order(count: int, *, seed: int, epoch: int) -> Int[ndarray, " n"]:
+    """Return the order in which an epoch sees its photos."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def random_crops(
+    pixels: UInt8[ndarray, "n h w 3"],
+    crop: tuple[int, int],
+    *,
+    seed: int,
+    epoch: int,
+    batch: int,
+) -> UInt8[ndarray, "n r s 3"]:
+    """Cut one window of `crop` out of each photo, anywhere in it with equal probability."""
+    _, height, width, _ = pixels.shape
+    if crop == (height, width):
+        return pixels
+    generator = np.random.default_rng([seed, epoch, batch])
+    tops = generator.integers(0, height - crop[0] + 1, len(pixels))
+    lefts = generator.integers(0, width - crop[1] + 1, len(pixels))
+    return np.stack(
+        [
+            photo[top : top + crop[0], left : left + crop[1]]
+            for photo, top, left in zip(pixels, tops, lefts, strict=True)
+        ]
+    )
+
+
+def training_batches(
+    photos: ndarray,
+    targets: Float[ndarray, "n k"],
+    indices: Int[ndarray, " m"],
+    weights: Float[ndarray, " n"],
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    crop: tuple[int, int] | None = None,
+) -> Any:
+    """Return all batches of the coming epochs as one `keras.utils.PyDataset`.
+
+    Args:
+        photos: (n, ...) pixels, or features.
+        targets: one row per photo, one column per class.
+        indices: which of the photos are trained on.
+        weights: one per photo.
+        batch_size: photos per batch; what is left over at an epoch's end is left out, unless
+            there is no full batch.
+        seed, epochs: fix the order; `fit` is told `steps_per_epoch`.
+        crop: windows of that size are cut out of the photos.
+    """
+    steps = steps_per_epoch(len(indices), batch_size)
+    order = functools.lru_cache(maxsize=2)(
+        lambda epoch: indices[batch_order(len(indices), seed=seed, epoch=epoch)]
+    )
+
+    def batch(number: int) -> tuple[ndarray, ndarray, ndarray]:
+        ahead, step = divmod(number, steps)
+        epoch = epochs.start + ahead
+        chosen = order(epoch)[step * batch_size : (step + 1) * batch_size]
+        inputs = photos[chosen]
+        if crop is not None:
+            inputs = random_crops(inputs, crop, seed=seed, epoch=epoch, batch=step)
+        return inputs, targets[chosen], weights[chosen]
+
+    return _dataset_type()(batch, steps * len(epochs))
+
+
+def ordered_batches(
+    photos: ndarray, targets: ndarray, indices: Int[ndarray, " m"], *, batch_size: int
+) -> Any:
+    """Return the photos of `indices` in their order, as a `keras.utils.PyDataset`."""
+
+    def batch(number: int) -> tuple[ndarray, ndarray]:
+        chosen = indices[number * batch_size : (number + 1) * batch_size]
+        return photos[chosen], targets[chosen]
+
+    return _dataset_type()(batch, -(-len(indices) // batch_size))
+
+
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Return how many batches an epoch has."""
+    return max(1, count // batch_size)
+
+
+@functools.cache
+def _dataset_type() -> type:
+    from keras.utils import PyDataset
+
+    class Batches(PyDataset):  # type: ignore[misc]
+        """Batches by number."""
+
+        def __init__(self, batch: Any, count: int) -> None:
+            super().__init__()
+            self._batch = batch
+            self._count = count
+
+        def __len__(self) -> int:
+            return self._count
+
+        def __getitem__(self, index: int) -> Any:
+            return self._batch(index)
+
+    return Batches

@@ -1,0 +1,241 @@
+"""One stage of training by Keras's `fit`: kept after every epoch, and continued where it stopped.
+
+The state of a run after each epoch is one file: every variable of model and optimizer, and the
+history so far. Random layers are set anew from seed and epoch at every epoch's start, and batches
+follow from seed and epoch too, so a continued run computes what an uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from seewhy.files import written_whole
+
+Row = dict[str, float]
+"""What was measured in one epoch: epoch, loss, accuracy, val_loss, val_accuracy, ..."""
+
+EpochDone = Callable[[Row, int], None]
+"""Called after every epoch with its measures and the number of epochs planned."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How one stage is trained.
+
+    Attributes:
+        epochs: at most.
+        rate: the learning rate at its highest.
+        decay: AdamW's weight decay.
+        smoothing: label smoothing: a share of the target spread over all classes.
+        patience: epochs without a smaller validation loss before the stage ends; 0: never.
+        plain: hide-and-seek is off in so many last epochs.
+        warm_up: epochs in which the rate rises from 0.
+    """
+
+    epochs: int
+    rate: float
+    decay: float = 0.0
+    smoothing: float = 0.0
+    patience: int = 0
+    plain: int = 0
+    warm_up: int = 0
+
+
+def fit_stage(
+    model: Any,
+    schedule: Schedule,
+    *,
+    batches: Callable[[range], Any],
+    validation: Any,
+    steps: int,
+    seed: int,
+    state: Path,
+    epoch_done: EpochDone,
+) -> list[Row]:
+    """Train a model, and leave it with the weights of its best epoch (smallest validation loss).
+
+        rate(t) = rate · ½ (1 + cos(π t / T)),  t of T steps; before, it rises in a straight line
+
+    Args:
+        model: what is fitted; its output is a softmax.
+        schedule: epochs, rates and so on.
+        batches: the training batches of a range of epochs.
+        validation: the held-out batches.
+        steps: batches per epoch.
+        seed: of the random layers.
+        state: the file that holds the run's state; continued from, where it exists.
+        epoch_done: told about every epoch.
+
+    Returns:
+        The rows of this stage.
+
+    Source:
+        Loshchilov & Hutter, *Decoupled Weight Decay*, ICLR 2019 (arXiv:1711.05101, AdamW), and
+        *SGDR*, ICLR 2017 (arXiv:1608.03983), equation 5 (cosine, one period).
+    """
+    import keras
+
+    optimizer = keras.optimizers.AdamW(
+        learning_rate=_cosine(schedule, steps), weight_decay=schedule.decay
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=schedule.smoothing),
+        weighted_metrics=[],
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    optimizer.build(model.trainable_variables)
+    rows: list[Row] = []
+    best: list[ndarray] | None = None
+    if state.is_file():
+        rows, best = load_state(state, model, optimizer)
+    stop = _stopped(rows, schedule)
+    if len(rows) < schedule.epochs and not stop:
+        keeper = _keeper_type()(
+            schedule, seed=seed, state=state, rows=rows, best=best, epoch_done=epoch_done
+        )
+        model.fit(
+            batches(range(len(rows), schedule.epochs)),
+            validation_data=validation,
+            initial_epoch=len(rows),
+            epochs=schedule.epochs,
+            steps_per_epoch=steps,
+            callbacks=[keeper],
+            verbose=0,
+        )
+        best = keeper.best
+    if best is not None:
+        model.set_weights(best)
+    return rows
+
+
+def save_state(
+    path: Path, model: Any, optimizer: Any, rows: list[Row], best: list[ndarray]
+) -> None:
+    """Write all that a stage needs to go on into one file, whole or not at all."""
+    arrays: dict[str, ndarray] = {
+        "rows": np.frombuffer(json.dumps(rows).encode(), np.uint8),
+    }
+    for group, values in (
+        ("model", model.get_weights()),
+        ("optimizer", [np.asarray(_numpy(one)) for one in optimizer.variables]),
+        ("best", best),
+    ):
+        arrays |= {f"{group}{index}": np.asarray(value) for index, value in enumerate(values)}
+    with written_whole(path) as beside, beside.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+
+def load_state(path: Path, model: Any, optimizer: Any) -> tuple[list[Row], list[ndarray]]:
+    """Put a saved state into a model and its optimizer; return its history and best weights."""
+    with np.load(path) as stored:
+        rows = json.loads(stored["rows"].tobytes().decode())
+        groups = {
+            group: [
+                stored[f"{group}{index}"]
+                for index in range(sum(name.startswith(group) for name in stored.files))
+            ]
+            for group in ("model", "optimizer", "best")
+        }
+    model.set_weights(groups["model"])
+    for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
+        variable.assign(value)
+    return rows, groups["best"]
+
+
+def _numpy(variable: Any) -> ndarray:
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(variable))
+
+
+def _cosine(schedule: Schedule, steps: int) -> Any:
+    from keras.optimizers.schedules import CosineDecay
+
+    total, rise = schedule.epochs * steps, schedule.warm_up * steps
+    if not rise:
+        return CosineDecay(schedule.rate, total)
+    return CosineDecay(
+        schedule.rate / 100, total - rise, warmup_target=schedule.rate, warmup_steps=rise
+    )
+
+
+def _stopped(rows: list[Row], schedule: Schedule) -> bool:
+    """Return whether the stage's validation loss has not fallen for `patience` epochs."""
+    if not schedule.patience or not rows:
+        return False
+    losses = [row["val_loss"] for row in rows]
+    return len(losses) - 1 - int(np.argmin(losses)) >= schedule.patience
+
+
+def seed_layers(model: Any, *, seed: int, epoch: int) -> None:
+    """Set every random layer's generator from seed and epoch."""
+    for number, layer in enumerate(model._flatten_layers()):
+        for name in ("seed_generator", "generator"):
+            generator = getattr(layer, name, None)
+            if hasattr(generator, "state"):
+                drawn = np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2)
+                generator.state.assign(drawn.astype("uint32"))
+
+
+def hiding_layers(model: Any) -> list[Any]:
+    """Return the hide-and-seek layers of a model."""
+    return [layer for layer in model._flatten_layers() if layer.name == "hide_and_seek"]
+
+
+@functools.cache
+def _keeper_type() -> type:
+    """Return the callback that keeps a stage's state after every epoch."""
+    from keras.callbacks import Callback
+
+    class Keeper(Callback):  # type: ignore[misc]
+        """Seed the epoch, keep the best weights, write the state, stop early."""
+
+        def __init__(
+            self,
+            schedule: Schedule,
+            *,
+            seed: int,
+            state: Path,
+            rows: list[Row],
+            best: list[ndarray] | None,
+            epoch_done: EpochDone,
+        ) -> None:
+            super().__init__()
+            self.schedule, self.seed, self.state = schedule, seed, state
+            self.rows, self.best, self.epoch_done = rows, best, epoch_done
+
+        def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            """Make the epoch's randomness its own."""
+            seed_layers(self.model, seed=self.seed, epoch=epoch)
+            if epoch >= self.schedule.epochs - self.schedule.plain:
+                for layer in hiding_layers(self.model):
+                    layer.probability.assign(0.0)
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            """Keep what was reached."""
+            measures = {name: float(value) for name, value in (logs or {}).items()}
+            row: Row = {"epoch": float(epoch + 1), **measures}
+            losses = [one["val_loss"] for one in self.rows]
+            self.rows.append(row)
+            value = row["val_loss"]
+            if math.isfinite(value) and all(value < loss for loss in losses):
+                self.best = self.model.get_weights()
+            best = self.best if self.best is not None else self.model.get_weights()
+            save_state(self.state, self.model, self.model.optimizer, self.rows, best)
+            self.epoch_done(row, self.schedule.epochs)
+            if _stopped(self.rows, self.schedule):
+                self.model.stop_training = True
+
+    return Keeper
