@@ -119,6 +119,7 @@ def answer(
     captures: list[Capture] = []
     placements: list[Placement] = []
     meter = Meter(progress, question, len(photos))
+    kept: dict[str, Any] = {}
     at_once = question.batch_size or PHOTOS_AT_ONCE
     for start in range(0, len(photos), at_once):
         batch = photos[start : start + at_once]
@@ -138,6 +139,7 @@ def answer(
                     indices=None if capture.targets is None else capture.targets[row],
                     target=targets if callable(targets := question.targets) else None,
                     output=question.output,
+                    kept=kept,
                 )
                 probed = run_probe(question, method, subject, capture, row, meter)
                 maps[method.name].append(probed.maps[None])
@@ -301,13 +303,13 @@ def copies_of(question: Question, method: Method) -> int:
     """Count the copies of a photo that a method asks the network for; 0 for maps."""
     if method.copies is None:
         return 0
-    height, width = question.classifier.size
-    options = question.options[method.name]
+    network = question.classifier.network
+    shape: tuple[int, ...] = (*question.classifier.size, network.input_shape[2])
+    if method.needs in ("score and activations", "suffix"):
+        shape = next(layer.shape for layer in network.layers if layer.name == question.layers[0])
     accepted = inspect.signature(method.copies).parameters
-    return method.copies(
-        (height, width, question.classifier.network.input_shape[2]),
-        **{name: value for name, value in options.items() if name in accepted},
-    )
+    options = question.options[method.name].items()
+    return method.copies(shape, **{name: value for name, value in options if name in accepted})
 
 
 def _without_maps(capture: Capture) -> Capture:

@@ -20,6 +20,7 @@ from numpy import ndarray
 from seewhy.files import write_whole
 from seewhy.images import Photo, Placement
 from seewhy.maps import heatmap_on_photo, is_empty, scale_map, scale_signed_map
+from seewhy.methods.windows import smooth_over_windows, windows_of
 
 
 @dataclass(frozen=True)
@@ -115,15 +116,30 @@ class Explanation:
     ) -> Float[ndarray, "H W"]:
         """Return one heatmap at its photo's own size, 0..1 (signed maps: −1..1).
 
-        The raw map is resized with half-pixel centres, put where the network looked, and divided
-        by its exact maximum. NaN where the network did not look; all zero for an empty map.
+        The raw map (of occlusion, its grid) is resized with half-pixel centres, put where the
+        network looked, and divided by its exact maximum. NaN where the network did not look; all
+        zero for an empty map.
         """
         size = self.photos[photo].pixels.shape[:2]
-        raw = self.maps[photo, target]
+        raw = self._shown(photo, target, interpolation)
         if self.from_minimum:
             raw = raw - np.nanmin(raw)
         placed = heatmap_on_photo(raw, self.placements[photo], size, interpolation=interpolation)
         return scale_signed_map(placed) if self.signed else scale_map(placed)
+
+    def _shown(self, photo: int, target: int, interpolation: str) -> Float[ndarray, "h w"]:
+        """Return the raw map; of occlusion, its grid interpolated between the patches' centres."""
+        raw = self.maps[photo, target]
+        extras = self.extras[photo] if self.extras else {}
+        if "grid" not in extras or "windows" not in extras:
+            return raw
+        windows = windows_of(extras["windows"], (raw.shape[0], raw.shape[1]))
+        smooth = smooth_over_windows(
+            extras["grid"][target : target + 1],
+            windows,
+            interpolation="cubic" if interpolation == "cubic" else "linear",
+        )[0]
+        return np.where(np.isnan(raw), raw, smooth)
 
     @property
     def heatmaps(self) -> list[Float[ndarray, "t _ _"]]:

@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
     classifier = load_model(args)
     job = Job(args, classifier)
     for photos in job.groups(sources):
+        job.announce_cost(photos[0])
         for explanations in job.explain(photos):
             job.write(explanations)
     return job.finish()
@@ -143,6 +144,17 @@ class Job:
                 return
             for photo in photos:
                 yield from self.explain([photo])
+
+    def announce_cost(self, photo: Photo) -> None:
+        """Say before the first long sweep what it will cost, from one timed batch."""
+        from seewhy.commands.costs import LONG, estimate
+
+        if self.stems or self.failed:
+            return
+        for method in self.methods:
+            cost = estimate(self.classifier, photo, method, self.options[method], self.args)
+            if cost is not None and cost.copies >= LONG:
+                sys.stderr.write(f"{method}: {cost}\n")
 
     def _compare(self, photos: list[Photo]) -> dict[str, Explanation]:
         from seewhy.commands.progress import progress_bar

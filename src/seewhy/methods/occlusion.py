@@ -129,12 +129,7 @@ def feature_map_occlusion(
     Raises:
         OptionError: as `occlusion`, and for an unknown reduction.
     """
-    if isinstance(reduction, str) and reduction not in REDUCTIONS:
-        raise OptionError(
-            f"reduction {reduction!r} is unknown. Choose one of {', '.join(REDUCTIONS)}, or give a "
-            "function from the channels' drops (windows, channels) to one number per window."
-        )
-    reduce = REDUCTIONS[reduction] if isinstance(reduction, str) else reduction
+    reduce = find_reduction(reduction)
     clean: list[Float[ndarray, " k"]] = []
 
     def dip(copies: Float[ndarray, "m h w c"]) -> Float[ndarray, "m 1"]:
@@ -152,6 +147,22 @@ def feature_map_occlusion(
         filled=filled,
         batch_size=batch_size,
         progress=progress,
+    )
+
+
+def find_reduction(reduction: Reduction) -> Callable[[Float[ndarray, "m k"]], Float[ndarray, " m"]]:
+    """Return how the channels' drops become one number.
+
+    Raises:
+        OptionError: no such name.
+    """
+    if not isinstance(reduction, str):
+        return reduction
+    if reduction in REDUCTIONS:
+        return REDUCTIONS[reduction]
+    raise OptionError(
+        f"reduction {reduction!r} is unknown. Choose one of {', '.join(REDUCTIONS)}, or give a "
+        "function from the channels' drops (windows, channels) to one number per window."
     )
 
 

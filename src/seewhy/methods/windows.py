@@ -103,6 +103,14 @@ def mean_over_windows(drops: Float[ndarray, "t r q"], windows: Windows) -> Float
     return means.astype(np.float32)
 
 
+def windows_of(boxes: Int[ndarray, "m 4"], image: tuple[int, int]) -> Windows:
+    """Return the windows whose boxes these are, for an image of (height, width)."""
+    tops, lefts = np.unique(boxes[:, 1]), np.unique(boxes[:, 0])
+    x0, y0, x1, y1 = (int(value) for value in boxes[0])
+    step = (_step(tops), _step(lefts))
+    return Windows(image=image, patch=(y1 - y0, x1 - x0), stride=step, tops=tops, lefts=lefts)
+
+
 def smooth_over_windows(
     drops: Float[ndarray, "t r q"],
     windows: Windows,
@@ -130,6 +138,10 @@ def smooth_over_windows(
     rows, columns = weights
     smooth: ndarray = np.einsum("hr,trq,wq->thw", rows, drops, columns, optimize=True)
     return smooth.astype(np.float32)
+
+
+def _step(starts: Int[ndarray, " p"]) -> int:
+    return int(starts[1] - starts[0]) if len(starts) > 1 else 1
 
 
 def _starts(length: int, patch: int, stride: int) -> Int[ndarray, " p"]:
