@@ -1,0 +1,44 @@
+"""`seewhy plan MODEL`: why occlusion can, or cannot, be several times faster on a network."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from seewhy.commands.arguments import add_model_arguments, load_model
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "plan",
+        help="show which part of a network a patch changes, and how much faster occlusion gets",
+        description="Show, layer by layer, how large a window of each map a covering patch "
+        "changes, where the network goes dense, and the gain to expect of occlusion that re-runs "
+        "only these windows.",
+    )
+    add_model_arguments(parser, flag=False)
+    parser.add_argument("--patch", type=int, default=16, metavar="P", help="pixels (16)")
+    parser.add_argument("--stride", type=int, default=8, metavar="S", help="pixels (8)")
+    parser.add_argument("--batch", type=int, default=32, metavar="N", help="at a time (32)")
+    parser.add_argument(
+        "--layer", metavar="L", help="watch this layer's map instead of the class scores"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan."""
+    from seewhy.incremental import SCORES
+    from seewhy.incremental.describing import plan_lines
+    from seewhy.methods.windows import place_windows
+    from seewhy.networks.incremental import engine_for
+
+    classifier = load_model(args)
+    height, width = classifier.size
+    windows = place_windows((height, width), args.patch, args.stride).boxes
+    engine = engine_for(classifier.network, size=(height, width))
+    plan = engine.plan(windows, dip=args.layer or SCORES, batch_size=args.batch)
+    for line in plan_lines(plan):
+        sys.stdout.write(line + "\n")
+    return 0
