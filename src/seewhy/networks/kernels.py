@@ -27,24 +27,23 @@ def keras_kernels(
     Raises:
         LayerError: the layer has no kernels.
     """
+    kinds = {kind.__name__ for kind in type(layer).__mro__}
     depthwise = getattr(layer, "depthwise_kernel", None)
     pointwise = getattr(layer, "pointwise_kernel", None)
     kernel = getattr(layer, "kernel", None)
-    if depthwise is not None and pointwise is not None:
+    if depthwise is not None and pointwise is not None and len(depthwise.shape) == 4:
         return (
             _depthwise(numpy(depthwise), part="depthwise"),
             Kernels(_float32(numpy(pointwise)), part="pointwise"),
         )
-    if depthwise is None and kernel is not None and len(kernel.shape) == 4:
-        if type(layer).__name__ == "DepthwiseConv2D":
-            return (_depthwise(numpy(kernel)),)
-        weights = _float32(numpy(kernel))
-        if "Transpose" in type(layer).__name__:
-            weights = weights.transpose(0, 1, 3, 2)
-        return (Kernels(np.ascontiguousarray(weights), groups=int(getattr(layer, "groups", 1))),)
-    if depthwise is not None and len(depthwise.shape) == 4:
-        return (_depthwise(numpy(depthwise)),)
-    raise no_kernels(network, name, layers)
+    if not any("Conv" in kind for kind in kinds) or len(getattr(kernel, "shape", ())) != 4:
+        raise no_kernels(network, name, layers)
+    if "DepthwiseConv2D" in kinds:
+        return (_depthwise(numpy(kernel)),)
+    weights = _float32(numpy(kernel))
+    if "Conv2DTranspose" in kinds:
+        weights = weights.transpose(0, 1, 3, 2)
+    return (Kernels(np.ascontiguousarray(weights), groups=int(getattr(layer, "groups", 1))),)
 
 
 def torch_kernels(
@@ -58,12 +57,16 @@ def torch_kernels(
     weight = getattr(module, "weight", None)
     if weight is None or getattr(weight, "ndim", 0) != 4:
         raise no_kernels(network, name, layers)
-    weights = weight.detach().float().cpu().numpy()
-    if "Transpose" in type(module).__name__:
-        weights = weights.transpose(2, 3, 0, 1)
+    weights = _float32(weight.detach().float().cpu().numpy())
+    groups = int(getattr(module, "groups", 1))
+    if getattr(module, "transposed", False):  # (input channels, output channels of a group, h, w)
+        inputs, per_group, height, width = weights.shape
+        weights = weights.reshape(groups, inputs // groups, per_group, height, width)
+        weights = weights.transpose(3, 4, 1, 0, 2)
+        weights = weights.reshape(height, width, inputs // groups, groups * per_group)
     else:
         weights = weights.transpose(2, 3, 1, 0)
-    return (Kernels(np.array(weights, order="C"), groups=int(getattr(module, "groups", 1))),)
+    return (Kernels(np.array(weights, order="C"), groups=groups),)
 
 
 def no_kernels(network: str, name: str, layers: Sequence[Layer]) -> LayerError:

@@ -1,0 +1,118 @@
+"""`seewhy feature-maps PHOTO...`: what a photo becomes inside, and which photos excite a filter."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seewhy.commands.arguments import add_model_arguments, load_model
+from seewhy.errors import OptionError, PhotoError
+
+if TYPE_CHECKING:
+    from seewhy.classifier import Classifier
+    from seewhy.images import Photo
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "feature-maps",
+        help="what each channel of a layer answers to a photo; which photos excite a filter most",
+        description="Show what each channel of one or several layers answers to a photo: without "
+        "--layer, the photo's way through the network. With --filter and --strongest, show which "
+        "of many photos, and where in them, excite one filter most.",
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or globs")
+    add_model_arguments(parser)
+    parser.add_argument(
+        "--layer", action="append", metavar="L", help="this layer; may be repeated (every stage)"
+    )
+    parser.add_argument(
+        "--most", type=int, metavar="N", help="show the N strongest channels (all, by index)"
+    )
+    parser.add_argument(
+        "--over-photo", action="store_true", help="lay each map over the photo instead of bare"
+    )
+    many = parser.add_argument_group("many photos")
+    many.add_argument("--filter", type=int, metavar="K", help="this channel of the layer")
+    many.add_argument(
+        "--strongest", type=int, metavar="N", help="the N photos that excite the filter most (9)"
+    )
+    out = parser.add_argument_group("results")
+    out.add_argument("--out", default="inside", metavar="DIR", help="the folder (inside)")
+    out.add_argument("--format", choices=("png", "jpg", "pdf"), default="png", help="of pictures")
+    out.add_argument("--save-maps", action="store_true", help="save the raw maps as .npz")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write pictures of each photo's maps, or of the photos that excite a filter most."""
+    from seewhy.images import find_photos
+
+    if args.filter is None and args.strongest is not None:
+        raise OptionError("--strongest looks for one filter in many photos. Add --filter K.")
+    if args.filter is not None and args.layer is not None and len(args.layer) > 1:
+        raise OptionError("--filter is a channel of one layer. Give --layer once.")
+    sources = find_photos(args.photos)
+    classifier = load_model(args)
+    failed: list[str] = []
+    if args.filter is None:
+        _show_maps(args, classifier, _readable(sources, failed))
+    else:
+        _show_strongest(args, classifier, list(_readable(sources, failed)))
+    return 1 if failed else 0
+
+
+def _readable(sources: list[Any], failed: list[str]) -> Iterator[Photo]:
+    """Yield the photos that can be read; tell of each that cannot."""
+    from seewhy.images import read_photo
+
+    for source in sources:
+        try:
+            yield read_photo(source)
+        except PhotoError as error:
+            failed.append(str(error))
+            sys.stderr.write(f"seewhy: {error}\n")
+
+
+def _show_maps(args: argparse.Namespace, classifier: Classifier, photos: Iterator[Photo]) -> None:
+    from seewhy.explanation import unique_stems
+    from seewhy.inside import feature_maps
+
+    names: list[str] = []
+    for photo in photos:
+        names.append(photo.name)
+        stem = Path(args.out) / f"{unique_stems(names)[-1]}.{args.format}"
+        maps = feature_maps(classifier, [photo], layers=args.layer)
+        for layer, answers in maps.maps.items():
+            _, height, width, channels = answers.shape
+            dead = int(maps.dead(layer).sum())
+            sys.stdout.write(f"{photo.name}\t{layer}\t{height}×{width}×{channels}\t{dead} dead\n")
+        files = maps.save(
+            stem,
+            order="index" if args.most is None else "strength",
+            most=args.most,
+            over_photo=args.over_photo,
+        )
+        if args.save_maps:
+            files.append(maps.save_numbers(stem.with_suffix(".npz")))
+        for file in files:
+            sys.stdout.write(f"{file}\n")
+
+
+def _show_strongest(args: argparse.Namespace, classifier: Classifier, photos: list[Photo]) -> None:
+    from seewhy.inside import strongest
+
+    if not photos:
+        return
+    layer = args.layer[0] if args.layer else None
+    count = 9 if args.strongest is None else args.strongest
+    found = strongest(classifier, photos, layer=layer, filter=args.filter, count=count)
+    for one in found.found:
+        box = " ".join(map(str, one.box))
+        sys.stdout.write(f"{one.photo.name}\t{one.value:.6g}\t{box}\n")
+    name = f"strongest_{found.layer.replace('/', '.')}_{found.filter}.{args.format}"
+    sys.stdout.write(f"{found.save(Path(args.out) / name)}\n")

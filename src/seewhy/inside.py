@@ -1,0 +1,31 @@
+"""Look inside a network: its filters, what they answer to a photo, and what they look for.
+
+Four questions, one function each, for whatever network seewhy can load:
+
+    seewhy.filters(classifier).save("filters.png")                       the learned kernels
+    seewhy.feature_maps(classifier, "cat.jpg").save("maps.png")          what a photo becomes
+    seewhy.maximize_activation(classifier, classes=["tabby"]).save("tabby.png")
+    seewhy.strongest(classifier, "photos/", layer="conv5", filter=3).save("strongest.png")
+"""
+
+from __future__ import annotations
+
+from seewhy.inside_filters import Filters, filters
+from seewhy.inside_maps import FeatureMaps, feature_maps
+from seewhy.inside_strongest import Excited, Strongest, receptive_field, strongest
+from seewhy.inside_targets import photo_values
+from seewhy.maximizing import Maximized, maximize_activation
+
+__all__ = [
+    "filters",
+    "Filters",
+    "feature_maps",
+    "FeatureMaps",
+    "maximize_activation",
+    "Maximized",
+    "photo_values",
+    "strongest",
+    "Strongest",
+    "Excited",
+    "receptive_field",
+]
