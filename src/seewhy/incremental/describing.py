@@ -100,4 +100,4 @@ def _seconds(plan: Plan) -> np.ndarray:
     """Return each node's share of the time that all windows take."""
     cost = costs(plan.part.nodes, rates=Rates(), gathers=True)
     seconds: np.ndarray = _mean_share(plan) * (cost.pixel * cost.pixels) + cost.copy
-    return seconds / seconds.sum()
+    return np.asarray(seconds / seconds.sum())
