@@ -17,6 +17,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
@@ -74,11 +75,12 @@ class Target:
             f"{self.label} − {bracketed(other.label)}",
         )
 
-    def __mul__(self, factor: float) -> Target:
-        if not isinstance(factor, (int, float)):
+    def __mul__(self, factor: object) -> Target:
+        if not isinstance(factor, Real):
             return NotImplemented
         return Target(
-            lambda output: self(output) * float(factor), f"{factor:g} · {bracketed(self.label)}"
+            lambda output: self(output) * float(factor),
+            f"{float(factor):g} · {bracketed(self.label)}",
         )
 
     __rmul__ = __mul__
