@@ -24,6 +24,7 @@ COMMANDS = (
     "models",
     "layers",
     "methods",
+    "plan",
 )
 """The modules of `seewhy.commands`, in the order in which help shows them."""
 
