@@ -179,7 +179,7 @@ def receptive_field(classifier: Any, photo: Any, *, layer: Any = None) -> Box:
     noise = generator.uniform(image.min(), image.max() + 1e-6, size=image.shape)
     noise = noise.astype(np.float32)
 
-    def middle(images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n c"]:
+    def middle(images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n k"]:
         maps = as_maps(classifier, name, classifier.network.activations(images, [name])[name])
         return maps[:, maps.shape[1] // 2, maps.shape[2] // 2].astype(np.float64)
 
