@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -195,9 +196,9 @@ class PyTorchNetwork(TorchNetwork):
 
     def _trial(self, size: tuple[int, int] | None = None) -> Trial:
         size = size or self._trial_size()
-        with self._undisturbed():
-            if size not in self._trials:
-                self._trials[size] = self._try_out(size)
+        if size not in self._trials:
+            with self._undisturbed():
+                self._trials[size] = self._trials.get(size) or self._try_out(size)
         return self._trials[size]
 
     def _try_out(self, size: tuple[int, int]) -> Trial:
@@ -249,8 +250,8 @@ class PyTorchNetwork(TorchNetwork):
             seen_at = seen.before if at is None else (given or [None])[0]
             if not isinstance(seen_at, torch.Tensor) or not seen_at.requires_grad:
                 return []
-            random = torch.from_numpy(np.random.default_rng(2).normal(size=tuple(seen_at.shape)))
-            value = (seen_at.float() * random.to(seen_at.device, torch.float32)).sum()
+            random = np.random.default_rng(2).normal(size=tuple(seen_at.shape)).astype(np.float32)
+            value = (seen_at.float() * torch.from_numpy(random).to(seen_at.device)).sum()
             asked = [name for name in names if name != at]
             caught = [seen.caught[name] for name in asked]
             slopes = torch.autograd.grad(value, caught, allow_unused=True)
@@ -306,7 +307,7 @@ def _told_channels(model: torch.nn.Module) -> int | None:
 
 
 def _device_and_type(model: torch.nn.Module) -> tuple[torch.device, torch.dtype]:
-    for tensor in (*model.parameters(), *model.buffers()):
+    for tensor in chain(model.parameters(), model.buffers()):
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
     return torch.device("cpu"), torch.float32

@@ -185,7 +185,7 @@ class TorchNetwork(TorchView):
         """Return what is explained, (n, t), float32."""
         if isinstance(targets, Units):
             unit = self.layer_name(targets.layer)
-            means = _means(seen.caught[unit], self._layout(unit, size_of(images)))
+            means = _places(seen.caught[unit], self._layout(unit, size_of(images))).mean(1)
             picked = torch.from_numpy(targets.channels.astype(np.int64))[:, None]
             return means.gather(1, picked.to(means.device))
         if classes is None:
@@ -236,6 +236,7 @@ class TorchNetwork(TorchView):
     ) -> tuple[Float[ndarray, "k d"], Float[ndarray, "1 k"], Float[ndarray, "1 i j d"]]:
         """Return Σ over i, j of ∂score[k]/∂A[i, j, d] at one image, and its scores and A."""
         rows = []
+        layout = self._layout(name, size_of(image))
         with self._undisturbed():
             seen = self._see(image, [name], differentiable=True)
             scores = self._class_scores(seen.before)
@@ -249,9 +250,9 @@ class TorchNetwork(TorchView):
                     )
                 if slope is None:
                     raise not_on_the_way(self.name, name)
-                array = self._channels_last(slope, name, image)
-                rows.append(array.reshape(-1, array.shape[-1]).sum(axis=0))
-        return np.stack(rows), to_numpy(scores), self._channels_last(caught, name, image)
+                rows.append(_places(slope, layout)[0].sum(0))
+        weights = to_numpy(torch.stack(rows))
+        return weights, to_numpy(scores), self._channels_last(caught, name, image)
 
     def _is_spreadable(self, image: Float[ndarray, "1 h w c"], name: str) -> bool:
         """True where one image before a layer and m activations behind it give the right scores."""
@@ -293,14 +294,14 @@ class TorchNetwork(TorchView):
         return to_numpy(self._class_scores(before))
 
 
-def _means(answer: torch.Tensor, layout: Layout | None) -> torch.Tensor:
-    """Return the mean of every channel over its places, (n, c), float32."""
+def _places(answer: torch.Tensor, layout: Layout | None) -> torch.Tensor:
+    """Return an answer's places in one row, (n, places, c), float32: pixels, or patches."""
     channel = layout.channel if layout is not None else answer.ndim - 1
     places = answer.float().movedim(channel, -1).reshape(len(answer), -1, answer.shape[channel])
     if layout is not None and layout.grid is not None:
         rows, columns = layout.grid
         places = places[:, layout.prefix : layout.prefix + rows * columns]
-    return places.mean(1)
+    return places
 
 
 def _classes(targets: Targets, scores: torch.Tensor | None) -> Int[ndarray, "n t"] | None:
