@@ -146,8 +146,12 @@ class KerasModel:
     def kernels(self, layer: Any) -> tuple[Kernels, ...]:
         """Return the kernels of a convolution; two sets of a separable one."""
         name = self.layer_name(layer)
-        operation = self.operations.get(name)
-        return keras_kernels(self.name, name, operation, self.layers, keras.ops.convert_to_numpy)
+        layer = self.operations.get(name)
+
+        def numbers(variable: Any) -> Any:
+            return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable) + 0)
+
+        return keras_kernels(self.name, name, layer, self.layers, numbers)
 
     def facts(self, size: tuple[int, int] | None = None) -> Facts:
         """Return what an abstract run at a size shows; at the network's own if none is given."""

@@ -16,11 +16,10 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.networks.base import INPUT, Kernels, Layer
+from seewhy.networks.base import INPUT, Layer
 from seewhy.networks.keras_calls import Around, wrapped
 from seewhy.networks.keras_cam import behind
 from seewhy.networks.keras_model import KerasModel
-from seewhy.networks.kernels import keras_kernels
 from seewhy.networks.torch_guard import undisturbed
 from seewhy.networks.torch_hooks import Answered
 from seewhy.networks.torch_layout import CHANNELS_FIRST, CHANNELS_LAST, Layout
@@ -53,12 +52,6 @@ class KerasTorch(KerasModel, TorchNetwork):
     def output_shape(self) -> tuple[int, ...]:
         """The output's shape per image; () for several outputs."""
         return self.facts().output_shape
-
-    def kernels(self, layer: Any) -> tuple[Kernels, ...]:
-        """Return the kernels of a convolution; two sets of a separable one."""
-        name = self.layer_name(layer)
-        operation = self.operations.get(name)
-        return keras_kernels(self.name, name, operation, self.layers, keras.ops.convert_to_numpy)
 
     # What TorchNetwork needs
 
