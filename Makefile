@@ -34,7 +34,7 @@ demo: .venv/demo
 
 # Keras's backend is fixed in a process, so each backend has a run of its own.
 test: .venv/test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 $(PYTEST)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m backends $(PYTEST)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends $(PYTEST)
 
