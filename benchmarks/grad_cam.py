@@ -23,6 +23,7 @@ import seewhy
 from seewhy.networks.base import Top
 
 Task = Callable[[], object]
+KEPT: list[object] = []
 
 
 def plain_forward(classifier: seewhy.Classifier, images: np.ndarray) -> Task:
@@ -112,6 +113,17 @@ def pytorch_grad_cams(model: object, layer: object, images: np.ndarray, top: int
     return run
 
 
+def declare_missing_operators() -> None:
+    """A torchvision beside a PyTorch of another build lacks operators that no classifier needs."""
+    import torch
+
+    if not hasattr(torch.ops.torchvision, "nms"):
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        KEPT.append(library)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", nargs="?", default="resnet50")
@@ -120,6 +132,8 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
 
+    if arguments.network.startswith(("torchvision:", "timm:")):
+        declare_missing_operators()
     separator = "&" if "?" in arguments.network else "?"
     classifier = seewhy.load(f"{arguments.network}{separator}weights=none")
     shape = (arguments.photos, *classifier.size, classifier.network.input_shape[2])
