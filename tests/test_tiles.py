@@ -42,4 +42,5 @@ def test_a_page_has_as_many_rows_as_it_needs() -> None:
 
 def test_a_title_leaves_out_how_a_network_was_loaded() -> None:
     assert short_name("mobilenet?alpha=0.75&weights=x.h5") == "mobilenet"
+    assert short_name("models/mine.keras") == "mine.keras"
     assert short_name("vgg16") == "vgg16"

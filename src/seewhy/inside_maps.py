@@ -254,8 +254,11 @@ def stages(classifier: Any) -> tuple[str, ...]:
     names = [layer.name for layer in usable]
     if classifier.layer in names:
         usable = usable[: names.index(classifier.layer) + 1]
-    last = {layer.shape[:2]: layer.name for layer in usable}
     start = first_convolution(classifier.network)
+    names = [layer.name for layer in usable]
+    if start in names:
+        usable = usable[names.index(start) :]
+    last = {layer.shape[:2]: layer.name for layer in usable}
     way = [layer.name for layer in usable if layer.name in last.values()]
     return tuple(dict.fromkeys([*([start] if start else []), *way, classifier.layer]))
 

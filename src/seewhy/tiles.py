@@ -70,8 +70,8 @@ def page(tiles: Sequence[Tile], *, columns: int, title: str) -> UInt8[ndarray, "
 
 
 def short_name(model: str) -> str:
-    """Return a network's name without what `seewhy.load` took as its arguments: 'vgg16'."""
-    return model.partition("?")[0]
+    """Return a network's name without the folder of its file and the arguments of `load`."""
+    return model.partition("?")[0].rpartition("/")[2]
 
 
 def _around_grey(values: Float[ndarray, "..."], largest: float) -> UInt8[ndarray, "..."]:
