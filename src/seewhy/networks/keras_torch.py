@@ -30,9 +30,9 @@ class KerasTorch(KerasModel, TorchNetwork):
     """A Keras model on the PyTorch backend; the protocol is `Network`.
 
     Keras keeps kernels as (h, w, in, out) and turns each into PyTorch's order at every call, a
-    fixed cost of 0.1 s for ResNet50 on one CPU core. Here the kernels are laid out in memory, once and
-    for good, so that this turning moves nothing: the same values, shapes and parameters, other
-    strides, bit for bit the same answers.
+    fixed cost of 0.1 s for ResNet50 on one CPU core. Here the kernels are laid out in memory,
+    once and for good, so that this turning moves nothing: the same values, shapes and
+    parameters, other strides, bit for bit the same answers.
     """
 
     def __init__(
