@@ -162,10 +162,11 @@ class Filters:
 
         shown = kernels.weights[0, 0][:, list(self._shown(kernels, most=None))].T
         end = float(np.quantile(np.abs(shown), WITHIN))
-        title = f"{what.replace(': ', chr(10))}\nrows: output, columns: input channels"
+        title = what.replace(": ", "\n")
         if end > 0:
             shown = np.clip(shown, -end, end)
-            title += f"; {WITHIN:.0%} of the weights lie within the colours"
+            title += f", {WITHIN:.0%} within the colours"
+        title += "\nrows: output, columns: input channels"
         return bare_map(
             np.ascontiguousarray(shown),
             title=title,
