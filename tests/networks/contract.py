@@ -261,6 +261,10 @@ ONE_EACH = np.array([[2], [0], [3]])
 TWO_EACH = np.array([[1, 0], [3, 1], [2, 2]])
 
 
+_SHARED: dict[tuple[type, int], tuple[Sequence[Step], Network]] = {}
+"""The steps are kept with their network, so that their id stays theirs."""
+
+
 class NetworkContract:
     """What every adapter does, whatever its framework."""
 
@@ -271,6 +275,13 @@ class NetworkContract:
         """Make a network called 'tiny' for images of HEIGHT × WIDTH with CHANNELS channels."""
         raise NotImplementedError
 
+    def shared(self, steps: Sequence[Step]) -> Network:
+        """Return a network of the steps that other tests ask too, with what it has compiled."""
+        key = (type(self), id(steps))
+        if key not in _SHARED:
+            _SHARED[key] = steps, self.build(steps)
+        return _SHARED[key][1]
+
     def state(self, network: Network) -> Any:
         """Return all of the user's model that must stay as it was, as something to compare."""
         raise NotImplementedError
@@ -278,23 +289,23 @@ class NetworkContract:
     # Facts
 
     def test_it_tells_its_input_shape_its_classes_and_its_head(self) -> None:
-        network = self.build(SOFTMAX)
+        network = self.shared(SOFTMAX)
         assert network.input_shape == (HEIGHT, WIDTH, CHANNELS)
         assert (network.classes, network.head) == (CLASSES, "softmax")
         assert network.name == "tiny"
 
     def test_one_sigmoid_output_counts_as_two_classes(self) -> None:
-        network = self.build(SIGMOID)
+        network = self.shared(SIGMOID)
         assert (network.classes, network.head) == (2, "sigmoid")
 
     def test_a_network_without_softmax_is_linear(self) -> None:
-        network = self.build(PLAIN)
+        network = self.shared(PLAIN)
         assert (network.classes, network.head) == (CLASSES, "linear")
 
     def test_layers_stand_in_the_order_of_the_photo_with_shapes_channels_last(self) -> None:
         found = {
             layer.name: layer.shape
-            for layer in self.build(SOFTMAX).layers
+            for layer in self.shared(SOFTMAX).layers
             if not layer.name.startswith("add")
         }
         assert list(found)[:4] == ["conv1", "relu1", "conv2", "relu2"]
@@ -304,30 +315,30 @@ class NetworkContract:
         assert found["dense"] == (CLASSES,)
 
     def test_layers_count_their_calls(self) -> None:
-        found = {layer.name: layer.calls for layer in self.build(TWICE).layers}
+        found = {layer.name: layer.calls for layer in self.shared(TWICE).layers}
         assert (found["conv1"], found["conv2"]) == (1, 2)
 
     def test_the_default_layer_is_the_last_map_before_pooling(self) -> None:
-        assert self.build(SOFTMAX).default_layer == "relu2"
+        assert self.shared(SOFTMAX).default_layer == "relu2"
 
     def test_the_default_layer_is_the_last_map_before_flattening(self) -> None:
-        assert self.build(FLAT).default_layer == "relu1"
+        assert self.shared(FLAT).default_layer == "relu1"
 
     def test_the_default_layer_of_a_nested_network_is_inside_it(self) -> None:
-        assert self.build(NESTED).default_layer == f"base{self.separator}relu2"
+        assert self.shared(NESTED).default_layer == f"base{self.separator}relu2"
 
     # Scores and activations
 
     @pytest.mark.parametrize("steps", [PLAIN, SOFTMAX], ids=["absent", "as a layer"])
     def test_scores_are_those_before_the_softmax(self, steps: Sequence[Step]) -> None:
-        near(self.build(steps).scores(IMAGES), scores(PLAIN, IMAGES))
+        near(self.shared(steps).scores(IMAGES), scores(PLAIN, IMAGES))
 
     def test_one_sigmoid_output_has_the_scores_minus_z_and_z(self) -> None:
         z = scores(SIGMOID[:-1], IMAGES)
-        near(self.build(SIGMOID).scores(IMAGES), np.concatenate([-z, z], axis=1))
+        near(self.shared(SIGMOID).scores(IMAGES), np.concatenate([-z, z], axis=1))
 
     def test_activations_come_with_the_scores_of_the_same_pass(self) -> None:
-        found = self.build(SOFTMAX).activations(IMAGES, ["conv1", "relu2", "pool", SCORES])
+        found = self.shared(SOFTMAX).activations(IMAGES, ["conv1", "relu2", "pool", SCORES])
         expected = answers(PLAIN, IMAGES)
         assert sorted(found) == sorted(["conv1", "relu2", "pool", SCORES])
         near(found["conv1"], expected["conv1"])
@@ -336,13 +347,13 @@ class NetworkContract:
         near(found[SCORES], expected[""])
 
     def test_an_in_place_step_behind_a_layer_leaves_its_activations(self) -> None:
-        found = self.build(PLAIN).activations_and_gradients(IMAGES, ["conv1"], ONE_EACH)
+        found = self.shared(PLAIN).activations_and_gradients(IMAGES, ["conv1"], ONE_EACH)
         assert found.activations["conv1"].min() < 0
         near(found.activations["conv1"], answers(PLAIN, IMAGES)["conv1"])
         near(found.gradients["conv1"], chosen(gradients(PLAIN, IMAGES, "conv1"), ONE_EACH))
 
     def test_a_batch_is_the_same_as_one_by_one(self) -> None:
-        network = self.build(SOFTMAX)
+        network = self.shared(SOFTMAX)
         together = network.activations_and_gradients(IMAGES, ["relu1"], TWO_EACH)
         for i in range(len(IMAGES)):
             alone = network.activations_and_gradients(
@@ -353,12 +364,12 @@ class NetworkContract:
             near(alone.gradients["relu1"], together.gradients["relu1"][i : i + 1])
 
     def test_images_in_double_precision_are_fine(self) -> None:
-        near(self.build(PLAIN).scores(IMAGES.astype(np.float64)), scores(PLAIN, IMAGES))
+        near(self.shared(PLAIN).scores(IMAGES.astype(np.float64)), scores(PLAIN, IMAGES))
 
     # Gradients
 
     def test_the_gradient_at_the_last_map_is_the_weight_over_the_area(self) -> None:
-        found = self.build(SOFTMAX).activations_and_gradients(IMAGES, ["relu2"], ONE_EACH)
+        found = self.shared(SOFTMAX).activations_and_gradients(IMAGES, ["relu2"], ONE_EACH)
         weights = DENSE.weights.T[ONE_EACH] / (HEIGHT * WIDTH)
         expected = np.broadcast_to(weights[:, :, None, None], (3, 1, HEIGHT, WIDTH, 3))
         near(found.gradients["relu2"], expected)
@@ -368,12 +379,12 @@ class NetworkContract:
 
     @pytest.mark.parametrize("layer", ["conv1", "relu1", "conv2", INPUT])
     def test_gradients_run_back_through_skip_connections(self, layer: str) -> None:
-        found = self.build(PLAIN).activations_and_gradients(IMAGES, [layer], TWO_EACH)
+        found = self.shared(PLAIN).activations_and_gradients(IMAGES, [layer], TWO_EACH)
         near(found.gradients[layer], chosen(gradients(PLAIN, IMAGES, layer), TWO_EACH))
 
     def test_several_layers_and_the_input_come_from_one_call(self) -> None:
         names = [INPUT, "conv1", "relu2"]
-        found = self.build(FLAT).activations_and_gradients(IMAGES, names, TWO_EACH)
+        found = self.shared(FLAT).activations_and_gradients(IMAGES, names, TWO_EACH)
         expected = answers(FLAT, IMAGES)
         assert sorted(found.activations) == sorted(found.gradients) == sorted(names)
         near(found.activations[INPUT], IMAGES)
@@ -383,24 +394,24 @@ class NetworkContract:
 
     def test_gradients_run_through_nested_networks(self) -> None:
         name = f"base{self.separator}relu1"
-        found = self.build(NESTED).activations_and_gradients(IMAGES, [name], ONE_EACH)
+        found = self.shared(NESTED).activations_and_gradients(IMAGES, [name], ONE_EACH)
         near(found.activations[name], answers(PLAIN, IMAGES)["relu1"])
         near(found.gradients[name], chosen(gradients(PLAIN, IMAGES, "relu1"), ONE_EACH))
 
     def test_a_nested_network_is_a_layer_itself(self) -> None:
-        found = self.build(NESTED).activations_and_gradients(IMAGES, ["base"], ONE_EACH)
+        found = self.shared(NESTED).activations_and_gradients(IMAGES, ["base"], ONE_EACH)
         near(found.activations["base"], answers(PLAIN, IMAGES)["relu2"])
         near(found.gradients["base"], chosen(gradients(PLAIN, IMAGES, "relu2"), ONE_EACH))
 
     def test_many_targets_are_as_right_as_few(self) -> None:
         classes = np.arange(3 * 24).reshape(3, 24) % CLASSES
-        found = self.build(PLAIN).activations_and_gradients(IMAGES, ["relu1"], classes)
+        found = self.shared(PLAIN).activations_and_gradients(IMAGES, ["relu1"], classes)
         near(found.gradients["relu1"], chosen(gradients(PLAIN, IMAGES, "relu1"), classes))
 
     # Targets
 
     def test_top_takes_the_best_classes_of_each_image(self) -> None:
-        found = self.build(SOFTMAX).activations_and_gradients(IMAGES, ["conv2"], Top(3))
+        found = self.shared(SOFTMAX).activations_and_gradients(IMAGES, ["conv2"], Top(3))
         expected = scores(PLAIN, IMAGES)
         best = np.argsort(-expected, axis=1)[:, :3]
         np.testing.assert_array_equal(found.targets, best)
@@ -408,12 +419,12 @@ class NetworkContract:
         near(found.gradients["conv2"], chosen(gradients(PLAIN, IMAGES, "conv2"), best))
 
     def test_top_of_more_classes_than_there_are_takes_all(self) -> None:
-        found = self.build(SIGMOID).activations_and_gradients(IMAGES, ["relu2"], Top(5))
+        found = self.shared(SIGMOID).activations_and_gradients(IMAGES, ["relu2"], Top(5))
         assert found.values.shape == (3, 2)
 
     @pytest.mark.parametrize("steps", [PLAIN, SOFTMAX], ids=["absent", "as a layer"])
     def test_a_probability_has_the_gradient_of_the_softmax(self, steps: Sequence[Step]) -> None:
-        found = self.build(steps).activations_and_gradients(
+        found = self.shared(steps).activations_and_gradients(
             IMAGES, ["relu2"], TWO_EACH, output="probability"
         )
         p = answers(SOFTMAX, IMAGES)[""]
@@ -429,13 +440,13 @@ class NetworkContract:
 
     def test_both_classes_of_one_sigmoid_output_are_explained_with_opposite_signs(self) -> None:
         both = np.array([[0, 1]] * 3)
-        found = self.build(SIGMOID).activations_and_gradients(IMAGES, ["relu1"], both)
+        found = self.shared(SIGMOID).activations_and_gradients(IMAGES, ["relu1"], both)
         expected = gradients(SIGMOID[:-1], IMAGES, "relu1")
         near(found.gradients["relu1"], np.concatenate([-expected, expected], axis=1))
 
     def test_both_probabilities_of_one_sigmoid_output_add_up_to_one(self) -> None:
         both = np.array([[0, 1]] * 3)
-        found = self.build(SIGMOID).activations_and_gradients(
+        found = self.shared(SIGMOID).activations_and_gradients(
             IMAGES, ["relu1"], both, output="probability"
         )
         p = answers(SIGMOID, IMAGES)[""]
@@ -444,7 +455,7 @@ class NetworkContract:
         near(found.gradients["relu1"], np.concatenate([-slope, slope], axis=1))
 
     def test_a_callable_gets_the_output_before_the_softmax(self) -> None:
-        found = self.build(SOFTMAX).activations_and_gradients(
+        found = self.shared(SOFTMAX).activations_and_gradients(
             IMAGES, ["relu1"], lambda output: output[:, 1] - 2 * output[:, 3]
         )
         every, slope = scores(PLAIN, IMAGES), gradients(PLAIN, IMAGES, "relu1")
@@ -454,14 +465,14 @@ class NetworkContract:
         near(found.scores, every)
 
     def test_a_callable_gets_the_probabilities_if_they_are_explained(self) -> None:
-        found = self.build(SOFTMAX).activations_and_gradients(
+        found = self.shared(SOFTMAX).activations_and_gradients(
             IMAGES, ["relu1"], lambda output: output[:, 2], output="probability"
         )
         near(found.values, answers(SOFTMAX, IMAGES)[""][:, 2:3])
         near(found.gradients["relu1"], gradients(SOFTMAX, IMAGES, "relu1")[:, 2:3])
 
     def test_a_callable_explains_a_network_whose_output_is_a_map(self) -> None:
-        network = self.build(BODY)
+        network = self.shared(BODY)
         found = network.activations_and_gradients(
             IMAGES, ["relu1"], lambda output: output[:, 0, 0, 0]
         )
@@ -471,7 +482,7 @@ class NetworkContract:
 
     def test_a_unit_is_the_mean_of_its_channel_over_the_map(self) -> None:
         channels = np.array([0, 2, 1])
-        found = self.build(SOFTMAX).activations_and_gradients(
+        found = self.shared(SOFTMAX).activations_and_gradients(
             IMAGES, ["relu1"], Units("conv2", channels)
         )
         steps = (*BODY[:3], Pool("pool"))
@@ -482,12 +493,12 @@ class NetworkContract:
 
     def test_a_unit_of_a_vector_is_its_value(self) -> None:
         channels = np.array([4, 0, 3])
-        found = self.build(FLAT).input_gradients(IMAGES, Units("hidden", channels))
+        found = self.shared(FLAT).input_gradients(IMAGES, Units("hidden", channels))
         expected = gradients(FLAT[:5], IMAGES, INPUT)
         near(found.gradients[INPUT], chosen(expected, channels[:, None]))
 
     def test_a_unit_can_be_explained_at_its_own_layer(self) -> None:
-        found = self.build(PLAIN).activations_and_gradients(
+        found = self.shared(PLAIN).activations_and_gradients(
             IMAGES, ["conv2"], Units("conv2", np.array([1, 1, 1]))
         )
         expected = np.zeros((3, 1, HEIGHT, WIDTH, 3))
@@ -498,7 +509,7 @@ class NetworkContract:
 
     @pytest.mark.parametrize("steps", [PLAIN, FLAT], ids=["pooled", "flattened"])
     def test_input_gradients_are_finite_differences(self, steps: Sequence[Step]) -> None:
-        found = self.build(steps).input_gradients(IMAGES, TWO_EACH)
+        found = self.shared(steps).input_gradients(IMAGES, TWO_EACH)
         assert list(found.gradients) == [INPUT]
         near(found.gradients[INPUT], chosen(gradients(steps, IMAGES, INPUT), TWO_EACH))
         near(found.values, chosen(scores(steps, IMAGES), TWO_EACH))
@@ -524,18 +535,18 @@ class NetworkContract:
             r = np.where((a > 0) & (r > 0), r, 0) @ v.T
             expected[n, t, i, j] = r
         classes = np.array([[0, 1]] * 3)
-        found = self.build(steps).input_gradients(IMAGES, classes, guided=True)
+        found = self.shared(steps).input_gradients(IMAGES, classes, guided=True)
         near(found.gradients[INPUT], expected)
 
     def test_guiding_leaves_no_trace_in_the_next_call(self) -> None:
-        network = self.build(PLAIN)
+        network = self.shared(PLAIN)
         network.input_gradients(IMAGES, ONE_EACH, guided=True)
         found = network.input_gradients(IMAGES, ONE_EACH)
         near(found.gradients[INPUT], chosen(gradients(PLAIN, IMAGES, INPUT), ONE_EACH))
 
     def test_guiding_a_network_without_a_relu_is_an_error(self) -> None:
         with pytest.raises(LayerError) as caught:
-            self.build(LINEAR).input_gradients(IMAGES, ONE_EACH, guided=True)
+            self.shared(LINEAR).input_gradients(IMAGES, ONE_EACH, guided=True)
         assert str(caught.value) == (
             "guided backpropagation needs ReLUs, and 'tiny' has none on its way; the activations "
             "found: none. Use a method without 'guided', such as saliency"
@@ -545,19 +556,19 @@ class NetworkContract:
 
     @pytest.mark.parametrize("steps", [PLAIN, SOFTMAX], ids=["linear", "softmax"])
     def test_class_weights_are_those_of_the_dense_layer(self, steps: Sequence[Step]) -> None:
-        near(self.build(steps).class_weights("relu2"), DENSE.weights.T)
+        near(self.shared(steps).class_weights("relu2"), DENSE.weights.T)
 
     def test_class_weights_are_those_of_a_1x1_convolution_before_the_pooling(self) -> None:
         kernel = some(1, 1, 3, CLASSES, seed=20)
         steps = (*BODY, Conv("classes", kernel, some(CLASSES, seed=21)), Pool("pool"))
-        near(self.build(steps).class_weights("relu2"), kernel[0, 0].T)
+        near(self.shared(steps).class_weights("relu2"), kernel[0, 0].T)
 
     def test_class_weights_of_one_sigmoid_output_have_opposite_signs(self) -> None:
         w = some(3, 1, seed=8).T
-        near(self.build(SIGMOID).class_weights("relu2"), np.concatenate([-w, w]))
+        near(self.shared(SIGMOID).class_weights("relu2"), np.concatenate([-w, w]))
 
     def test_cam_is_grad_cam_times_the_area(self) -> None:
-        network = self.build(SOFTMAX)
+        network = self.shared(SOFTMAX)
         found = network.activations_and_gradients(IMAGES, ["relu2"], ONE_EACH)
         a = found.activations["relu2"]
         cam = np.einsum("nhwc,nc->nhw", a, network.class_weights("relu2")[ONE_EACH[:, 0]])
@@ -572,7 +583,7 @@ class NetworkContract:
         self, steps: Sequence[Step], layer: str
     ) -> None:
         with pytest.raises(NotACamNetwork) as caught:
-            self.build(steps).class_weights(layer)
+            self.shared(steps).class_weights(layer)
         message = str(caught.value)
         assert message.startswith(
             "CAM needs global average pooling and one linear map, and nothing else, behind the "
@@ -590,21 +601,21 @@ class NetworkContract:
     )
     def test_scores_from_replaced_activations(self, steps: Sequence[Step], layer: str) -> None:
         replaced = some(5, HEIGHT, WIDTH, 3, seed=30)
-        found = self.build(steps).scores_from(IMAGES[:1], layer, replaced)
+        found = self.shared(steps).scores_from(IMAGES[:1], layer, replaced)
         plain = PLAIN if steps is SOFTMAX else steps
         near(found, scores(plain, np.repeat(IMAGES[:1], 5, axis=0), **{layer: replaced}))
 
     def test_scores_from_replaced_activations_of_one_sigmoid_output(self) -> None:
         replaced = some(2, HEIGHT, WIDTH, 3, seed=31)
         z = scores(SIGMOID[:-1], np.repeat(IMAGES[:1], 2, axis=0), relu2=replaced)
-        found = self.build(SIGMOID).scores_from(IMAGES[:1], "relu2", replaced)
+        found = self.shared(SIGMOID).scores_from(IMAGES[:1], "relu2", replaced)
         near(found, np.concatenate([-z, z], axis=1))
 
     # Errors, and what stays behind
 
     def test_an_unknown_layer_is_named_with_the_nearest_ones(self) -> None:
         with pytest.raises(UnknownLayer) as caught:
-            self.build(LINEAR).activations(IMAGES, ["conv"])
+            self.shared(LINEAR).activations(IMAGES, ["conv"])
         assert str(caught.value) == (
             "'tiny' has no layer 'conv'. It has 2 convolutions; the nearest names are 'conv2' and "
             "'conv1'. Choose one, or list them: seewhy layers tiny"
@@ -612,19 +623,19 @@ class NetworkContract:
 
     def test_a_layer_that_is_called_twice_is_an_error(self) -> None:
         with pytest.raises(LayerError) as caught:
-            self.build(TWICE).activations_and_gradients(IMAGES, ["conv2"], ONE_EACH)
+            self.shared(TWICE).activations_and_gradients(IMAGES, ["conv2"], ONE_EACH)
         assert str(caught.value) == (
             "'conv2' is called 2 times when 'tiny' runs; only a layer that is called once has one "
             "map to explain. Choose another, or list them: seewhy layers tiny"
         )
 
     def test_a_layer_before_one_that_is_called_twice_is_fine(self) -> None:
-        found = self.build(TWICE).activations_and_gradients(IMAGES, ["relu1"], ONE_EACH)
+        found = self.shared(TWICE).activations_and_gradients(IMAGES, ["relu1"], ONE_EACH)
         near(found.gradients["relu1"], chosen(gradients(TWICE, IMAGES, "relu1"), ONE_EACH))
 
     def test_a_layer_that_is_not_on_the_way_is_an_error(self) -> None:
         with pytest.raises(LayerError) as caught:
-            self.build(PLAIN).activations_and_gradients(
+            self.shared(PLAIN).activations_and_gradients(
                 IMAGES, ["relu2"], Units("conv1", np.array([0, 1, 2]))
             )
         assert str(caught.value) == (
@@ -634,36 +645,36 @@ class NetworkContract:
 
     def test_a_zero_gradient_is_no_error(self) -> None:
         steps = (*BODY, Pool("pool"), Dense("dense", 0 * DENSE.weights, DENSE.bias))
-        found = self.build(steps).activations_and_gradients(IMAGES, ["relu1"], ONE_EACH)
+        found = self.shared(steps).activations_and_gradients(IMAGES, ["relu1"], ONE_EACH)
         assert (found.gradients["relu1"] == 0).all()
 
     def test_fewer_lists_of_classes_than_images_are_an_error(self) -> None:
         with pytest.raises(TargetError) as caught:
-            self.build(PLAIN).activations_and_gradients(IMAGES, ["relu2"], ONE_EACH[:2])
+            self.shared(PLAIN).activations_and_gradients(IMAGES, ["relu2"], ONE_EACH[:2])
         assert str(caught.value) == (
             "2 lists of classes were given for 3 images. Give one list for each image"
         )
 
     def test_a_class_that_does_not_exist_is_an_error(self) -> None:
         with pytest.raises(TargetError) as caught:
-            self.build(PLAIN).activations_and_gradients(IMAGES, ["relu2"], ONE_EACH + 2)
+            self.shared(PLAIN).activations_and_gradients(IMAGES, ["relu2"], ONE_EACH + 2)
         assert str(caught.value) == "'tiny' has no class 4: it has 4 classes, 0 to 3"
 
     def test_a_channel_that_does_not_exist_is_an_error(self) -> None:
         with pytest.raises(TargetError) as caught:
-            self.build(PLAIN).input_gradients(IMAGES, Units("conv1", np.array([0, 3, 1])))
+            self.shared(PLAIN).input_gradients(IMAGES, Units("conv1", np.array([0, 3, 1])))
         assert str(caught.value) == "'conv1' has no channel 3: it has 3 channels, 0 to 2"
 
     def test_fewer_channels_than_images_are_an_error(self) -> None:
         with pytest.raises(TargetError) as caught:
-            self.build(PLAIN).input_gradients(IMAGES, Units("conv1", np.array([0, 1])))
+            self.shared(PLAIN).input_gradients(IMAGES, Units("conv1", np.array([0, 1])))
         assert str(caught.value) == (
             "2 channels of 'conv1' were given for 3 images. Give one channel for each image"
         )
 
     def test_classes_of_a_network_without_any_are_an_error(self) -> None:
         with pytest.raises(TargetError) as caught:
-            self.build(BODY).activations_and_gradients(IMAGES, ["relu1"], ONE_EACH)
+            self.shared(BODY).activations_and_gradients(IMAGES, ["relu1"], ONE_EACH)
         assert str(caught.value) == (
             "'tiny' has no classes: its output has the shape (4, 6, 3) per image, not one row of "
             "scores. Give a callable as target"
@@ -671,7 +682,7 @@ class NetworkContract:
 
     def test_a_callable_that_does_not_return_one_number_per_image_is_an_error(self) -> None:
         with pytest.raises(TargetError) as caught:
-            self.build(PLAIN).activations_and_gradients(IMAGES, ["relu1"], lambda output: output)
+            self.shared(PLAIN).activations_and_gradients(IMAGES, ["relu1"], lambda output: output)
         assert str(caught.value) == (
             "the target returned an array of the shape (n, 4); it must return one number per "
             "image: the shape (n,)"
@@ -679,14 +690,14 @@ class NetworkContract:
 
     def test_images_of_another_size_are_an_error(self) -> None:
         with pytest.raises(PhotoError) as caught:
-            self.build(FLAT).scores(some(1, WIDTH, HEIGHT, CHANNELS))
+            self.shared(FLAT).scores(some(1, WIDTH, HEIGHT, CHANNELS))
         assert str(caught.value) == (
             "'tiny' takes images of 4×6 pixels with 2 channels (height×width), not of 6×4 with 2. "
             "Fit them first"
         )
 
     def test_nan_in_the_output_is_an_error(self) -> None:
-        network = self.build(NAN)
+        network = self.shared(NAN)
         message = (
             "NaN came out of 'tiny', in its scores. Check the images' range (the preprocessing) "
             "and the network's weights"

@@ -27,7 +27,6 @@ from contract import (
     NESTED,
     ONE_EACH,
     PLAIN,
-    SIGMOID,
     SOFTMAX,
     TWO_EACH,
     WIDTH,
@@ -138,7 +137,7 @@ def before_a_reshape() -> keras.Model:
 
 def before_a_cast() -> keras.Model:
     def tail(x: Any) -> Any:
-        return keras.ops.cast(keras.ops.cast(dense(activation="softmax")(x), "float64"), "float32")
+        return keras.ops.cast(keras.ops.cast(dense(activation="softmax")(x), "float16"), "float32")
 
     return over(functional(BODY), tail)
 
@@ -260,6 +259,16 @@ class KerasContract(NetworkContract):
         assert (network.head, network.classes) == ("sigmoid", CLASSES)
         near(found.scores, expected)
         near(found.values, 1 / (1 + np.exp(-expected.max(axis=1, keepdims=True))))
+
+    def test_the_softmax_itself_is_not_on_the_way_to_the_scores(self) -> None:
+        network = self.build(SOFTMAX)
+        with pytest.raises(LayerError) as caught:
+            network.activations_and_gradients(IMAGES, ["probabilities"], Top(1))
+        assert str(caught.value) == (
+            "What is explained of 'tiny' does not depend on 'probabilities': it is not on the way "
+            "there. Choose a layer that is, or list them: seewhy layers tiny"
+        )
+        near(network.activations(IMAGES, ["probabilities"])["probabilities"], found_softmax())
 
     # Ways to build a model
 
@@ -391,7 +400,7 @@ class KerasContract(NetworkContract):
 
     def test_a_foreign_layer_object_is_unknown(self) -> None:
         with pytest.raises(UnknownLayer) as caught:
-            self.build(PLAIN).layer_name(layers.Dense(3, name="danse"))
+            self.shared(PLAIN).layer_name(layers.Dense(3, name="danse"))
         assert str(caught.value) == (
             "'tiny' has no layer 'danse'. It has 2 convolutions; the nearest name is 'dense'. "
             "Choose one, or list them: seewhy layers tiny"
@@ -410,6 +419,7 @@ class KerasContract(NetworkContract):
             def __init__(self) -> None:
                 super().__init__(name="tiny")
                 self.spare = layers.Dense(3, name="spare")
+                self.spare.build((None, 3))
 
         network = self.adapt(Spare(), size=(HEIGHT, WIDTH), channels=CHANNELS)
         with pytest.raises(LayerError) as caught:
@@ -421,7 +431,7 @@ class KerasContract(NetworkContract):
 
     def test_what_stands_behind_a_layer_is_told_where_cam_cannot_be(self) -> None:
         with pytest.raises(NotACamNetwork) as caught:
-            self.build(SOFTMAX).class_weights("relu1")
+            self.shared(SOFTMAX).class_weights("relu1")
         assert str(caught.value) == (
             "CAM needs global average pooling and one linear map, and nothing else, behind the "
             "layer; behind 'relu1' of 'tiny': conv2 (Conv2D), add (Add), relu2 (ReLU), pool "
@@ -463,16 +473,17 @@ class KerasContract(NetworkContract):
         conv = layers.Conv2D(3, 1, activation="relu")
         second = layers.Conv2D(3, 1, activation=layers.ReLU(6.0))
         answer = dense()(second(conv(start)))
-        conv.set_weights([some(1, 1, CHANNELS, 3, seed=43), some(3, seed=44)])
-        second.set_weights([some(1, 1, 3, 3, seed=45, scale=4), some(3, seed=46)])
-        v, u = conv.get_weights()[0][0, 0], second.get_weights()[0][0, 0]
-        a = IMAGES @ v + conv.get_weights()[1]
-        b = np.maximum(a, 0) @ u + second.get_weights()[1]
+        v, p = some(1, 1, CHANNELS, 3, seed=43), some(3, seed=44)
+        u, q = some(1, 1, 3, 3, seed=45, scale=4), some(3, seed=46)
+        conv.set_weights([v, p])
+        second.set_weights([u, q])
+        a = IMAGES @ v[0, 0] + p
+        b = np.maximum(a, 0) @ u[0, 0] + q
         network = self.adapt(keras.Model(start, answer, name="tiny"))
         found = network.input_gradients(IMAGES, ONE_EACH, guided=True)
         down = DENSE.weights.T[ONE_EACH[:, 0]][:, None, None] / (HEIGHT * WIDTH)
-        down = np.where((b > 0) & (b < 6) & (down > 0), down, 0) @ u.T
-        down = np.where((a > 0) & (down > 0), down, 0) @ v.T
+        down = np.where((b > 0) & (b < 6) & (down > 0), down, 0) @ u[0, 0].T
+        down = np.where((a > 0) & (down > 0), down, 0) @ v[0, 0].T
         assert (b > 6).any()
         near(found.gradients[INPUT][:, 0], down)
 
@@ -573,6 +584,16 @@ class KerasContract(NetworkContract):
 
     # What is computed
 
+    def counted(self) -> tuple[Any, list[Any]]:
+        """Return a network, and the batch sizes for which it is traced from now on."""
+        start = keras.Input(SHAPE)
+        counts = Counts(name="counts")
+        y = layers.Conv2D(3, 3, padding="same", name="conv1")(counts(start))
+        network = self.adapt(keras.Model(start, dense()(y), name="tiny"))
+        assert network.default_layer == "conv1"
+        counts.batches.clear()
+        return network, counts.batches
+
     def test_only_what_stands_behind_a_layer_is_computed_many_times(self) -> None:
         start = keras.Input(SHAPE)
         early, late = Counts(name="early"), Counts(name="late")
@@ -592,9 +613,6 @@ class KerasContract(NetworkContract):
         assert early.batches[0] == 1
         assert late.batches[0] in (None, 5)
 
-    def test_the_sigmoid_network_is_the_contracts(self) -> None:
-        near(self.build(SIGMOID).scores(IMAGES)[:, 1:], scores(SIGMOID[:-1], IMAGES))
-
 
 def gradients_at(image: np.ndarray) -> np.ndarray:
     """Return the derivative of each of conv1's answers by each pixel: (h, w, c, i, j, d)."""
@@ -605,6 +623,11 @@ def gradients_at(image: np.ndarray) -> np.ndarray:
         one[0, *place] = 1
         slope[:, :, :, *place] = answers(steps, one)[""][0]
     return slope
+
+
+def found_softmax() -> np.ndarray:
+    """Return the probabilities of the contract's network."""
+    return answers(SOFTMAX, IMAGES)[""]
 
 
 def found_relu1() -> np.ndarray:

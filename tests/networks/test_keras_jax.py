@@ -1,4 +1,4 @@
-"""Keras on Jax: the contract, and what is special here."""
+"""Keras on JAX: the contract, and what is special here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,40 @@ import pytest
 if keras.backend.backend() != "jax":
     pytest.skip("needs KERAS_BACKEND=jax", allow_module_level=True)
 
-from keras_contract import KerasContract
+import jax
+import numpy as np
+from contract import IMAGES, TWO_EACH, near
+from keras_contract import SHAPE, KerasContract, dense
 
+from seewhy.networks.base import INPUT, Top
 from seewhy.networks.keras_jax import KerasJax
 
 
 class TestContract(KerasContract):
     adapter = KerasJax
+
+    def test_a_smaller_last_batch_is_padded_and_not_compiled(self) -> None:
+        network, batches = self.counted()
+        whole = network.activations_and_gradients(IMAGES, ["conv1"], TWO_EACH)
+        part = network.activations_and_gradients(IMAGES[:2], ["conv1"], TWO_EACH[:2])
+        assert batches == [3]
+        near(part.gradients["conv1"], whole.gradients["conv1"][:2])
+        near(part.values, whole.values[:2])
+
+    def test_a_smaller_batch_that_comes_again_and_again_is_compiled(self) -> None:
+        network, batches = self.counted()
+        for count in (3, 1, 1, 1, 1):
+            network.activations_and_gradients(IMAGES[:count], ["conv1"], Top(2))
+        assert batches == [3, 1]
+
+    def test_functions_of_jax_itself_are_seen(self) -> None:
+        start = keras.Input(SHAPE)
+        y = keras.layers.Conv2D(3, 3, name="conv1")(start)
+        y = keras.layers.Lambda(lambda x: jax.nn.relu(x))(y)
+        y = dense()(y)
+        y = keras.layers.Lambda(lambda x: jax.nn.softmax(x))(y)
+        network = self.adapt(keras.Model(start, y, name="tiny"))
+        assert network.head == "softmax"
+        found = network.input_gradients(IMAGES, TWO_EACH, guided=True).gradients[INPUT]
+        plain = network.input_gradients(IMAGES, TWO_EACH).gradients[INPUT]
+        assert np.abs(found - plain).max() > 1e-3

@@ -6,8 +6,8 @@ so that layers are reached anywhere: in functional, Sequential and subclassed mo
 ones and in those that were never called. No graph is cut, and no model is cloned or rebuilt.
 
 The softmax or sigmoid at the end is found by recording what goes into and comes out of
-`keras.src.backend.nn.softmax` and its kin meanwhile; where the model's output is a recorded one,
-perhaps reshaped or cast, what went in are the scores.
+`keras.src.backend.nn.softmax` and its kin meanwhile, and of the framework's own (`tf.nn.softmax`);
+where the model's output is a recorded one, perhaps reshaped or cast, what went in are the scores.
 """
 
 from __future__ import annotations
@@ -104,23 +104,25 @@ class Recorder:
     activations: list[str] = field(default_factory=list)
     _seen: deque[tuple[Head | None, Any, Any]] = field(default_factory=lambda: deque(maxlen=8))
 
-    def places(self) -> list[tuple[Any, str, Around]]:
-        """Return what `wrapped` must wrap so that this recorder sees."""
-        heads = [(backend.nn, name, self._head(name, head)) for name, head in _HEADS.items()]
-        same = [(backend.numpy, name, self._keep) for name in _SAME_VALUES]
-        casts = [(owner, "cast", self._keep) for owner in (backend, backend.core)]
-        others = [
-            (backend.nn, name, self._note(name))
-            for name in _OTHER_ACTIVATIONS
-            if hasattr(backend.nn, name)
-        ]
-        return [*heads, *same, *casts, *others]
+    def places(self, owners: Sequence[Any]) -> list[tuple[Any, str, Around]]:
+        """Return what `wrapped` must wrap so that this recorder sees.
+
+        Args:
+            owners: the modules that hold softmax and other activations.
+        """
+        places = [(backend.numpy, name, self._keep) for name in _SAME_VALUES]
+        places += [(owner, "cast", self._keep) for owner in (backend, backend.core)]
+        for owner in owners:
+            held = vars(owner)
+            places += [(owner, n, self._head(n, _HEADS[n])) for n in _HEADS if n in held]
+            places += [(owner, n, self._note(n)) for n in _OTHER_ACTIVATIONS if n in held]
+        return places
 
     def _head(self, name: str, head: Head) -> Around:
-        def around(call: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
-            answer = call(x, *args, **kwargs)
+        def around(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            answer = call(*args, **kwargs)
             self.activations.append(name)
-            self._seen.append((head, x, answer))
+            self._seen.append((head, next(iter((*args, *kwargs.values()))), answer))
             return answer
 
         return around

@@ -13,11 +13,13 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from keras.src import backend
 from numpy import ndarray
 
 from seewhy.networks.base import INPUT
 from seewhy.networks.checks import not_on_the_way
-from seewhy.networks.keras_network import KerasNetwork, Plan
+from seewhy.networks.keras_network import KerasNetwork
+from seewhy.networks.keras_plan import Plan
 
 _PADDED_CALLS = 2
 """So often a batch size is padded to a larger compiled one, before it is compiled for itself."""
@@ -25,6 +27,8 @@ _PADDED_CALLS = 2
 
 class KerasJax(KerasNetwork):
     """A Keras model on the JAX backend; the protocol is `Network`."""
+
+    functions = (backend.nn, jax.nn)
 
     def compile(self, plan: Plan) -> Callable[..., Mapping[str, ndarray]]:
         """Return what answers a plan; XLA compiles it when a batch size is first met."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras.src import backend
@@ -72,6 +72,9 @@ class KerasModel:
             or not. Two of one name in one model get '#2' behind the second.
         channels_first: True where the model's own maps are (n, c, h, w).
     """
+
+    functions: ClassVar[tuple[Any, ...]] = (backend.nn,)
+    """The modules whose softmax, sigmoid and ReLU a model may call."""
 
     def __init__(
         self,
@@ -185,7 +188,7 @@ class KerasModel:
             places.append((operation, "call", stand))
             if getattr(operation, "quantization_mode", None) is not None:
                 places.append((operation, "quantized_call", stand))
-        with wrapped([*places, *recorder.places(), *backend_functions]):
+        with wrapped([*places, *recorder.places(self.functions), *backend_functions]):
             output = self._answer(images)
         heads: list[Head] = []
 

@@ -16,8 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -39,74 +38,13 @@ from seewhy.networks.checks import (
 from seewhy.networks.keras_calls import TRACING, Around
 from seewhy.networks.keras_cam import find_linear_map, linear_map
 from seewhy.networks.keras_model import KerasModel, Run
+from seewhy.networks.keras_plan import Kind, Plan, Shown
 
-Kind = Literal["none", "top", "classes", "unit", "callable"]
 Keep = Callable[[str, Any], Any]
 """Takes a layer's name and its answer, and returns the answer to go on with."""
 
 _KEPT_PLANS = 64
 _RELUS: Mapping[str, float | None] = {"relu": None, "relu6": 6.0}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One question to a network: what a compiled function is kept by.
-
-    Attributes:
-        size: the images' height and width.
-        layers: whose answers are returned, and their gradients if there are targets.
-        kind: of the targets.
-        count: how many targets each image has.
-        target: the layer of a unit, or the user's callable, which is traced once: numbers that
-            it takes from outside are those of its first call.
-        output: what is explained.
-        guided: True where ReLUs let only positive gradients pass backwards.
-        replaced: the layer whose answer is given rather than computed.
-    """
-
-    size: tuple[int, int]
-    layers: tuple[str, ...] = ()
-    kind: Kind = "none"
-    count: int = 0
-    target: Hashable = None
-    output: Output = "score"
-    guided: bool = False
-    replaced: str | None = None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What one run shows, as tensors inside a compiled function.
-
-    Attributes:
-        scores: (n, k); None where there are no classes.
-        classes: (n, t); None for units and callables.
-        values: (n, q), what is differentiated; None without targets.
-        weights: (n, t, q): the explained values are values · weights.
-        activations: by layer name, before any zero was added.
-    """
-
-    scores: Any
-    classes: Any
-    values: Any
-    weights: Any
-    activations: Mapping[str, Any]
-
-    def answer(self, gradients: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a compiled function returns: float32 by what it is, batch axis first."""
-        answer = {f"activations {name}": value for name, value in self.activations.items()}
-        answer |= {f"gradients {name}": value for name, value in gradients.items()}
-        if self.values is not None:
-            picked = self.classes is not None
-            answer["values"] = (
-                keras.ops.take_along_axis(self.values, self.classes, axis=1)
-                if picked
-                else self.values
-            )
-        if self.scores is not None:
-            answer["scores"] = self.scores
-        answer = {name: keras.ops.cast(value, "float32") for name, value in answer.items()}
-        return answer if self.classes is None else {**answer, "classes": self.classes}
 
 
 class KerasNetwork(KerasModel, ABC):
@@ -248,6 +186,9 @@ class KerasNetwork(KerasModel, ABC):
         )
         if plan.guided and not relus:
             raise no_relu(self.name, run.activations)
+        if wanted and plan.kind != "unit" and run.head != self.facts(plan.size).head:
+            # The layer is the softmax itself, or holds it: the scores are before it.
+            raise not_on_the_way(self.name, wanted[-1])
         if SCORES in plan.layers:
             activations[SCORES] = self.class_scores(run)
         if plan.kind == "none":
@@ -277,14 +218,15 @@ class KerasNetwork(KerasModel, ABC):
         return keras.ops.take_along_axis(means, channels[:, None], axis=1)[:, 0]
 
     def _guided_places(self, met: list[str]) -> list[tuple[Any, str, Around]]:
-        def place(name: str, ceiling: float | None) -> tuple[Any, str, Around]:
+        def rule(name: str, ceiling: float | None) -> Around:
             def around(relu: Callable[[Any], Any], x: Any) -> Any:
                 met.append(name)
                 return self.guided(relu, ceiling)(x)
 
-            return backend.nn, name, around
+            return around
 
-        return [place(name, ceiling) for name, ceiling in _RELUS.items()]
+        rules = [(name, rule(name, ceiling)) for name, ceiling in _RELUS.items()]
+        return [(owner, name, around) for owner in self.functions for name, around in rules]
 
     def _show_replaced(self, replaced: str, image: Any, activations: Any) -> Shown:
         met = []

@@ -10,10 +10,12 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src import backend
 from numpy import ndarray
 
 from seewhy.networks.checks import not_on_the_way
-from seewhy.networks.keras_network import KerasNetwork, Plan
+from seewhy.networks.keras_network import KerasNetwork
+from seewhy.networks.keras_plan import Plan
 
 _UNROLLED_TARGETS = 16
 """Up to so many backward passes stand side by side in the graph; more run in a loop."""
@@ -21,6 +23,8 @@ _UNROLLED_TARGETS = 16
 
 class KerasTensorFlow(KerasNetwork):
     """A Keras model on the TensorFlow backend; the protocol is `Network`."""
+
+    functions = (backend.nn, tf.nn)
 
     def compile(self, plan: Plan) -> Callable[..., Mapping[str, ndarray]]:
         """Trace the graph that answers a plan; weights are read when it runs."""

@@ -1,0 +1,77 @@
+"""One question to a Keras network, and what one run shows: what compiled functions are made for.
+
+Axes: n image, t target, k class, q explained value (each class's, or only one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+
+from seewhy.networks.base import Output
+
+Kind = Literal["none", "top", "classes", "unit", "callable"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One question to a network: what a compiled function is kept by.
+
+    Attributes:
+        size: the images' height and width.
+        layers: whose answers are returned, and their gradients if there are targets.
+        kind: of the targets.
+        count: how many targets each image has.
+        target: the layer of a unit, or the user's callable, which is traced once: numbers that
+            it takes from outside are those of its first call.
+        output: what is explained.
+        guided: True where ReLUs let only positive gradients pass backwards.
+        replaced: the layer whose answer is given rather than computed.
+    """
+
+    size: tuple[int, int]
+    layers: tuple[str, ...] = ()
+    kind: Kind = "none"
+    count: int = 0
+    target: Hashable = None
+    output: Output = "score"
+    guided: bool = False
+    replaced: str | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one run shows, as tensors inside a compiled function.
+
+    Attributes:
+        scores: (n, k); None where there are no classes.
+        classes: (n, t); None for units and callables.
+        values: (n, q), what is differentiated; None without targets.
+        weights: (n, t, q): the explained values are values · weights.
+        activations: by layer name, before any zero was added.
+    """
+
+    scores: Any
+    classes: Any
+    values: Any
+    weights: Any
+    activations: Mapping[str, Any]
+
+    def answer(self, gradients: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a compiled function returns: float32 by what it is, batch axis first."""
+        answer = {f"activations {name}": value for name, value in self.activations.items()}
+        answer |= {f"gradients {name}": value for name, value in gradients.items()}
+        if self.values is not None:
+            picked = self.classes is not None
+            answer["values"] = (
+                keras.ops.take_along_axis(self.values, self.classes, axis=1)
+                if picked
+                else self.values
+            )
+        if self.scores is not None:
+            answer["scores"] = self.scores
+        answer = {name: keras.ops.cast(value, "float32") for name, value in answer.items()}
+        return answer if self.classes is None else {**answer, "classes": self.classes}
