@@ -69,8 +69,8 @@ def train(
     *,
     out: str | os.PathLike[str],
     base: str = SMALL,
-    size: Size | None = None,
-    crop: Size | None = None,
+    size: Size | str | None = None,
+    crop: Size | str | None = None,
     epochs: int | None = None,
     batch_size: int = 64,
     rate: float | None = None,
@@ -105,8 +105,8 @@ def train(
         out: the `.keras` file to write.
         base: 'small' (a compact residual network from scratch), or a network by its name in the
             zoo, or a Keras file; its preprocessing goes into the saved network.
-        size: of the photos, one number or (height, width); default 128 for 'small', else the
-            base's own.
+        size: of the photos, one number, (height, width), or words ('128x96'); default 128 for
+            'small', else the base's own.
         crop: train on random windows of this size; None: on whole photos.
         epochs: at most (30).
         batch_size: photos per step.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, no_type_check
 
 from seewhy.errors import ModelError, OptionError
 from seewhy.preprocessing import IMAGENET_DEVIATION, IMAGENET_MEAN, IMAGENET_MEAN_BGR_255
@@ -116,6 +116,7 @@ def hide_and_seek_layer() -> type:
     class HideAndSeek(layers.Layer):  # type: ignore[misc]
         """Hide random cells of each photo while training."""
 
+        @no_type_check  # Keras reads the names of these parameters, which a wrapper would hide
         def __init__(
             self,
             colour: Sequence[float],
