@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from seewhy.explanation import Explanation as Explanation
     from seewhy.explanation import Look as Look
     from seewhy.explanation import Prediction as Prediction
+    from seewhy.inside import feature_maps as feature_maps
+    from seewhy.inside import filters as filters
+    from seewhy.inside import maximize_activation as maximize_activation
+    from seewhy.inside import strongest as strongest
     from seewhy.locating import Locations as Locations
     from seewhy.locating import locate as locate
     from seewhy.methods import METHODS as METHODS
