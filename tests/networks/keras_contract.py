@@ -346,7 +346,7 @@ class KerasContract(NetworkContract):
 
         def call(model: Any, images: Any) -> Any:
             rows = keras.ops.ones_like(images)[:, 0, 0, :1]
-            return model([images, rows * factor])
+            return model([images, rows * keras.ops.convert_to_tensor(factor)])
 
         network = self.adapt(model, call=call)
         found = network.activations_and_gradients(IMAGES, ["relu1"], TWO_EACH)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import pytest
 
@@ -10,7 +13,8 @@ if keras.backend.backend() != "tensorflow":
 
 import numpy as np
 import tensorflow as tf
-from contract import IMAGES, TWO_EACH
+from contract import IMAGES, TWO_EACH, near
+from keras import applications as apps
 from keras_contract import SHAPE, KerasContract, dense
 
 from seewhy.networks.base import INPUT, Top
@@ -37,3 +41,30 @@ class TestContract(KerasContract):
         found = network.input_gradients(IMAGES, TWO_EACH, guided=True).gradients[INPUT]
         plain = network.input_gradients(IMAGES, TWO_EACH).gradients[INPUT]
         assert np.abs(found - plain).max() > 1e-3
+
+    @pytest.mark.parametrize(
+        ("make", "layer", "shape"),
+        [
+            (lambda: apps.MobileNet(weights=None, alpha=0.25), "conv_pw_13_relu", (7, 7, 256)),
+            (lambda: apps.VGG16(weights=None, include_top=False), "block5_conv3", (14, 14, 512)),
+            (lambda: apps.ResNet50(weights=None), "conv5_block3_out", (7, 7, 2048)),
+        ],
+        ids=["mobilenet", "vgg16", "resnet50"],
+    )
+    def test_the_default_layer_of_an_application(
+        self, make: Callable[[], Any], layer: str, shape: tuple[int, ...]
+    ) -> None:
+        network = self.adapt(make())
+        assert network.default_layer == layer
+        assert [known.shape for known in network.layers if known.name == layer] == [shape]
+
+    def test_transfer_learning_on_an_application_is_explained_inside_it(self) -> None:
+        base = apps.MobileNet(weights=None, alpha=0.25, include_top=False, input_shape=(64, 96, 3))
+        tail = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, activation="softmax")]
+        network = self.adapt(keras.Sequential([base, *tail]))
+        layer = f"{base.name}/conv_pw_13_relu"
+        assert network.default_layer == layer
+        found = network.activations_and_gradients(np.ones((1, 64, 96, 3)), [layer], Top(2))
+        weights = network.class_weights(layer)[found.targets[0]] / 6
+        expected = np.broadcast_to(weights[None, :, None, None], (1, 2, 2, 3, 256))
+        near(found.gradients[layer], expected)
