@@ -10,13 +10,13 @@ A message says what happened, with the value; why, with what was found; and what
     │   ├── UnknownClass
     │   └── UnknownMethod
     ├── ModelError (ValueError)          a model, or a model file, that cannot be used as it is
-    │   └── NotACamNetwork               CAM was asked of a network without pooling and one linear map
+    │   └── NotACamNetwork               no global average pooling and one linear map for CAM
     ├── LayerError (ValueError)          a layer that exists but cannot be explained
     ├── TargetError (ValueError)         classes or a target that do not fit photos or network
     ├── OptionError (ValueError)         an option of a method, of training or of a picture is wrong
     ├── NotFinite (ArithmeticError)      NaN or infinity came out of the network
     ├── OutputError (OSError)            a result could not be written
-    └── MissingFramework (ImportError)   a framework, or weights to download, that are not there
+    └── MissingFramework (ImportError)   a framework, or weights to download, that is not there
 
 A warning that a result may mislead is a `SeewhyWarning`.
 """

@@ -129,7 +129,7 @@ class Explanation:
 
     def _shown(self, photo: int, target: int, interpolation: str) -> Float[ndarray, "h w"]:
         """Return the raw map; of occlusion, its grid interpolated between the patches' centres."""
-        raw = self.maps[photo, target]
+        raw: Float[ndarray, "h w"] = self.maps[photo, target]
         extras = self.extras[photo] if self.extras else {}
         if "grid" not in extras or "windows" not in extras:
             return raw
@@ -139,7 +139,7 @@ class Explanation:
             windows,
             interpolation="cubic" if interpolation == "cubic" else "linear",
         )[0]
-        return np.where(np.isnan(raw), raw, smooth)
+        return np.asarray(np.where(np.isnan(raw), raw, smooth), np.float32)
 
     @property
     def heatmaps(self) -> list[Float[ndarray, "t _ _"]]:

@@ -184,7 +184,7 @@ def seed_layers(model: Any, *, seed: int, epoch: int) -> None:
     for number, layer in enumerate(model._flatten_layers()):
         for name in ("seed_generator", "generator"):
             generator = getattr(layer, name, None)
-            if hasattr(generator, "state"):
+            if generator is not None and hasattr(generator, "state"):
                 drawn = np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2)
                 generator.state.assign(drawn.astype("uint32"))
 

@@ -35,7 +35,9 @@ class Measures:
         """Of the photos taken for a class, the share that was of it; NaN where there is none."""
         found = self.confusion.sum(axis=0)
         hits = np.diag(self.confusion)
-        return np.divide(hits, found, out=np.full(len(hits), np.nan), where=found > 0)
+        shares: Float[ndarray, " k"] = np.full(len(hits), np.nan)
+        np.divide(hits, found, out=shares, where=found > 0)
+        return shares
 
     @property
     def accuracy(self) -> float:

@@ -164,7 +164,8 @@ def hide_and_seek_layer() -> type:
             colour = ops.cast(ops.convert_to_tensor(self.colour), photos.dtype)
             return ops.where(mask, colour, photos)
 
-    return HideAndSeek
+    layer: type = HideAndSeek
+    return layer
 
 
 def augmented(

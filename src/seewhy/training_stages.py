@@ -50,7 +50,9 @@ class Run:
     @property
     def targets(self) -> Float[ndarray, "n k"]:
         """One row per photo: 1 for its class."""
-        return np.eye(len(self.labels), dtype=np.float32)[self.photos.classes]
+        rows = np.eye(len(self.labels), dtype=np.float32)
+        chosen: Float[ndarray, "n k"] = rows[self.photos.classes]
+        return chosen
 
     @property
     def weights(self) -> Float[ndarray, " n"]:
