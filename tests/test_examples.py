@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.training.made_photos import make_folder
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -68,3 +70,33 @@ def test_a_network_of_ones_own(
 ) -> None:
     run("own_network.py", framework, monkeypatch=monkeypatch, folder=tmp_path)
     assert list(pictures(tmp_path / "why")) == ["own_network.png"]
+
+
+def test_occlusion_on_resnet50(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        "occlusion_resnet50.py",
+        *("--weights", "none", "--out", str(tmp_path / "why.png")),
+        monkeypatch=monkeypatch,
+        folder=tmp_path,
+    )
+    assert "The largest dip is " in capsys.readouterr().out
+    assert pictures(tmp_path)["why.png"] == (451, 300)
+
+
+def test_cam_and_boxes_on_vgg19_with_global_average_pooling(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = make_folder(tmp_path / "photos", counts={"ring": 3, "cross": 3})
+    run(
+        "cam_vgg19_gap.py",
+        *(str(photos), "--weights", "none", "--size", "64", "--epochs", "1"),
+        *("--out", str(tmp_path / "gap")),
+        monkeypatch=monkeypatch,
+        folder=tmp_path,
+    )
+    assert "accuracy" in capsys.readouterr().out
+    assert (tmp_path / "gap" / "boxes.json").is_file()
+    assert len(list((tmp_path / "gap").glob("cam*.png"))) == 4
+    assert len(list((tmp_path / "gap" / "boxes").iterdir())) == 4
