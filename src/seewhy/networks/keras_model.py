@@ -16,6 +16,7 @@ from seewhy.errors import ModelError, UnknownLayer
 from seewhy.networks.base import INPUT, Head, Kernels, Layer
 from seewhy.networks.checks import check_input_shape, no_map, unknown_layer
 from seewhy.networks.keras_calls import TRACING, Around, Recorder, wrapped
+from seewhy.networks.keras_tokens import Grid, TokenGrids, first_that_matters
 from seewhy.networks.kernels import keras_kernels
 
 _NOT_EXPLAINED = ("Pool", "Dropout", "Pad", "Cropping", "EinsumDense", "Softmax")
@@ -48,6 +49,8 @@ class Facts:
         layers: in the order in which their calls end.
         outputs: by layer name, (shape, dtype) of one image's answer, in the model's own layout.
         default_layer: None where no layer has a map.
+        grids: by layer name, where the patches are that its tokens stand for.
+        candidates: in a transformer, layers that may be explained by default, the last first.
         head: what the output ends in.
         classes: how many; None where the output is not one row per image.
         output_shape: per image; () for several outputs.
@@ -56,6 +59,8 @@ class Facts:
     layers: tuple[Layer, ...]
     outputs: Mapping[str, tuple[tuple[int, ...], str]]
     default_layer: str | None
+    grids: Mapping[str, Grid]
+    candidates: tuple[str, ...]
     head: Head
     classes: int | None
     output_shape: tuple[int, ...]
@@ -98,6 +103,7 @@ class KerasModel:
         self.operations = dict(_walk(model))
         self._paths = {id(operation): path for path, operation in self.operations.items()}
         self._facts: dict[tuple[int, int], Facts] = {}
+        self._matters: str | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -106,11 +112,18 @@ class KerasModel:
 
     @property
     def default_layer(self) -> str:
-        """The last layer with a spatial map before pooling or flattening."""
-        name = self.facts().default_layer
-        if name is None:
+        """The last layer with a spatial map before pooling or flattening.
+
+        In transformers, the last whose patches still reach the score: see `keras_tokens`.
+        """
+        facts = self.facts()
+        if facts.default_layer is None:
             raise no_map(self.name)
-        return name
+        if facts.default_layer not in facts.grids:
+            return facts.default_layer
+        if self._matters is None:
+            self._matters = first_that_matters(self, facts.candidates)
+        return self._matters
 
     @property
     def head(self) -> Head:
@@ -258,17 +271,21 @@ class KerasModel:
 
         def look(images: Any) -> Any:
             answers.clear()
-            run = self.run(images, {name: note(name) for name in self.operations})
-            found.append(self._facts_of(run, answers))
+            tokens = TokenGrids()
+            around = {name: note(name) for name in self.operations}
+            run = self.run(images, around, backend_functions=tokens.places())
+            found.append(self._facts_of(run, answers, tokens))
             return images
 
         backend.compute_output_spec(look, self._image(height, width))
         return found[-1]
 
-    def _facts_of(self, run: Run, answers: Sequence[tuple[str, Any]]) -> Facts:
+    def _facts_of(self, run: Run, answers: Sequence[tuple[str, Any]], tokens: TokenGrids) -> Facts:
         names = [name for name, _ in answers]
         last = {name: place for place, name in enumerate(names)}
         layers, outputs, default = [], {}, None
+        grids: dict[str, Grid] = {}
+        candidates: list[str] = []
         seen: set[int] = set()
         for place, (name, answer) in enumerate(answers):
             fresh, spec = id(answer) not in seen, _spec(answer)
@@ -278,6 +295,10 @@ class KerasModel:
             shape = () if spec is None else spec[0][1:]
             if self.channels_first and len(shape) == 3:
                 shape = (*shape[1:], shape[0])
+            grid = None if spec is None else tokens.of(spec[0])
+            if grid is not None:
+                grids[name] = grid
+                shape = (grid.rows, grid.columns, shape[1])
             kind = type(self.operations[name]).__name__
             layer = Layer(name, kind, shape, names.count(name))
             layers.append(layer)
@@ -287,12 +308,16 @@ class KerasModel:
             plain = fresh and not any(word in kind for word in _NOT_EXPLAINED)
             if plain and layer.is_spatial and layer.calls == 1:
                 default = name
+                if grid is None or not isinstance(self.operations[name], keras.layers.Dense):
+                    candidates.append(name)
         scores = self.class_scores(run)
         nested = keras.tree.is_nested(run.output)
         return Facts(
             layers=tuple(layers),
             outputs=outputs,
             default_layer=default,
+            grids=grids,
+            candidates=tuple(reversed(candidates)),
             head=run.head,
             classes=None if scores is None else int(scores.shape[1]),
             output_shape=() if nested else tuple(run.output.shape)[1:],

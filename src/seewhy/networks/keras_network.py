@@ -39,6 +39,8 @@ from seewhy.networks.keras_calls import TRACING, Around
 from seewhy.networks.keras_cam import find_linear_map, linear_map
 from seewhy.networks.keras_model import KerasModel, Run
 from seewhy.networks.keras_plan import Kind, Plan, Shown
+from seewhy.networks.keras_tokens import Grid
+from seewhy.networks.tokens import fold_tokens, unfold_tokens
 
 Keep = Callable[[str, Any], Any]
 """Takes a layer's name and its answer, and returns the answer to go on with."""
@@ -89,7 +91,8 @@ class KerasNetwork(KerasModel, ABC):
         if SCORES in names:
             self._check_targets(Top(1), len(images))
         answer = self._ask(Plan(images.shape[1:3], names), images)
-        found = {name: self._to_last(name, answer[f"activations {name}"]) for name in names}
+        size = images.shape[1:3]
+        found = {n: self._to_last(n, answer[f"activations {n}"], size) for n in names}
         check_finite(self.name, {_place(name): found[name] for name in names})
         return found
 
@@ -130,7 +133,7 @@ class KerasNetwork(KerasModel, ABC):
         self._check_targets(Top(1), 1)
         (name,) = self._names([layer])
         plan = Plan(image.shape[1:3], kind="none", replaced=name)
-        scores = self._ask(plan, image, self._from_last(activations))["scores"]
+        scores = self._ask(plan, image, self._from_last(name, activations, image))["scores"]
         check_finite(self.name, {"scores": scores})
         return scores
 
@@ -199,7 +202,10 @@ class KerasNetwork(KerasModel, ABC):
             classes = further[0] if further else keras.ops.top_k(scores, plan.count)[1]
             weights = keras.ops.one_hot(classes, values.shape[1], dtype="float32")
             return Shown(scores, classes, values, weights, activations)
-        value = self._unit(unit[0], further[0]) if unit else self._called(plan, run, images)
+        if unit:
+            value = self._unit(unit[0], further[0], self._grid(str(plan.target), plan.size))
+        else:
+            value = self._called(plan, run, images)
         values = keras.ops.cast(value, "float32")[:, None]
         return Shown(scores, None, values, keras.ops.ones_like(values)[:, None], activations)
 
@@ -209,11 +215,13 @@ class KerasNetwork(KerasModel, ABC):
         check_one_per_image(tuple(value.shape), images.shape[0])
         return value
 
-    def _unit(self, answer: Any, channels: Any) -> Any:
+    def _unit(self, answer: Any, channels: Any, grid: Grid | None) -> Any:
         """Return the mean over the map of one channel of each image: (n)."""
         if self.channels_first and len(answer.shape) == 4:
             answer = keras.ops.moveaxis(answer, 1, -1)
         answer = keras.ops.cast(answer, "float32")
+        if grid is not None:
+            answer = answer[:, grid.patches]
         means = keras.ops.mean(answer, axis=tuple(range(1, len(answer.shape) - 1)))
         return keras.ops.take_along_axis(means, channels[:, None], axis=1)[:, 0]
 
@@ -286,8 +294,8 @@ class KerasNetwork(KerasModel, ABC):
             scores=answer.get("scores"),
             targets=answer.get("classes"),
             values=answer["values"],
-            activations={n: self._to_last(n, answer[f"activations {n}"]) for n in names},
-            gradients={n: self._to_last(n, answer[f"gradients {n}"], axis=2) for n in names},
+            activations={n: self._to_last(n, answer[f"activations {n}"], size) for n in names},
+            gradients={n: self._to_last(n, answer[f"gradients {n}"], size, axis=2) for n in names},
         )
         check_finite(
             self.name,
@@ -329,13 +337,30 @@ class KerasNetwork(KerasModel, ABC):
             unit_channels=shape[-1],
         )
 
-    def _to_last(self, layer: str, array: ndarray, *, axis: int = 1) -> ndarray:
-        """Move a layer's channels from an axis to the end, where the model has them first."""
+    def _grid(self, layer: str, size: tuple[int, ...]) -> Grid | None:
+        """Return where a layer's tokens are, in images of a size; None for no tokens."""
+        if layer not in self.facts().grids:
+            return None
+        return self.facts((size[0], size[1])).grids.get(layer)
+
+    def _to_last(
+        self, layer: str, array: ndarray, size: tuple[int, ...], *, axis: int = 1
+    ) -> ndarray:
+        """Return a layer's channels last: moved there from an axis, and tokens folded."""
+        grid = self._grid(layer, size)
+        if grid is not None:
+            return fold_tokens(array, grid=(grid.rows, grid.columns), prefix=grid.prefix)
         if self.channels_first and layer != INPUT and array.ndim == axis + 3:
             return np.ascontiguousarray(np.moveaxis(array, axis, -1))
         return array
 
-    def _from_last(self, array: ndarray) -> ndarray:
+    def _from_last(self, layer: str, array: ndarray, image: Float[ndarray, "1 h w c"]) -> ndarray:
+        """Undo `_to_last`; tokens without a place are the layer's own."""
+        size = image.shape[1:3]
+        grid = self._grid(layer, size)
+        if grid is not None:
+            own = self._ask(Plan(size, (layer,)), image)[f"activations {layer}"]
+            return unfold_tokens(array, own, prefix=grid.prefix)
         if self.channels_first and array.ndim == 4:
             return np.ascontiguousarray(np.moveaxis(array, -1, 1))
         return array

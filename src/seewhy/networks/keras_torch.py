@@ -91,7 +91,11 @@ class KerasTorch(KerasModel, TorchNetwork):
     def _layout(self, layer: str, size: tuple[int, int]) -> Layout | None:
         if layer == INPUT:
             return CHANNELS_LAST
-        if len(self.facts().outputs[layer][0]) != 4:
+        facts = self.facts()
+        if layer in facts.grids:
+            grid = self.facts(size).grids[layer]
+            return Layout(2, (grid.rows, grid.columns), grid.prefix)
+        if len(facts.outputs[layer][0]) != 4:
             return None
         return CHANNELS_FIRST if self.channels_first else CHANNELS_LAST
 
