@@ -93,7 +93,8 @@ def fit_stage(
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=schedule.smoothing),
         weighted_metrics=[],
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=keras.backend.backend() == "jax",
+        # On JAX: unless Keras says of a layer (shift, zoom) that it cannot be compiled.
+        jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
     optimizer.build(model.trainable_variables)
     rows: list[Row] = []
@@ -111,6 +112,7 @@ def fit_stage(
             initial_epoch=len(rows),
             epochs=schedule.epochs,
             steps_per_epoch=steps,
+            shuffle=False,  # else Keras deals the batches of all epochs anew
             callbacks=[keeper],
             verbose=0,
         )
