@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from seewhy.errors import SeewhyError
+
 
 @contextlib.contextmanager
 def quiet_native_logs() -> Iterator[None]:
@@ -31,6 +33,8 @@ def quiet_native_logs() -> Iterator[None]:
             sys.stderr = shown
         try:
             yield
+        except SeewhyError:  # its message says all
+            raise
         except BaseException:
             held.seek(0)
             os.write(terminal, held.read())
