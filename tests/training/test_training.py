@@ -54,6 +54,22 @@ def test_the_network_learns_and_the_file_explains_itself(trained: Trained, folde
     assert explanation.method == "cam"
 
 
+@pytest.mark.backends
+def test_every_backend_trains_saves_and_loads(few: Path, tmp_path: Path) -> None:
+    told: list[float] = []
+    trained = train(
+        few,
+        out=tmp_path / "a.keras",
+        **(QUICK | {"epochs": 2}),
+        epoch_done=lambda row, _: told.append(row["epoch"]),
+    )
+    assert told == [1, 2]
+    classifier = seewhy.load(trained.path)
+    explanation = seewhy.explain(classifier, few / "ring" / "000.png")
+    assert (explanation.method, classifier.labels) == ("cam", ("cross", "ring"))
+    assert sum(one.probability for one in explanation.predictions[0]) == pytest.approx(1)
+
+
 def test_the_heatmap_lies_on_the_object(trained: Trained) -> None:
     generator = np.random.default_rng(99)
     classifier = seewhy.load(trained.path)
