@@ -6,7 +6,6 @@ Axes: n image, t target (class), h w rows and columns of the explained layer, H 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
-from seewhy.files import write_whole
+from seewhy.files import write_arrays
 from seewhy.images import Photo, Placement
 from seewhy.maps import heatmap_on_photo, is_empty, scale_map, scale_signed_map
 from seewhy.methods.windows import smooth_over_windows, windows_of
@@ -240,7 +239,6 @@ class Explanation:
         probabilities (n, t), scores (n, t), photos (n), and seen (n, 4): x0, y0, x1, y1 of the part
         of the photo that the network saw, in pixels.
         """
-        path = Path(path)
         arrays = {
             "maps": self.maps,
             "labels": np.array([[one.label for one in row] for row in self.targets]),
@@ -252,10 +250,7 @@ class Explanation:
             "seen": np.array([placement.box for placement in self.placements]),
             "photos": np.array([photo.name for photo in self.photos]),
         }
-        content = io.BytesIO()
-        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-        write_whole(path, content.getvalue())
-        return path
+        return write_arrays(path, arrays)
 
     def as_dict(self) -> list[dict[str, Any]]:
         """Return predictions, targets and peaks of each photo, ready for JSON."""

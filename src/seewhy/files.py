@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
+from numpy import ndarray
 
 from seewhy.errors import OutputError
 
@@ -58,4 +61,15 @@ def write_whole(path: str | Path, content: bytes) -> Path:
     """
     with written_whole(path) as beside:
         beside.write_bytes(content)
+    return Path(path)
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, ndarray]) -> Path:
+    """Write arrays by name as a compressed `.npz` file, whole or not at all.
+
+    Raises:
+        OutputError: the folder or file cannot be written.
+    """
+    with written_whole(path) as beside, beside.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     return Path(path)

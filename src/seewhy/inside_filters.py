@@ -5,7 +5,6 @@ Axes: h row, w column, i input channel of a group, o output channel.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy import ndarray
 
 from seewhy.errors import LayerError, OptionError
 from seewhy.explaining import as_classifier
-from seewhy.files import write_whole
+from seewhy.files import write_arrays
 from seewhy.networks.base import Kernels
 from seewhy.tiles import NOTHING, Tile, colour_tile, grey_tile, page, short_name
 
@@ -92,10 +91,8 @@ class Filters:
         Raises:
             OutputError: the file cannot be written.
         """
-        content = io.BytesIO()
         arrays = {kernels.part or "weights": kernels.weights for kernels in self.kernels}
-        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-        return write_whole(path, content.getvalue())
+        return write_arrays(path, arrays)
 
     def _is_colour(self, kernels: Kernels) -> bool:
         return self.sees_photo and kernels.groups == 1 and kernels.weights.shape[2] == 3

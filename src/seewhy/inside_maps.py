@@ -5,7 +5,6 @@ Axes: n photo, h row, w column, c channel.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy import ndarray
 
 from seewhy.errors import LayerError, OptionError
 from seewhy.explaining import as_classifier, as_photos, layer_names
-from seewhy.files import write_whole
+from seewhy.files import write_arrays
 from seewhy.images import Photo, Placement, heatmap_on_photo
 from seewhy.inside_filters import first_convolution
 from seewhy.maps import scale_map, scale_signed_map
@@ -138,10 +137,9 @@ class FeatureMaps:
         Raises:
             OutputError: the file cannot be written.
         """
-        content = io.BytesIO()
-        arrays = {name.replace("/", "."): maps for name, maps in self.maps.items()}
-        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-        return write_whole(path, content.getvalue())
+        return write_arrays(
+            path, {name.replace("/", "."): maps for name, maps in self.maps.items()}
+        )
 
     def _tiles(self, layer: str, photo: int, channels: ndarray, *, over_photo: bool) -> list[Tile]:
         from seewhy.render import colour, colour_signed, overlay, overlay_signed
