@@ -1,0 +1,135 @@
+"""Every operation on windows, whatever the windows hold: values, or changes of values.
+
+Axes: b position of a batch, h row, w column, c channel.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from seewhy.incremental.folding import Trimmed
+from seewhy.incremental.geometry import Mosaic, mosaic
+from seewhy.incremental.graph import (
+    Add,
+    Channels,
+    Concatenate,
+    Convolution,
+    GlobalAverage,
+    Multiply,
+    Pool,
+    Rest,
+)
+from seewhy.incremental.kernels import Kernels, Tensor
+from seewhy.incremental.reading import Place, Read, reads, whole
+
+
+class Batch:
+    """What has changed so far, in one batch of positions; nothing, for the clean photo."""
+
+    def __init__(self, size: int, mosaics: dict[tuple[object, ...], Mosaic] | None = None) -> None:
+        self.size = size
+        self.values: dict[int, Tensor] = {}
+        self.places: dict[int, Place] = {}
+        self.mosaics = {} if mosaics is None else mosaics
+
+    def unchanged(self) -> Batch:
+        """Return the same positions as if nothing had changed."""
+        return Batch(self.size, self.mosaics)
+
+
+class Computing(ABC):
+    """A graph's operations on windows; a subclass says what lies around them."""
+
+    def __init__(self, part: Trimmed, kernels: Kernels) -> None:
+        self.part, self.kernels = part, kernels
+
+    @abstractmethod
+    def region(self, number: int, read: Read, batch: Batch) -> Tensor:
+        """Lay out what is read of a node; a batch of one where all positions read the same."""
+
+    @abstractmethod
+    def mean(self, number: int, batch: Batch) -> Tensor:
+        """Return the mean over a node's map, as a map of one pixel."""
+
+    def compute(self, number: int, place: Place, batch: Batch) -> Tensor:
+        """Compute a node's windows, its whole map, or what is no map."""
+        node, kernels = self.part.nodes[number], self.kernels
+        operation = node.operation
+        if isinstance(operation, GlobalAverage):
+            value = self.mean(node.inputs[0], batch)
+        elif isinstance(operation, Rest):
+            value = operation.call(batch.size, *(self._all(each, batch) for each in node.inputs))
+        else:
+            wanted = [reads(node, self.part.nodes[each], place) for each in node.inputs]
+            inputs = [
+                self.region(source, read, batch)
+                for source, read in zip(node.inputs, wanted, strict=True)
+            ]
+            if isinstance(operation, Convolution):
+                value = kernels.convolution(
+                    number, inputs[0], stride=wanted[0].stride, padding=wanted[0].padding
+                )
+            elif isinstance(operation, Pool):
+                value = self._pool(operation, inputs[0], place)
+            elif isinstance(operation, Add):
+                value = kernels.add(inputs)
+            elif isinstance(operation, Multiply):
+                value = kernels.multiply(inputs)
+            elif isinstance(operation, Concatenate):
+                value = kernels.concatenate(inputs)
+            elif isinstance(operation, Channels):
+                value = kernels.channels(number, inputs[0])
+            else:
+                value = inputs[0]
+        fresh = isinstance(operation, (Convolution, Pool, Add, Multiply, Concatenate))
+        return kernels.functions(number, value, fresh=fresh)
+
+    def _pool(self, operation: Pool, x: Tensor, place: Place) -> Tensor:
+        """Pool a region that holds its halo."""
+        pool = self.kernels.max_pool if operation.kind == "max" else self.kernels.mean_pool
+        pooled = pool(
+            x, kernel=operation.kernel, stride=operation.stride, dilation=operation.dilation
+        )
+        if operation.divisors is None:
+            return pooled
+        area = operation.kernel[0] * operation.kernel[1]
+        rows = operation.divisors[0][place.rows.coordinates()]
+        columns = operation.divisors[1][place.columns.coordinates()]
+        factor = (area / (rows[:, :, None] * columns[:, None, :])).astype(np.float32)
+        return pooled if (factor == 1).all() else self.kernels.scale(pooled, factor[..., None])
+
+    def _all(self, number: int, batch: Batch) -> Tensor:
+        """Return a node's whole output for every position."""
+        everything = self.region(number, Read(whole(self.part.nodes[number], batch.size)), batch)
+        if number in batch.values or batch.size == 1:
+            return everything
+        return self.kernels.repeat(everything, batch.size)
+
+    def laid(self, number: int, rows: Tensor | None, read: Read, batch: Batch) -> Tensor:
+        """Lay a region out of the pixels of kept rows (None: zeros) and of what has changed."""
+        node, place = self.part.nodes[number], batch.places.get(number)
+        halos = self.part.halos[number]
+        key = (
+            _key(read.place), None if place is None else _key(place), node.shape[:2], read.halo,
+            halos,
+        )  # fmt: skip
+        if key not in batch.mosaics:
+            batch.mosaics[key] = mosaic(
+                read.place.rows,
+                read.place.columns,
+                None if place is None else place.rows,
+                None if place is None else place.columns,
+                size=(node.shape[0], node.shape[1]),
+                halo_row=node.shape[0] * node.shape[1] + halos.index(read.halo),
+            )
+        shape = (batch.size, read.place.rows.length, read.place.columns.length)
+        return self.kernels.lay(rows, batch.values.get(number), batch.mosaics[key], shape)
+
+
+def _key(place: Place) -> tuple[object, ...]:
+    """Return what tells places apart."""
+    return tuple(
+        (axis.starts.tobytes(), axis.length, axis.step) for axis in (place.rows, place.columns)
+    )
