@@ -18,12 +18,12 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+from networks import declare_missing_operators
 
 import seewhy
 from seewhy.networks.base import Top
 
 Task = Callable[[], object]
-KEPT: list[object] = []
 
 
 def plain_forward(classifier: seewhy.Classifier, images: np.ndarray) -> Task:
@@ -111,17 +111,6 @@ def pytorch_grad_cams(model: object, layer: object, images: np.ndarray, top: int
             ]
 
     return run
-
-
-def declare_missing_operators() -> None:
-    """A torchvision beside a PyTorch of another build lacks operators that no classifier needs."""
-    import torch
-
-    if not hasattr(torch.ops.torchvision, "nms"):
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        KEPT.append(library)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from networks import declare_missing_operators
 
 import seewhy
 from seewhy.asking import Question, copies_of
@@ -188,6 +189,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    declare_missing_operators()
 
     it = bench(arguments.network)
     it.model.eval()
