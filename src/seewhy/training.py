@@ -28,6 +28,7 @@ from seewhy.training_data import (
 )
 from seewhy.training_fit import EpochDone, Row
 from seewhy.training_measure import Measures, measure
+from seewhy.training_optimizer import OptimizerName
 from seewhy.training_recipe import SMALL, Recipe, check_recipe, write_recipe
 from seewhy.training_stages import Run, train_on_base, train_small
 
@@ -64,6 +65,10 @@ class Trained:
     unreadable: tuple[tuple[Path, str], ...]
 
 
+GROWN_FROM = 96
+"""Pixels of a side from which the compact network is trained on smaller photos first."""
+
+
 def train(
     folder: str | os.PathLike[str],
     *,
@@ -75,6 +80,8 @@ def train(
     batch_size: int = 64,
     rate: float | None = None,
     decay: float | None = None,
+    optimizer: OptimizerName | None = None,
+    grow: bool | None = None,
     smoothing: float = 0.05,
     held_out: float = 0.1,
     per_class: int | None = None,
@@ -110,8 +117,11 @@ def train(
         crop: train on random windows of this size; None: on whole photos.
         epochs: at most (30).
         batch_size: photos per step.
-        rate: the highest learning rate (0.002).
-        decay: AdamW's weight decay (0.05 for 'small', else 0.01).
+        rate: the highest learning rate (0.005 for 'small', else 0.002).
+        decay: weight decay (0.05 for 'small', else 0.01).
+        optimizer: 'muon' or 'adamw' of the first stage ('small': muon, else adamw).
+        grow: begin with photos of half the size, go on with three quarters ('small': where half
+            of it is 48 pixels or more).
         smoothing: label smoothing.
         held_out: the share of each class that is held out; not asked where there is a val/.
         per_class: train on at most so many photos of each class, drawn at random.
@@ -139,15 +149,19 @@ def train(
     from seewhy.zoo_keras import import_keras
 
     small = base == SMALL
+    full = as_size(size) or ((128, 128) if small else _base_size(base))
+    window = as_size(crop)
     recipe = Recipe(
         base=base,
-        size=as_size(size) or ((128, 128) if small else _base_size(base)),
-        crop=as_size(crop),
+        size=full,
+        crop=window,
         epochs=30 if epochs is None else epochs,
         batch_size=batch_size,
-        rate=0.002 if rate is None else rate,
+        rate=(0.005 if small and optimizer != "adamw" else 0.002) if rate is None else rate,
         decay=(0.05 if small else 0.01) if decay is None else decay,
+        optimizer=optimizer or ("muon" if small else "adamw"),
         smoothing=smoothing,
+        grow=(small and min(window or full) >= GROWN_FROM) if grow is None else grow,
         held_out=held_out,
         per_class=per_class,
         flip=small if flip is None else flip,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
+from PIL import Image
 
 
 def batch_order(count: int, *, seed: int, epoch: int) -> Int[ndarray, " n"]:
@@ -42,6 +43,18 @@ def random_crops(
     )
 
 
+def resized(
+    pixels: UInt8[ndarray, "n h w 3"], size: tuple[int, int] | None
+) -> UInt8[ndarray, "n r s 3"]:
+    """Bring photos to another size, averaging where they shrink; None: leave them."""
+    if size is None or size == pixels.shape[1:3]:
+        return pixels
+    bilinear = Image.Resampling.BILINEAR
+    return np.stack(
+        [np.asarray(Image.fromarray(photo).resize(size[::-1], bilinear)) for photo in pixels]
+    )
+
+
 def training_batches(
     photos: ndarray,
     targets: Float[ndarray, "n k"],
@@ -52,6 +65,7 @@ def training_batches(
     seed: int,
     epochs: range,
     crop: tuple[int, int] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Any:
     """Return all batches of the coming epochs as one `keras.utils.PyDataset`.
 
@@ -64,6 +78,7 @@ def training_batches(
             there is no full batch.
         seed, epochs: fix the order; `fit` is told `steps_per_epoch`.
         crop: windows of that size are cut out of the photos.
+        size: to which the windows (or photos) are brought then.
     """
     steps = steps_per_epoch(len(indices), batch_size)
     order = functools.lru_cache(maxsize=2)(
@@ -77,19 +92,27 @@ def training_batches(
         inputs = photos[chosen]
         if crop is not None:
             inputs = random_crops(inputs, crop, seed=seed, epoch=epoch, batch=step)
+        if size is not None:
+            inputs = resized(inputs, size)
         return inputs, targets[chosen], weights[chosen]
 
     return _dataset_type()(batch, steps * len(epochs))
 
 
 def ordered_batches(
-    photos: ndarray, targets: ndarray, indices: Int[ndarray, " m"], *, batch_size: int
+    photos: ndarray,
+    targets: ndarray,
+    indices: Int[ndarray, " m"],
+    *,
+    batch_size: int,
+    size: tuple[int, int] | None = None,
 ) -> Any:
-    """Return the photos of `indices` in their order, as a `keras.utils.PyDataset`."""
+    """Return the photos of `indices` in their order (resized), as a `keras.utils.PyDataset`."""
 
     def batch(number: int) -> tuple[ndarray, ndarray]:
         chosen = indices[number * batch_size : (number + 1) * batch_size]
-        return photos[chosen], targets[chosen]
+        inputs = photos[chosen] if size is None else resized(photos[chosen], size)
+        return inputs, targets[chosen]
 
     return _dataset_type()(batch, -(-len(indices) // batch_size))
 

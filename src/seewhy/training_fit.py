@@ -19,6 +19,7 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.files import written_whole
+from seewhy.training_optimizer import OptimizerName, make_optimizer
 
 Row = dict[str, float]
 """What was measured in one epoch: epoch, loss, accuracy, val_loss, val_accuracy, ..."""
@@ -39,6 +40,9 @@ class Schedule:
         patience: epochs without a smaller validation loss before the stage ends; 0: never.
         plain: hide-and-seek is off in so many last epochs.
         warm_up: epochs in which the rate rises from 0.
+        optimizer: 'adamw' or 'muon'.
+        sizes: the first epoch of each size of photo. All epochs before the last of them only
+            prepare: patience and the best weights are a matter of the last size.
     """
 
     epochs: int
@@ -48,6 +52,18 @@ class Schedule:
     patience: int = 0
     plain: int = 0
     warm_up: int = 0
+    optimizer: OptimizerName = "adamw"
+    sizes: tuple[int, ...] = (0,)
+
+    def judged(self, rows: list[Row]) -> list[float]:
+        """Return the validation losses of the epochs that saw photos of the last size."""
+        return [row["val_loss"] for row in rows[self.sizes[-1] :]]
+
+    def spans(self, done: int) -> list[range]:
+        """Return the epochs that are left, those of one size of photo together."""
+        ends = (*self.sizes[1:], self.epochs)
+        spans = (range(max(start, done), end) for start, end in zip(self.sizes, ends, strict=True))
+        return [span for span in spans if len(span)]
 
 
 def fit_stage(
@@ -55,7 +71,7 @@ def fit_stage(
     schedule: Schedule,
     *,
     batches: Callable[[range], Any],
-    validation: Any,
+    validation: Callable[[int], Any],
     steps: int,
     seed: int,
     state: Path,
@@ -68,8 +84,8 @@ def fit_stage(
     Args:
         model: what is fitted; its output is a softmax.
         schedule: epochs, rates and so on.
-        batches: the training batches of a range of epochs.
-        validation: the held-out batches.
+        batches: the training batches of a range of epochs, in which photos have one size.
+        validation: the held-out batches, of an epoch's size.
         steps: batches per epoch.
         seed: of the random layers.
         state: the file that holds the run's state; continued from, where it exists.
@@ -79,15 +95,13 @@ def fit_stage(
         The rows of this stage.
 
     Source:
-        Loshchilov & Hutter, *Decoupled Weight Decay*, ICLR 2019 (arXiv:1711.05101, AdamW), and
-        *SGDR*, ICLR 2017 (arXiv:1608.03983), equation 5 (cosine, one period).
+        Loshchilov & Hutter, *SGDR*, ICLR 2017 (arXiv:1608.03983), equation 5 (one period).
     """
     import keras
 
-    optimizer = keras.optimizers.AdamW(
-        learning_rate=_cosine(schedule, steps), weight_decay=schedule.decay
+    optimizer = make_optimizer(
+        schedule.optimizer, rate=_cosine(schedule, steps), decay=schedule.decay
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=schedule.smoothing),
@@ -101,22 +115,23 @@ def fit_stage(
     best: list[ndarray] | None = None
     if state.is_file():
         rows, best = load_state(state, model, optimizer)
-    stop = _stopped(rows, schedule)
-    if len(rows) < schedule.epochs and not stop:
-        keeper = _keeper_type()(
-            schedule, seed=seed, state=state, rows=rows, best=best, epoch_done=epoch_done
-        )
+    keeper = _keeper_type()(
+        schedule, seed=seed, state=state, rows=rows, best=best, epoch_done=epoch_done
+    )
+    for span in schedule.spans(len(rows)):
+        if _stopped(rows, schedule):
+            break
         model.fit(
-            batches(range(len(rows), schedule.epochs)),
-            validation_data=validation,
-            initial_epoch=len(rows),
-            epochs=schedule.epochs,
+            batches(span),
+            validation_data=validation(span.start),
+            initial_epoch=span.start,
+            epochs=span.stop,
             steps_per_epoch=steps,
             shuffle=False,  # else Keras deals the batches of all epochs anew
             callbacks=[keeper],
             verbose=0,
         )
-        best = keeper.best
+    best = keeper.best
     if best is not None:
         model.set_weights(best)
     return rows
@@ -175,9 +190,9 @@ def _cosine(schedule: Schedule, steps: int) -> Any:
 
 def _stopped(rows: list[Row], schedule: Schedule) -> bool:
     """Return whether the stage's validation loss has not fallen for `patience` epochs."""
-    if not schedule.patience or not rows:
+    losses = schedule.judged(rows)
+    if not schedule.patience or not losses:
         return False
-    losses = [row["val_loss"] for row in rows]
     return len(losses) - 1 - int(np.argmin(losses)) >= schedule.patience
 
 
@@ -229,10 +244,12 @@ def _keeper_type() -> type:
             """Keep what was reached."""
             measures = {name: float(value) for name, value in (logs or {}).items()}
             row: Row = {"epoch": float(epoch + 1), **measures}
-            losses = [one["val_loss"] for one in self.rows]
+            losses = self.schedule.judged(self.rows)
             self.rows.append(row)
             value = row["val_loss"]
-            if math.isfinite(value) and all(value < loss for loss in losses):
+            if epoch < self.schedule.sizes[-1]:
+                self.best = None
+            elif math.isfinite(value) and all(value < loss for loss in losses):
                 self.best = self.model.get_weights()
             best = self.best if self.best is not None else self.model.get_weights()
             save_state(self.state, self.model, self.model.optimizer, self.rows, best)

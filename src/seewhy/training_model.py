@@ -16,7 +16,7 @@ from seewhy.preprocessing import IMAGENET_DEVIATION, IMAGENET_MEAN, IMAGENET_MEA
 LAST_MAP = "last_map"
 """The layer of the compact network that CAM explains."""
 
-BLOCKS = ((48, 2), (96, 2), (96, 1), (160, 2))
+BLOCKS = ((48, 2), (96, 2), (96, 1), (144, 2), (144, 1))
 """Channels and stride of the compact network's residual blocks."""
 
 GRIDS = (0, 16, 32, 44, 56)
@@ -30,7 +30,8 @@ def small_network(size: tuple[int, int] | tuple[None, None], classes: int) -> An
     """Build the compact residual network that `--base small` trains from scratch.
 
         stem      3×3 convolution, stride 2, 24 channels
-        stages    residual blocks of 48 (stride 2), 96 (stride 2), 96 and 160 (stride 2) channels
+        stages    residual blocks of 48 (stride 2), 96 (stride 2), 96, 144 (stride 2) and 144
+                  channels
         last      1×1 convolution, 256 channels: `last_map`, a sixteenth of the photo's rows
         head      global average pooling, one dense layer, softmax
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from seewhy.errors import OptionError
 from seewhy.files import write_whole
+from seewhy.training_optimizer import OPTIMIZERS, OptimizerName
 
 SMALL = "small"
 """The base that is no base: the compact network, from scratch."""
+
+GROWTH = ((0.0, 1, 2), (0.35, 3, 4), (0.75, 1, 1))
+"""Growing photos: from which share of the epochs on, what fraction of the size."""
+
+SMALLEST = 32
+"""Pixels of a side below which there is nothing to see."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,10 @@ class Recipe:
         epochs: at most, of the first stage.
         batch_size: photos per step.
         rate: the highest learning rate.
-        decay: AdamW's weight decay.
+        decay: the optimizer's weight decay.
+        optimizer: 'adamw' or 'muon', of the first stage.
         smoothing: label smoothing.
+        grow: the first epochs see photos of half the size, the next of three quarters.
         held_out: the share of each class's photos that is held out.
         per_class: at most so many photos of each class; None: all.
         flip: photos are flipped left to right by chance.
@@ -48,7 +58,9 @@ class Recipe:
     batch_size: int
     rate: float
     decay: float
+    optimizer: OptimizerName
     smoothing: float
+    grow: bool
     held_out: float
     per_class: int | None
     flip: bool
@@ -85,10 +97,25 @@ class Recipe:
                 f"A crop of {self.crop[0]}×{self.crop[1]} does not fit into photos of "
                 f"{self.size[0]}×{self.size[1]}. Give a smaller crop or a larger size."
             )
-        if min(self.crop or self.size) < 32:
+        if min(self.crop or self.size) < SMALLEST:
             raise OptionError(
                 f"Photos of {min(self.crop or self.size)} pixels are too small to train on. Give a "
-                "size (and crop) of 32 or more."
+                f"size (and crop) of {SMALLEST} or more."
+            )
+        if self.grow and min(self.crop or self.size) < 2 * SMALLEST:
+            raise OptionError(
+                f"Photos of {min(self.crop or self.size)} pixels are too small to begin with half "
+                f"of them. Give a size (and crop) of {2 * SMALLEST} or more, or grow=False "
+                "(--no-grow)."
+            )
+        if self.grow and self.base != SMALL:
+            raise OptionError(
+                f"Only the compact network grows its photos; '{self.base}' is made for one size. "
+                "Leave the option out."
+            )
+        if self.optimizer not in OPTIMIZERS:
+            raise OptionError(
+                f"optimizer {self.optimizer!r} is unknown. Choose one of {', '.join(OPTIMIZERS)}."
             )
         if self.fine_tune and self.base == SMALL:
             raise OptionError(
@@ -100,6 +127,20 @@ class Recipe:
     def augments(self) -> bool:
         """True where a photo looks different in every epoch."""
         return bool(self.flip or self.shift or self.zoom or self.hide or self.crop)
+
+    def growth(self) -> tuple[tuple[int, Fraction], ...]:
+        """Return the first epoch of each size of photo, and its fraction of the full size.
+
+        Source:
+            Tan & Le, *EfficientNetV2*, ICML 2021 (arXiv:2104.00298), section 4: smaller photos
+            first. There augmentation grows as well; here it does not.
+        """
+        if not self.grow:
+            return ((0, Fraction(1)),)
+        starts = {
+            int(share * self.epochs): Fraction(above, below) for share, above, below in GROWTH
+        }
+        return tuple(starts.items())
 
     def _at_least(self, name: str, least: int) -> None:
         if getattr(self, name) < least:

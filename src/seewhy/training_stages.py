@@ -6,6 +6,7 @@ Axes: n photo, t photo that is trained on, v held-out photo, k class, c channel 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ from seewhy.training_data import DecodedPhotos, class_weights
 from seewhy.training_fit import EpochDone, Row, Schedule, fit_stage
 from seewhy.training_model import LAST_MAP, augmented, small_network
 from seewhy.training_recipe import Recipe
+
+Growth = tuple[tuple[int, Fraction], ...]
+"""The first epoch of each size of photo, and its fraction of the full size."""
+
+WHOLE: Growth = ((0, Fraction(1)),)
 
 FEATURE_BATCH = 64
 """Photos that a frozen base looks at at once."""
@@ -61,14 +67,30 @@ class Run:
         return np.asarray(by_class[self.photos.classes], np.float32)
 
     def fit(
-        self, model: Any, schedule: Schedule, *, inputs: ndarray, state: str, crop: bool
+        self,
+        model: Any,
+        schedule: Schedule,
+        *,
+        inputs: ndarray,
+        state: str,
+        crop: bool,
+        growth: Growth = WHOLE,
     ) -> list[Row]:
         """Fit a model on inputs (photos, or their features) by `fit_stage`."""
         recipe = self.recipe
         targets, weights = self.targets, self.weights
+        fractions = dict(growth)
+
+        def size_at(epoch: int, full: tuple[int, int]) -> tuple[int, int] | None:
+            """Return the size of photo of an epoch, None for its full size."""
+            fraction = fractions[max(start for start in fractions if start <= epoch)]
+            if fraction == 1:
+                return None
+            return round(full[0] * fraction), round(full[1] * fraction)
+
         return fit_stage(
             model,
-            schedule,
+            replace(schedule, sizes=tuple(fractions)),
             batches=lambda epochs: training_batches(
                 inputs,
                 targets,
@@ -78,8 +100,15 @@ class Run:
                 seed=recipe.seed,
                 epochs=epochs,
                 crop=recipe.crop if crop else None,
+                size=size_at(epochs.start, recipe.crop or recipe.size),
             ),
-            validation=ordered_batches(inputs, targets, self.held, batch_size=recipe.batch_size),
+            validation=lambda epoch: ordered_batches(
+                inputs,
+                targets,
+                self.held,
+                batch_size=recipe.batch_size,
+                size=size_at(epoch, recipe.size),
+            ),
             steps=steps_per_epoch(len(self.train), recipe.batch_size),
             seed=recipe.seed,
             state=self.work / state,
@@ -110,6 +139,7 @@ def train_small(run: Run) -> tuple[Any, str, list[Row]]:
         inputs=run.photos.pixels,
         state="state.npz",
         crop=True,
+        growth=recipe.growth(),
     )
     final = small_network(recipe.size, count)
     final.set_weights(network.get_weights())
@@ -173,6 +203,7 @@ def first_schedule(recipe: Recipe) -> Schedule:
         recipe.smoothing,
         recipe.patience,
         recipe.plain_epochs,
+        optimizer=recipe.optimizer,
     )
 
 

@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from seewhy.training_optimizer import OPTIMIZERS
+
 if TYPE_CHECKING:
     from seewhy.training_fit import Row
 
@@ -71,7 +73,17 @@ def _add_photo_arguments(group: argparse._ArgumentGroup) -> None:
 def _add_fit_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--epochs", type=int, metavar="N", help="at most (30)")
     group.add_argument("--batch-size", type=int, default=64, metavar="N", help="photos a step (64)")
-    group.add_argument("--rate", type=float, metavar="R", help="highest learning rate (0.002)")
+    group.add_argument(
+        "--rate", type=float, metavar="R", help="highest learning rate (small: 0.005, else 0.002)"
+    )
+    group.add_argument(
+        "--optimizer", choices=OPTIMIZERS, help="of the first stage (small: muon, else adamw)"
+    )
+    group.add_argument(
+        "--grow",
+        action=argparse.BooleanOptionalAction,
+        help="photos of half the size first, then of three quarters (small: yes, else no)",
+    )
     group.add_argument(
         "--decay", type=float, metavar="D", help="weight decay (small: 0.05, else 0.01)"
     )
@@ -112,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
             batch_size=args.batch_size,
             rate=args.rate,
             decay=args.decay,
+            optimizer=args.optimizer,
+            grow=args.grow,
             smoothing=args.smoothing,
             held_out=args.held_out,
             per_class=args.per_class,
