@@ -85,7 +85,7 @@ def by_numpy(photos: np.ndarray) -> np.ndarray:
         return np.maximum(maps, 0)
 
     maps = relu(normalized(photos / 127.5 - 1, "stem", 2))
-    for number, stride in ((1, 2), (2, 2), (3, 1), (4, 2)):
+    for number, stride in enumerate((2, 2, 1, 2, 1), 1):
         name = f"block{number}"
         inner = normalized(relu(normalized(maps, f"{name}_1", stride)), f"{name}_2")
         if stride == 2:

@@ -28,7 +28,6 @@ from seewhy.training_data import (
 )
 from seewhy.training_fit import EpochDone, Row
 from seewhy.training_measure import Measures, measure
-from seewhy.training_optimizer import OptimizerName
 from seewhy.training_recipe import SMALL, Recipe, check_recipe, write_recipe
 from seewhy.training_stages import Run, train_on_base, train_small
 
@@ -80,7 +79,7 @@ def train(
     batch_size: int = 64,
     rate: float | None = None,
     decay: float | None = None,
-    optimizer: OptimizerName | None = None,
+    optimizer: str | None = None,
     grow: bool | None = None,
     smoothing: float = 0.05,
     held_out: float = 0.1,

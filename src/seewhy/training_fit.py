@@ -19,7 +19,7 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.files import written_whole
-from seewhy.training_optimizer import OptimizerName, make_optimizer
+from seewhy.training_optimizer import make_optimizer
 
 Row = dict[str, float]
 """What was measured in one epoch: epoch, loss, accuracy, val_loss, val_accuracy, ..."""
@@ -52,7 +52,7 @@ class Schedule:
     patience: int = 0
     plain: int = 0
     warm_up: int = 0
-    optimizer: OptimizerName = "adamw"
+    optimizer: str = "adamw"
     sizes: tuple[int, ...] = (0,)
 
     def judged(self, rows: list[Row]) -> list[float]:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Literal
+from typing import Any
 
 from seewhy.errors import MissingFramework
 
-OptimizerName = Literal["adamw", "muon"]
-
-OPTIMIZERS: tuple[OptimizerName, ...] = ("adamw", "muon")
+OPTIMIZERS = ("adamw", "muon")
 
 NOT_DECAYED = ["bias", "gamma", "beta"]
 """What weight decay leaves alone: shifts and scales, which are no directions."""
@@ -21,7 +19,7 @@ NOT_DECAYED = ["bias", "gamma", "beta"]
 KERNEL_AXES = 4
 
 
-def make_optimizer(name: OptimizerName, *, rate: Any, decay: float) -> Any:
+def make_optimizer(name: str, *, rate: Any, decay: float) -> Any:
     """Return Keras's optimizer of that name.
 
     Args:

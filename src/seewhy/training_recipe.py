@@ -10,7 +10,7 @@ from typing import Any
 
 from seewhy.errors import OptionError
 from seewhy.files import write_whole
-from seewhy.training_optimizer import OPTIMIZERS, OptimizerName
+from seewhy.training_optimizer import OPTIMIZERS
 
 SMALL = "small"
 """The base that is no base: the compact network, from scratch."""
@@ -58,7 +58,7 @@ class Recipe:
     batch_size: int
     rate: float
     decay: float
-    optimizer: OptimizerName
+    optimizer: str
     smoothing: float
     grow: bool
     held_out: float

@@ -8,6 +8,7 @@ from seewhy.training_batches import (
     batch_order,
     ordered_batches,
     random_crops,
+    resized,
     steps_per_epoch,
     training_batches,
 )
@@ -79,3 +80,22 @@ def test_the_order_is_a_permutation_of_the_seeds_own() -> None:
     order = batch_order(50, seed=1, epoch=2)
     assert sorted(order) == list(range(50))
     assert (order != batch_order(50, seed=2, epoch=2)).any()
+
+
+def test_photos_shrink_by_averaging() -> None:
+    halves = np.zeros((1, 8, 8, 3), np.uint8)
+    halves[:, ::2] = 200
+    assert resized(halves, (4, 2)).shape == (1, 4, 2, 3)
+    np.testing.assert_array_equal(resized(halves, (4, 4))[0, 1:-1], 100)
+    assert resized(halves, (8, 8)) is halves
+    assert resized(halves, None) is halves
+
+
+def test_batches_have_the_size_that_is_asked_for() -> None:
+    batches = training_batches(
+        PHOTOS, TARGETS, np.arange(10), WEIGHTS, batch_size=4, seed=0, epochs=range(1), size=(2, 3)
+    )
+    held = ordered_batches(PHOTOS, TARGETS, np.arange(10), batch_size=4, size=(3, 2))
+    assert batches[0][0].shape == (4, 2, 3, 3)
+    assert [len(held[number][0]) for number in range(3)] == [4, 4, 2]
+    assert held[0][0].shape == (4, 3, 2, 3)

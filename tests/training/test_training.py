@@ -110,7 +110,14 @@ def test_log_and_report_are_written_and_the_state_is_gone(trained: Trained) -> N
     assert "<h2>Most confidently wrong</h2>" in trained.report.read_text()
 
 
-def test_a_continued_run_has_the_weights_of_an_uninterrupted_one(few: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"size": 64, "grow": True}, {"optimizer": "adamw"}],
+    ids=["muon", "growing photos", "adamw"],
+)
+def test_a_continued_run_has_the_weights_of_an_uninterrupted_one(
+    few: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
     class StoppedError(Exception):
         pass
 
@@ -119,12 +126,18 @@ def test_a_continued_run_has_the_weights_of_an_uninterrupted_one(few: Path, tmp_
             raise StoppedError
 
     whole, parts = tmp_path / "whole.keras", tmp_path / "parts.keras"
-    train(few, out=whole, **QUICK)
+    train(few, out=whole, **(QUICK | options))
     with pytest.raises(StoppedError):
-        train(few, out=parts, **QUICK, epoch_done=stop)
+        train(few, out=parts, **(QUICK | options), epoch_done=stop)
     assert not parts.exists()
     told: list[float] = []
-    train(few, out=parts, **QUICK, resume=True, epoch_done=lambda row, _: told.append(row["epoch"]))
+    train(
+        few,
+        out=parts,
+        **(QUICK | options),
+        resume=True,
+        epoch_done=lambda row, _: told.append(row["epoch"]),
+    )
     assert told == [3, 4]
     for one, other in zip(weights_of(whole), weights_of(parts), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
@@ -216,6 +229,20 @@ def test_another_ending_than_keras_is_refused(few: Path, tmp_path: Path) -> None
         (
             {"size": 16},
             "Photos of 16 pixels are too small to train on. Give a size (and crop) of 32 or more.",
+        ),
+        (
+            {"grow": True},
+            "Photos of 32 pixels are too small to begin with half of them. Give a size (and crop) "
+            "of 64 or more, or grow=False (--no-grow).",
+        ),
+        (
+            {"grow": True, "base": "vgg19", "size": 64},
+            "Only the compact network grows its photos; 'vgg19' is made for one size. Leave the "
+            "option out.",
+        ),
+        (
+            {"optimizer": "sgd"},
+            "optimizer 'sgd' is unknown. Choose one of adamw, muon.",
         ),
         (
             {"fine_tune": 1},
