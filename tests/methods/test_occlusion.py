@@ -10,7 +10,7 @@ import pytest
 from seewhy.errors import OptionError, SeewhyWarning
 from seewhy.methods.fills import fill_picture
 from seewhy.methods.occlusion import feature_map_occlusion, occluded_copies, occlusion
-from seewhy.methods.occlusion_cost import Cost, default_batch_size, occlusion_copies, occlusion_cost
+from seewhy.methods.occlusion_cost import default_batch_size, occlusion_copies
 from seewhy.methods.windows import mean_over_windows, place_windows, smooth_over_windows
 
 
@@ -454,17 +454,10 @@ def test_memory_is_bounded_by_the_batch_not_by_the_positions():
     assert peak < 2 * batch < windows * image.nbytes / 30
 
 
-def test_the_cost_is_told_before_the_sweep():
-    image = made_image(12, 12)
-    cost = occlusion_cost(image, lambda copies: copies[:, 0, 0], patch=[2, 4], batch_size=4)
-    assert (cost.positions, cost.copies, cost.batch_size) == (121 + 25, 121 + 25 + 2, 4)
-    assert cost.memory == 4 * image.nbytes
-    assert cost.seconds > 0
-    spoken = Cost(positions=3136, copies=3137, batch_size=18, memory=10_838_016, seconds=131.0)
-    assert str(spoken) == "3,136 positions, about 2 min 11 s, 11 MB for 18 copies at a time"
-    assert str(Cost(49, 50, 18, 10_838_016, 4.26)) == (
-        "49 positions, about 4.3 s, 11 MB for 18 copies at a time"
-    )
+def test_copies_are_counted_with_the_clean_one_of_each_size():
+    # A stride of half the patch, where none is said: 11 × 11 windows of 2, 5 × 5 of 4.
+    assert occlusion_copies((12, 12, 3), patch=[2, 4]) == 121 + 1 + 25 + 1
+    assert occlusion_copies((224, 224, 3), patch=4, stride=4) == 3136 + 1
 
 
 def test_the_batch_size_falls_with_the_image():
