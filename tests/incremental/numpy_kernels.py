@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import ml_dtypes
 import numpy as np
 from numpy import ndarray
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,11 +14,15 @@ from seewhy.incremental.graph import Affine, Channels, Convolution, Function, No
 
 
 class NumpyKernels:
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[Node], *, precision: str = "float32") -> None:
         self.nodes = nodes
+        self.dtype = ml_dtypes.bfloat16 if precision == "bfloat16" else np.float32
 
     def tensor(self, array: ndarray) -> ndarray:
         return np.array(array)
+
+    def cast(self, x: ndarray) -> ndarray:
+        return x.astype(self.dtype)
 
     def array(self, tensor: ndarray) -> ndarray:
         return np.asarray(tensor, np.float32)
@@ -28,8 +33,15 @@ class NumpyKernels:
         return np.concatenate([clean.reshape(-1, channels), *frames])
 
     def lay(
-        self, rows: ndarray, crops: ndarray | None, mosaic: Mosaic, shape: tuple[int, int, int]
+        self,
+        rows: ndarray | None,
+        crops: ndarray | None,
+        mosaic: Mosaic,
+        shape: tuple[int, int, int],
     ) -> ndarray:
+        if rows is None:
+            assert crops is not None
+            rows = np.zeros((mosaic.clean.max() + 1, crops.shape[-1]), crops.dtype)
         laid = rows[mosaic.clean]
         if crops is not None:
             laid[mosaic.target] = crops.reshape(-1, crops.shape[-1])[mosaic.source]
@@ -45,8 +57,8 @@ class NumpyKernels:
     ) -> ndarray:
         convolution = self.nodes[number].operation
         assert isinstance(convolution, Convolution)
-        weight, groups = convolution.weight, convolution.groups
-        x = np.pad(x, ((0, 0), *padding, (0, 0)))
+        weight, groups = self.cast(convolution.weight).astype(np.float32), convolution.groups
+        x = np.pad(x.astype(np.float32), ((0, 0), *padding, (0, 0)))
         windows = _windows(x, convolution.kernel, stride, convolution.dilation)
         parts = [
             np.einsum("byxihw,hwio->byxo", part, kernel)
@@ -55,7 +67,7 @@ class NumpyKernels:
             )
         ]
         result = np.concatenate(parts, axis=-1)
-        return result if convolution.bias is None else result + convolution.bias
+        return self.cast(result if convolution.bias is None else result + convolution.bias)
 
     def max_pool(
         self,
@@ -75,7 +87,8 @@ class NumpyKernels:
         stride: tuple[int, int],
         dilation: tuple[int, int],
     ) -> ndarray:
-        return _windows(x, kernel, stride, dilation).mean(axis=(-2, -1))
+        windows = _windows(x.astype(np.float32), kernel, stride, dilation)
+        return self.cast(windows.mean(axis=(-2, -1)))
 
     def functions(self, number: int, x: ndarray, *, fresh: bool) -> ndarray:
         node = self.nodes[number]
@@ -83,8 +96,11 @@ class NumpyKernels:
         if isinstance(node.operation, Point):
             functions = node.operation.functions + functions
         for function in functions:
-            x = _applied(function, x)
+            x = self.cast(_applied(function, x))
         return x
+
+    def relu_change(self, change: ndarray, clean: ndarray) -> ndarray:
+        return np.maximum(change, -clean) - np.maximum(-clean, self.dtype(0))
 
     def add(self, maps: Sequence[ndarray]) -> ndarray:
         return np.asarray(sum(maps))
@@ -93,7 +109,7 @@ class NumpyKernels:
         return np.asarray(np.prod(np.broadcast_arrays(*maps), axis=0))
 
     def scale(self, x: ndarray, factor: ndarray) -> ndarray:
-        return x * factor
+        return self.cast(x * factor)
 
     def concatenate(self, maps: Sequence[ndarray]) -> ndarray:
         batch = max(len(each) for each in maps)
@@ -105,7 +121,8 @@ class NumpyKernels:
         return x[..., operation.take]
 
     def total(self, x: ndarray, less: ndarray | None) -> ndarray:
-        return (x if less is None else x - less).sum(axis=(1, 2), keepdims=True)
+        rest = x if less is None else x - less
+        return rest.astype(np.float32).sum(axis=(1, 2), keepdims=True)
 
     def repeat(self, x: ndarray, batch: int) -> ndarray:
         return np.repeat(x, batch, axis=0) if len(x) == 1 else x

@@ -11,6 +11,9 @@ import pytest
 from keras import layers
 
 from seewhy.errors import ModelError
+from seewhy.incremental import Engine
+from seewhy.incremental.graph import Node
+from seewhy.incremental.kernels import Kernels
 from seewhy.networks.incremental_keras import engine
 
 SIZE = (37, 30)
@@ -111,16 +114,33 @@ BODIES: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
+def in_float32(made: Engine) -> Engine:
+    """Return the engine with kernels that round nothing, whatever the precision asked for."""
+
+    def kernels(nodes: list[Node], *, precision: str = "float32") -> Kernels:
+        return made.make_kernels(nodes)
+
+    return Engine(made.graph, kernels, made.guard)
+
+
 def assert_agrees(model: Any, logits: Any) -> None:
+    """Scores agree within shares of the largest change, plus rounding: by values, and by
+    differences in float32 and in bfloat16."""
     windows, filled = all_kinds_of_windows(), image(1)
     expected = np.asarray(keras.ops.convert_to_numpy(logits(occluded(image(), filled, windows))))
     clean = np.asarray(keras.ops.convert_to_numpy(logits(np.array(image()[None]))))
     amplitude = np.abs(expected - clean).max()
     assert amplitude > 0.01 * np.abs(clean).max()
-    found = engine(model, size=SIZE).sweep(image(), windows, filled, batch_size=7)
-    np.testing.assert_allclose(
-        found, expected, rtol=0, atol=3e-5 * amplitude + 3e-6 * np.abs(expected).max()
-    )
+    made = engine(model, size=SIZE)
+    for each, precision, share in (
+        (made, "float32", 3e-5),
+        (in_float32(made), "bfloat16", 3e-5),
+        (made, "bfloat16", 0.03),
+    ):
+        found = each.sweep(image(), windows, filled, batch_size=7, precision=precision)
+        np.testing.assert_allclose(
+            found, expected, rtol=0, atol=share * amplitude + 3e-6 * np.abs(expected).max()
+        )
 
 
 @runs
@@ -167,8 +187,11 @@ def test_a_layers_dip_is_the_mean_difference_of_its_map() -> None:
     features = np.asarray(keras.ops.convert_to_numpy(model(occluded(image(), filled, windows))))
     clean = np.asarray(keras.ops.convert_to_numpy(model(np.array(image()[None]))))
     expected = (features - clean).mean(axis=(1, 2))
-    found = engine(model, size=SIZE).sweep(image(), windows, filled, dip="second")
-    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
+    made, largest = engine(model, size=SIZE), np.abs(expected).max()
+    found = made.sweep(image(), windows, filled, dip="second")
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6 * largest)
+    rounded = made.sweep(image(), windows, filled, dip="second", precision="bfloat16")
+    np.testing.assert_allclose(rounded, expected, rtol=0, atol=0.01 * largest)
 
 
 @runs

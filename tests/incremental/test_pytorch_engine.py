@@ -11,6 +11,8 @@ from torch import nn
 
 from seewhy.errors import LayerError, ModelError, OptionError, UnknownLayer
 from seewhy.incremental import Engine
+from seewhy.incremental.graph import Node
+from seewhy.incremental.kernels import Kernels
 from seewhy.networks.incremental_pytorch import engine
 
 SIZE = (37, 30)
@@ -167,8 +169,23 @@ def without_softmax(module: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(module[0], tail[:-1] if isinstance(tail[-1], nn.Softmax) else tail).eval()
 
 
-def assert_agrees(module: nn.Sequential, made: Engine, batch_size: int = 7) -> None:
-    """Scores agree within 1e-5 of the largest change that a window makes, plus rounding."""
+def in_float32(made: Engine) -> Engine:
+    """Return the engine with kernels that round nothing, whatever the precision asked for."""
+
+    def kernels(nodes: list[Node], *, precision: str = "float32") -> Kernels:
+        return made.make_kernels(nodes)
+
+    return Engine(made.graph, kernels, made.guard)
+
+
+def assert_agrees(
+    module: nn.Sequential,
+    made: Engine,
+    batch_size: int = 7,
+    share: float = 1e-5,
+    precision: str = "float32",
+) -> None:
+    """Scores agree within a share of the largest change that a window makes, plus rounding."""
     windows, filled = all_kinds_of_windows(), image(1)
     with torch.no_grad():
         real = without_softmax(module)
@@ -176,9 +193,9 @@ def assert_agrees(module: nn.Sequential, made: Engine, batch_size: int = 7) -> N
         clean = real(torch.tensor(image().transpose(2, 0, 1)[None])).numpy()
     amplitude = np.abs(expected - clean).max()
     assert amplitude > 0.01 * np.abs(clean).max()
-    found = made.sweep(image(), windows, filled, batch_size=batch_size)
+    found = made.sweep(image(), windows, filled, batch_size=batch_size, precision=precision)
     np.testing.assert_allclose(
-        found, expected, rtol=0, atol=1e-5 * amplitude + 3e-6 * np.abs(expected).max()
+        found, expected, rtol=0, atol=share * amplitude + 3e-6 * np.abs(expected).max()
     )
 
 
@@ -187,6 +204,18 @@ def assert_agrees(module: nn.Sequential, made: Engine, batch_size: int = 7) -> N
 def test_the_scores_of_all_windows_are_the_modules_own(body: str, tail: str) -> None:
     module = network(body, tail)
     assert_agrees(module, engine(module, size=SIZE))
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_differences_in_float32_give_the_modules_own_scores(body: str) -> None:
+    module = network(body, "flatten")
+    assert_agrees(module, in_float32(engine(module, size=SIZE)), precision="bfloat16")
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_differences_in_bfloat16_are_off_by_a_few_per_cent_at_most(body: str) -> None:
+    module = network(body, "flatten")
+    assert_agrees(module, engine(module, size=SIZE), share=0.03, precision="bfloat16")
 
 
 def test_batch_sizes_do_not_matter() -> None:
@@ -211,7 +240,10 @@ def test_a_layers_dip_is_the_mean_difference_of_its_map() -> None:
         expected = (kept[0] - kept[1]).mean(dim=(2, 3)).numpy()
         found = made.sweep(image(), windows, filled, dip=name)
         assert found.shape == expected.shape
-        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+        largest = np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * largest)
+        rounded = made.sweep(image(), windows, filled, dip=name, precision="bfloat16")
+        np.testing.assert_allclose(rounded, expected, rtol=0, atol=0.01 * largest)
 
 
 def test_one_window_that_lies_between_all_samples_changes_nothing() -> None:

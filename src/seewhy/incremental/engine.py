@@ -5,7 +5,7 @@ Axes: m position (window), b position of a batch, k class, c channel, h row, w c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -14,9 +14,10 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from seewhy.errors import LayerError, OptionError, UnknownLayer, nearest_names
+from seewhy.incremental.differences import Differences, without_constants
 from seewhy.incremental.folding import Trimmed, trim
 from seewhy.incremental.graph import Graph, Node
-from seewhy.incremental.kernels import Kernels
+from seewhy.incremental.kernels import Kernels, Precision
 from seewhy.incremental.plan import Plan, plan
 from seewhy.incremental.rerun import Rerun
 from seewhy.methods.base import Progress, no_progress
@@ -29,11 +30,27 @@ DEFAULT_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """What leads to one output: folded with its kernels, and as it was."""
+    """What leads to one output: folded with its kernels, and as it was.
+
+    `narrow` are the kernels for differences in bfloat16, where these are carried.
+    """
 
     part: Trimmed
     plain: tuple[Node, ...]
     kernels: Kernels
+    narrow: Kernels | None
+
+    def plan(self, windows: Int[ndarray, "m 4"], batch_size: int) -> Plan:
+        """Plan a sweep."""
+        return plan(self.part, windows, batch_size=batch_size, plain=self.plain)
+
+    def on(
+        self, image: Float[ndarray, "h w c"], filled: Float[ndarray, "h w c"]
+    ) -> Rerun | Differences:
+        """Run the clean photo, and return what runs batches of positions."""
+        if self.narrow is None:
+            return Rerun(self.part, self.kernels, image, filled)
+        return Differences(self.part, self.kernels, self.narrow, image, filled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +59,14 @@ class Engine:
 
     Attributes:
         graph: the network.
-        make_kernels: prepares a framework's kernels for a graph's nodes.
+        make_kernels: prepares a framework's kernels for a graph's nodes; takes `precision`.
         guard: makes the context in which everything runs (no gradients).
     """
 
     graph: Graph
-    make_kernels: Callable[[Sequence[Node]], Kernels]
+    make_kernels: Callable[..., Kernels]
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
-    _prepared: dict[int, _Prepared] = field(default_factory=dict, repr=False)
+    _prepared: dict[tuple[int, Precision], _Prepared] = field(default_factory=dict, repr=False)
 
     def output(self, dip: str) -> int:
         """Return the number of the node that holds the scores or a layer's output.
@@ -83,8 +100,7 @@ class Engine:
         self, windows: Int[ndarray, "m 4"], *, dip: str = SCORES, batch_size: int = DEFAULT_BATCH
     ) -> Plan:
         """Plan a sweep without running it: groups, windows and the gain to expect."""
-        prepared = self._prepare(self.output(dip))
-        return plan(prepared.part, windows, batch_size=batch_size, plain=prepared.plain)
+        return self._prepare(self.output(dip)).plan(windows, batch_size)
 
     def sweep(
         self,
@@ -94,6 +110,7 @@ class Engine:
         *,
         batch_size: int = DEFAULT_BATCH,
         dip: str = SCORES,
+        precision: Precision = "float32",
         progress: Progress = no_progress,
     ) -> Float[ndarray, "m k"]:
         """Return what the network says of the image with each window replaced by `filled`'s pixels.
@@ -104,6 +121,8 @@ class Engine:
             filled: what shows through the windows: a whole picture.
             batch_size: how many positions are run at once; it does not change the result.
             dip: "scores", or the name of a layer.
+            precision: "float32" is exact; "bfloat16" carries differences from the clean image in
+                half the memory, and is off by some per cent of the largest difference.
             progress: called with (done, total) positions after every batch.
 
         Returns:
@@ -120,12 +139,12 @@ class Engine:
                     f"The {name} has the shape {array.shape}; the network was read for {shape}. "
                     "Read the network again for another size."
                 )
-        prepared = self._prepare(self.output(dip))
-        chosen = self.plan(windows, dip=dip, batch_size=batch_size)
+        prepared = self._prepare(self.output(dip), precision)
+        chosen = prepared.plan(windows, batch_size)
         swept: Float[ndarray, "m k"] | None = None
         done = 0
         with self.guard():
-            rerun = Rerun(prepared.part, prepared.kernels, image, filled)
+            rerun = prepared.on(image, filled)
             for group in chosen.groups:
                 for start in range(0, len(group.positions), batch_size):
                     positions = group.positions[start : start + batch_size]
@@ -140,10 +159,16 @@ class Engine:
             swept = np.concatenate([-swept, swept], axis=1)
         return swept
 
-    def _prepare(self, number: int) -> _Prepared:
-        if number not in self._prepared:
-            part = trim(self.graph, number)
+    def _prepare(self, number: int, precision: Precision = "float32") -> _Prepared:
+        key = number, precision
+        if key not in self._prepared:
+            part = trim(self.graph, number, apart=precision != "float32")
             plain = trim(self.graph, number, fold=False).nodes
+            narrow = None
             with self.guard():
-                self._prepared[number] = _Prepared(part, plain, self.make_kernels(part.nodes))
-        return self._prepared[number]
+                kernels = self.make_kernels(part.nodes)
+                if precision != "float32":
+                    nodes = without_constants(part).nodes
+                    narrow = self.make_kernels(nodes, precision=precision)
+            self._prepared[key] = _Prepared(part, plain, kernels, narrow)
+        return self._prepared[key]

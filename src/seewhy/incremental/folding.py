@@ -43,12 +43,20 @@ class Trimmed:
     halos: tuple[tuple[float, ...], ...]
 
 
-def trim(graph: Graph, output: int, *, fold: bool = True) -> Trimmed:
-    """Return what leads to the node `output`, folded unless told otherwise."""
+def trim(graph: Graph, output: int, *, fold: bool = True, apart: bool = False) -> Trimmed:
+    """Return what leads to the node `output`, folded unless told otherwise.
+
+    Args:
+        graph: the network.
+        output: the number of a node.
+        fold: whether to fold anything.
+        apart: whether functions stay nodes of their own, but for scales and shifts that follow a
+            convolution: so each node is linear or is not.
+    """
     nodes = _ancestors(graph.nodes, output)
     if fold:
         nodes = _fold_frames(nodes)
-        nodes = _fold_functions(nodes)
+        nodes = _fold_functions(nodes, apart=apart)
         nodes = [_fold_affine(node) for node in nodes]
     last_use = list(range(len(nodes)))
     halos: list[set[float]] = [set() for _ in nodes]
@@ -95,7 +103,7 @@ def _readers(nodes: Sequence[Node]) -> list[int]:
     return counts
 
 
-def _fold_functions(nodes: Sequence[Node]) -> list[Node]:
+def _fold_functions(nodes: Sequence[Node], *, apart: bool) -> list[Node]:
     """Let each operation end in the functions of each element that follow it alone."""
     readers = _readers(nodes)
     folded = list(nodes)
@@ -108,6 +116,11 @@ def _fold_functions(nodes: Sequence[Node]) -> list[Node]:
         if readers[source] > 1 or isinstance(folded[target].operation, (Input, Rest)):
             continue
         functions: tuple[Function, ...] = node.operation.functions
+        if apart and not (
+            isinstance(folded[target].operation, Convolution)
+            and all(isinstance(each, Affine) for each in functions)
+        ):
+            continue
         folded[target] = replace(folded[target], then=folded[target].then + functions)
         stands_for[number] = target
     return _renumbered(folded, stands_for)

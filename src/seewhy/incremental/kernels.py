@@ -7,7 +7,7 @@ Axes: b position of a batch, h row, w column, c channel. Tensors are the framewo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from numpy import ndarray
@@ -18,13 +18,24 @@ from seewhy.incremental.graph import Padding, Pair
 Tensor = Any
 """The framework's own."""
 
+Precision = Literal["float32", "bfloat16"]
+"""Of the numbers that windows hold: `bfloat16` has 8 bits of mantissa, and is for differences."""
+
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+
 
 @runtime_checkable
 class Kernels(Protocol):
-    """About ten operations; each returns a new tensor unless it says otherwise."""
+    """About ten operations; each returns a new tensor unless it says otherwise.
+
+    Kernels are made for a graph's nodes and one precision, which that of their weights is.
+    """
 
     def tensor(self, array: Float[ndarray, "..."]) -> Tensor:
         """Return the array as a tensor."""
+
+    def cast(self, x: Tensor) -> Tensor:
+        """Return the tensor in the kernels' precision; itself where it is in that already."""
 
     def array(self, tensor: Tensor) -> Float[ndarray, "..."]:
         """Return the tensor as a float32 array."""
@@ -33,9 +44,9 @@ class Kernels(Protocol):
         """Return a map (1, h, w, c) as rows of channels, then one row for each halo's value."""
 
     def lay(
-        self, rows: Tensor, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
+        self, rows: Tensor | None, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
     ) -> Tensor:
-        """Lay regions (b, h, w) out of clean rows and changed crops."""
+        """Lay regions (b, h, w) out of clean rows and changed crops; without rows, out of zeros."""
 
     def convolution(self, number: int, x: Tensor, *, stride: Pair, padding: Padding) -> Tensor:
         """Convolve with the node's weights, over a frame of zeros."""
@@ -48,6 +59,9 @@ class Kernels(Protocol):
 
     def functions(self, number: int, x: Tensor, *, fresh: bool) -> Tensor:
         """Apply the node's functions of each element; `fresh`: x may be overwritten."""
+
+    def relu_change(self, change: Tensor, clean: Tensor) -> Tensor:
+        """Return max(d, −c) − relu(−c), by how much a ReLU changes; a batch of one c is for all."""
 
     def add(self, maps: Sequence[Tensor]) -> Tensor:
         """Add maps; a batch of one, and a map of one pixel, are added everywhere."""
@@ -65,7 +79,7 @@ class Kernels(Protocol):
         """Take the channels that the node takes."""
 
     def total(self, x: Tensor, less: Tensor | None) -> Tensor:
-        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c)."""
+        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c), float32."""
 
     def repeat(self, x: Tensor, batch: int) -> Tensor:
         """Return a batch of one as a batch of `batch`."""

@@ -25,6 +25,7 @@ from seewhy.incremental.graph import (
     Pair,
     Point,
 )
+from seewhy.incremental.kernels import Precision
 
 Tensor = Any
 Step = Callable[[Any, bool], Any]
@@ -34,8 +35,11 @@ Step = Callable[[Any, bool], Any]
 class PyTorchKernels:
     """The kernels on one device, with the weights of one graph laid out for it."""
 
-    def __init__(self, nodes: Sequence[Node], *, device: str = "cpu") -> None:
+    def __init__(
+        self, nodes: Sequence[Node], *, device: str = "cpu", precision: Precision = "float32"
+    ) -> None:
         self._device = torch.device(device)
+        self._dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
         self._weights: dict[int, tuple[Tensor, Tensor | None]] = {}
         self._steps: dict[int, tuple[Step, ...]] = {}
         self._channels: dict[int, Tensor] = {}
@@ -57,12 +61,14 @@ class PyTorchKernels:
 
     def _packed(self, convolution: Convolution) -> tuple[Tensor, Tensor | None]:
         weight = np.ascontiguousarray(convolution.weight.transpose(3, 2, 0, 1), dtype=np.float32)
-        packed = self.tensor(weight).to(memory_format=torch.channels_last)
-        return packed, None if convolution.bias is None else self.tensor(convolution.bias)
+        packed = self.cast(self.tensor(weight)).to(memory_format=torch.channels_last)
+        bias = None if convolution.bias is None else self.cast(self.tensor(convolution.bias))
+        return packed, bias
 
     def _step(self, function: Function) -> Step:
         if isinstance(function, Affine):
-            scale, shift = self.tensor(function.scale), self.tensor(function.shift)
+            scale = self.cast(self.tensor(function.scale))
+            shift = self.cast(self.tensor(function.shift))
             return lambda x, fresh: x.mul_(scale).add_(shift) if fresh else shift + x * scale
         if function.name == "relu":
             return lambda x, fresh: x.relu_() if fresh else x.relu()
@@ -74,6 +80,10 @@ class PyTorchKernels:
         if not array.flags.writeable or not array.flags.c_contiguous:
             array = np.array(array, order="C")
         return torch.from_numpy(array).to(self._device)
+
+    def cast(self, x: Tensor) -> Tensor:
+        """Return the tensor in the kernels' precision; itself where it is in that already."""
+        return x.to(self._dtype)
 
     def array(self, tensor: Tensor) -> Float[ndarray, "..."]:
         """Return the tensor as a float32 array."""
@@ -87,15 +97,19 @@ class PyTorchKernels:
         return torch.cat([clean.reshape(-1, channels), *frames])
 
     def lay(
-        self, rows: Tensor, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
+        self, rows: Tensor | None, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
     ) -> Tensor:
-        """Lay regions (b, h, w) out of clean rows and changed crops."""
-        laid = rows.index_select(0, self.tensor(mosaic.clean))
+        """Lay regions (b, h, w) out of clean rows and changed crops; without rows, out of zeros."""
+        if rows is None:
+            assert crops is not None
+            laid = crops.new_zeros((len(mosaic.clean), crops.shape[-1]))
+        else:
+            laid = rows.index_select(0, self.tensor(mosaic.clean))
         if crops is not None and len(mosaic.target):
             changed = crops.reshape(-1, crops.shape[-1])
             changed = changed.index_select(0, self.tensor(mosaic.source))
             laid.index_copy_(0, self.tensor(mosaic.target), changed)
-        return laid.view(*shape, rows.shape[-1])
+        return laid.view(*shape, laid.shape[-1])
 
     def convolution(self, number: int, x: Tensor, *, stride: Pair, padding: Padding) -> Tensor:
         """Convolve with the node's weights, over a frame of zeros."""
@@ -125,6 +139,11 @@ class PyTorchKernels:
             fresh = True
         return x
 
+    def relu_change(self, change: Tensor, clean: Tensor) -> Tensor:
+        """Return max(d, −c) − relu(−c), by how much a ReLU changes; a batch of one c is for all."""
+        below = clean.neg()
+        return torch.maximum(change, below).sub_(below.relu_())
+
     def add(self, maps: Sequence[Tensor]) -> Tensor:
         """Add maps; a batch of one, and a map of one pixel, are added everywhere."""
         total = maps[0] + maps[1]
@@ -153,8 +172,9 @@ class PyTorchKernels:
         return x.index_select(3, self._channels[number])
 
     def total(self, x: Tensor, less: Tensor | None) -> Tensor:
-        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c)."""
-        return (x if less is None else x - less).sum(dim=(1, 2), keepdim=True)
+        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c), float32."""
+        rest = x if less is None else x - less
+        return rest.sum(dim=(1, 2), keepdim=True, dtype=torch.float32)
 
     def repeat(self, x: Tensor, batch: int) -> Tensor:
         """Return a batch of one as a batch of `batch`."""

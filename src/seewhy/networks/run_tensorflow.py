@@ -24,6 +24,7 @@ from seewhy.incremental.graph import (
     Pair,
     Point,
 )
+from seewhy.incremental.kernels import Precision
 
 Tensor = Any
 
@@ -31,7 +32,8 @@ Tensor = Any
 class TensorFlowKernels:
     """The kernels, with the weights of one graph as tensors."""
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[Node], *, precision: Precision = "float32") -> None:
+        self._dtype = {"float32": tf.float32, "bfloat16": tf.bfloat16}[precision]
         self._convolutions: dict[int, tuple[Convolution, Tensor, Tensor | None]] = {}
         self._steps: dict[int, tuple[Callable[[Tensor], Tensor], ...]] = {}
         self._channels: dict[int, Tensor] = {}
@@ -40,15 +42,36 @@ class TensorFlowKernels:
             if isinstance(node.operation, Point):
                 functions = node.operation.functions + functions
             if functions:
-                self._steps[number] = tuple(_step(each) for each in functions)
+                self._steps[number] = tuple(self._step(each) for each in functions)
             if isinstance(node.operation, Convolution):
-                self._convolutions[number] = _packed(node.operation)
+                self._convolutions[number] = self._packed(node.operation)
             if isinstance(node.operation, Channels):
                 self._channels[number] = tf.constant(node.operation.take)
+
+    def _packed(self, convolution: Convolution) -> tuple[Convolution, Tensor, Tensor | None]:
+        weight = convolution.weight
+        if _is_depthwise(convolution):
+            inputs = convolution.groups
+            weight = weight.reshape(*convolution.kernel, inputs, weight.shape[-1] // inputs)
+        packed = self.cast(tf.constant(np.ascontiguousarray(weight, np.float32)))
+        bias = None if convolution.bias is None else self.cast(tf.constant(convolution.bias))
+        return convolution, packed, bias
+
+    def _step(self, function: Function) -> Callable[[Tensor], Tensor]:
+        if isinstance(function, Affine):
+            scale = self.cast(tf.constant(function.scale))
+            shift = self.cast(tf.constant(function.shift))
+            return lambda x: x * scale + shift
+        call = function.call
+        return tf.nn.relu if function.name == "relu" else lambda x: call(x)
 
     def tensor(self, array: ndarray) -> Tensor:
         """Return the array as a tensor."""
         return tf.constant(array)
+
+    def cast(self, x: Tensor) -> Tensor:
+        """Return the tensor in the kernels' precision; itself where it is in that already."""
+        return tf.cast(x, self._dtype)
 
     def array(self, tensor: Tensor) -> Float[ndarray, "..."]:
         """Return the tensor as a float32 array."""
@@ -58,15 +81,18 @@ class TensorFlowKernels:
     def rows(self, clean: Tensor, halos: Sequence[float]) -> Tensor:
         """Return a map (1, h, w, c) as rows of channels, then one row for each halo's value."""
         channels = clean.shape[-1]
-        frames = [tf.fill((1, channels), np.float32(halo)) for halo in halos]
+        frames = [tf.fill((1, channels), tf.cast(halo, clean.dtype)) for halo in halos]
         return tf.concat([tf.reshape(clean, (-1, channels)), *frames], axis=0)
 
     def lay(
-        self, rows: Tensor, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
+        self, rows: Tensor | None, crops: Tensor | None, mosaic: Mosaic, shape: tuple[int, int, int]
     ) -> Tensor:
-        """Lay regions (b, h, w) out of clean rows and changed crops."""
-        channels = rows.shape[-1]
+        """Lay regions (b, h, w) out of clean rows and changed crops; without rows, out of zeros."""
         source = mosaic.clean
+        if rows is None:
+            assert crops is not None
+            rows, source = tf.zeros((1, crops.shape[-1]), crops.dtype), np.zeros_like(source)
+        channels = rows.shape[-1]
         if crops is not None and len(mosaic.target):
             source = source.copy()
             source[mosaic.target] = rows.shape[0] + mosaic.source
@@ -101,6 +127,11 @@ class TensorFlowKernels:
             x = step(x)
         return x
 
+    def relu_change(self, change: Tensor, clean: Tensor) -> Tensor:
+        """Return max(d, −c) − relu(−c), by how much a ReLU changes; a batch of one c is for all."""
+        below = -clean
+        return tf.maximum(change, below) - tf.nn.relu(below)
+
     def add(self, maps: Sequence[Tensor]) -> Tensor:
         """Add maps; a batch of one, and a map of one pixel, are added everywhere."""
         total = maps[0] + maps[1]
@@ -117,7 +148,7 @@ class TensorFlowKernels:
 
     def scale(self, x: Tensor, factor: Float[ndarray, "b h w 1"]) -> Tensor:
         """Multiply each pixel by its factor."""
-        return x * factor
+        return x * tf.cast(factor, x.dtype)
 
     def concatenate(self, maps: Sequence[Tensor]) -> Tensor:
         """Put maps behind one another along the channels; a batch of one is repeated."""
@@ -129,29 +160,13 @@ class TensorFlowKernels:
         return tf.gather(x, self._channels[number], axis=-1)
 
     def total(self, x: Tensor, less: Tensor | None) -> Tensor:
-        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c)."""
-        return tf.reduce_sum(x if less is None else x - less, axis=(1, 2), keepdims=True)
+        """Return the sum over rows and columns of x, or of x − less, as (b, 1, 1, c), float32."""
+        rest = x if less is None else x - less
+        return tf.reduce_sum(tf.cast(rest, tf.float32), axis=(1, 2), keepdims=True)
 
     def repeat(self, x: Tensor, batch: int) -> Tensor:
         """Return a batch of one as a batch of `batch`."""
         return tf.repeat(x, batch, axis=0) if x.shape[0] == 1 < batch else x
-
-
-def _step(function: Function) -> Callable[[Tensor], Tensor]:
-    if isinstance(function, Affine):
-        scale, shift = tf.constant(function.scale), tf.constant(function.shift)
-        return lambda x: x * scale + shift
-    call = function.call
-    return tf.nn.relu if function.name == "relu" else lambda x: call(x)
-
-
-def _packed(convolution: Convolution) -> tuple[Convolution, Tensor, Tensor | None]:
-    weight = convolution.weight
-    if _is_depthwise(convolution):
-        inputs = convolution.groups
-        weight = weight.reshape(*convolution.kernel, inputs, weight.shape[-1] // inputs)
-    bias = None if convolution.bias is None else tf.constant(convolution.bias)
-    return convolution, tf.constant(np.ascontiguousarray(weight, np.float32)), bias
 
 
 def _is_depthwise(convolution: Convolution) -> bool:
