@@ -74,7 +74,8 @@ class Explanation:
         method, layer, model: what was asked, of which layer, of which network.
         signed: True where negative values speak against the class and are shown as such.
         from_minimum: True where pictures show a map from its minimum, not from 0 (RISE).
-        extras: for each photo what else the method found out ('grid', 'completeness_gap').
+        extras: for each photo what else the method found out ('grid', 'completeness_gap',
+            'bfloat16_error').
     """
 
     photos: tuple[Photo, ...]
@@ -269,11 +270,19 @@ class Explanation:
                         "peak_at": self.peak_at(index, target),
                         "empty": bool(empty[index, target]),
                     }
+                    | self._errors(index, target)
                     for target, one in enumerate(self.targets[index])
                 ],
             }
             for index, photo in enumerate(self.photos)
         ]
+
+    def _errors(self, photo: int, target: int) -> dict[str, float | None]:
+        """Return how far a map is off, where that was measured."""
+        extras = self.extras[photo] if self.extras else {}
+        if "bfloat16_error" not in extras:
+            return {}
+        return {"bfloat16_error": _finite(float(extras["bfloat16_error"][target]))}
 
     def peak_at(self, photo: int = 0, target: int = 0) -> tuple[int, int] | None:
         """Return (x, y) of the heatmap's brightest pixel in the photo; None for an empty map."""

@@ -69,6 +69,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     occlusion.add_argument("--dip", choices=("scores", "feature-maps"), help="what dips")
     occlusion.add_argument("--engine", choices=("auto", "sweep", "incremental"), help="how")
     occlusion.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="of re-run windows; bfloat16 is faster on some machines, and its error is printed",
+    )
+    occlusion.add_argument(
         "--show-patches", action="store_true", help="save some occluded copies with their scores"
     )
     add_look_arguments(parser)
@@ -277,6 +282,9 @@ def table(row: dict[str, Any]) -> str:
             at = explained["peak_at"]
             peak = "  empty map" if at is None else f"  peak {explained['peak']:.3g} at {at}"
         lines.append(f"  {one['label']:{width}}  {probability:8}{peak}")
+    errors = [one["bfloat16_error"] for one in row["targets"] if one.get("bfloat16_error")]
+    if errors:
+        lines.append(f"  bfloat16: off by {100 * max(errors):.2g} % of the map's largest value")
     lines += [f"  {file}" for file in row["files"]]
     return "\n".join(lines) + "\n"
 
@@ -295,6 +303,7 @@ def method_options(args: argparse.Namespace, methods: Sequence[str]) -> dict[str
         "fill": parse_fill(args.fill),
         "dip": args.dip,
         "engine": args.engine,
+        "precision": args.precision,
     }
     asked = {name: value for name, value in given.items() if value is not None}
     for text in args.option:
