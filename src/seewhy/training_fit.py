@@ -121,6 +121,9 @@ def fit_stage(
     for span in schedule.spans(len(rows)):
         if _stopped(rows, schedule):
             break
+        # A function that was traced for photos of one size would be traced again for any size.
+        model.make_train_function(force=True)
+        model.make_test_function(force=True)
         model.fit(
             batches(span),
             validation_data=validation(span.start),
