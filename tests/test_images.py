@@ -34,10 +34,6 @@ ARROW = np.array(
 """2×3, every pixel another: no flip or turn of it looks like it."""
 
 
-KEPT = []
-"""Operator schemas live as long as their library does."""
-
-
 def noise(height, width, channels=3):
     shape = (height, width, channels) if channels else (height, width)
     pixels = np.random.default_rng(height * 1000 + width).integers(0, 256, shape, dtype=np.uint8)
@@ -541,13 +537,10 @@ def test_a_crop_is_torchvisions_to_the_last_bit(size, resize, crop):
 
 
 def test_a_crop_is_what_torchvision_itself_returns():
-    torch = pytest.importorskip("torch")
-    if not hasattr(torch.ops.torchvision, "nms"):
-        # Builds without the compiled operators lack their schemas, which the import asks for.
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        KEPT.append(library)
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    pytest.importorskip("torch")
+    from tests.torchvision_operators import declare_missing_operators
+
+    declare_missing_operators()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision's own, of what it deprecates
         transforms = pytest.importorskip("torchvision.transforms")

@@ -18,9 +18,12 @@ from seewhy.networks.incremental_keras import engine
 
 SIZE = (37, 30)
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
-)  # Keras's own, with NumPy 2
+pytestmark = [
+    pytest.mark.backends,
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+    ),  # Keras's own, with NumPy 2
+]
 
 runs = pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="windows are not re-run on JAX, and a test says so"
@@ -93,6 +96,9 @@ BODIES: dict[str, Callable[[Any], Any]] = {
     "maximum under 'same'": lambda x: layers.MaxPooling2D(3, 2, "same")(x),
     "a maximum behind a frame": lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x)),
     "mean under 'same'": lambda x: layers.AveragePooling2D(3, 2, "same")(layers.ReLU()(x)),
+    "mean under 'same', asymmetric": lambda x: layers.AveragePooling2D((4, 3), 2, "same")(
+        layers.Conv2D(6, 3, bias_initializer="ones")(x)
+    ),
     "mean, not strided, under 'same'": lambda x: layers.AveragePooling2D(3, 1, "same")(x),
     "preprocessing inside": lambda x: layers.Conv2D(6, 3)(
         layers.Rescaling([0.5, 2, 1], [1, 0, -1])((x - 0.3) / 2 * np.float32(3))

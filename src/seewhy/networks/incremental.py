@@ -22,13 +22,12 @@ def engine_for(network: Any, *, size: tuple[int, int]) -> Engine:
     """
     kind = type(network).__name__
     if kind == "PyTorchNetwork":
-        call = getattr(network, "_given_call", None)
         from seewhy.networks.incremental_pytorch import engine
 
         channels = network.input_shape[2]
-        return engine(network.model, size=size, channels=channels, call=call)
+        return engine(network.model, size=size, channels=channels, call=network.call)
     if kind in ("KerasTensorFlow", "KerasTorch"):
-        if getattr(network, "_call", None) is not None:
+        if network.call is not None:
             raise ModelError(
                 f"'{network.name}' is called by a function of yours; a Keras model can be re-run "
                 "window by window only where it is called with images alone."

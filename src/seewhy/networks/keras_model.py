@@ -73,6 +73,7 @@ class KerasModel:
         model: the user's model.
         name: for messages.
         input_shape: height, width (None: any) and channels.
+        call: how the model is called, call(model, images); None: with images alone.
         operations: every layer and operation by its path ('resnet50/conv5_block3_out'), called
             or not. Two of one name in one model get '#2' behind the second.
         channels_first: True where the model's own maps are (n, c, h, w).
@@ -94,7 +95,7 @@ class KerasModel:
         self.name = name
         if not isinstance(model, keras.layers.Layer):
             raise ModelError(f"a {type(model).__name__} is no Keras model. Give a keras.Model")
-        self._call = call
+        self.call = call
         self._size = size or (_SIZE_FOR_ANY, _SIZE_FOR_ANY)
         self.channels_first = _channels_first(operation for _, operation in _walk(model))
         found = _input_shape(model, channels_first=self.channels_first)
@@ -252,9 +253,9 @@ class KerasModel:
     def _answer(self, images: Any) -> Any:
         if self.channels_first:
             images = keras.ops.transpose(images, (0, 3, 1, 2))
-        if self._call is None:
+        if self.call is None:
             return self.model(images, training=False)
-        return self._call(self.model, images)
+        return self.call(self.model, images)
 
     def _look(self, height: int, width: int) -> Facts:
         answers: list[tuple[str, Any]] = []

@@ -55,6 +55,9 @@ class PyTorchNetwork(TorchNetwork):
         name: for messages.
         call: call(model, images) returns the output, for networks of several inputs; images are
             (n, c, h, w), on the model's device and in its type.
+
+    Attributes:
+        call: the same; None where the model is called with images alone.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class PyTorchNetwork(TorchNetwork):
         height, width, depth = check_input_shape(name, told, size, channels)
         given = size or (height, width)
         self.input_shape = (*given, depth)
-        self._given_call = call
+        self.call = call
         self._paths = dict(self.model.named_modules(remove_duplicate=False))
         self._modules = {path: one for path, one in self.model.named_modules() if path}
         self._trials: dict[tuple[int, int], Trial] = {}
@@ -155,8 +158,8 @@ class PyTorchNetwork(TorchNetwork):
         return hooked({self._modules[name]: hook for name, hook in hooks.items()})
 
     def _ask(self, images: torch.Tensor) -> Any:
-        if self._given_call is not None:
-            return self._given_call(self.model, images)
+        if self.call is not None:
+            return self.call(self.model, images)
         return self.model(images)
 
     def _tensor(self, images: Float[ndarray, "n h w c"]) -> torch.Tensor:
