@@ -28,6 +28,7 @@ class LinearNetwork:
     cam: bool = True
     passes: list[int] = field(default_factory=list)
     backward: list[int] = field(default_factory=list)
+    weighed: list[str] = field(default_factory=list)
     layers: Sequence[Layer] = (Layer("maps", "Conv2D", (4, 6, 3)), Layer("flat", "Dense", (3,)))
     default_layer: str = "maps"
 
@@ -85,6 +86,7 @@ class LinearNetwork:
         return Capture(capture.scores, capture.targets, capture.values, {}, {INPUT: spread})
 
     def class_weights(self, layer: str) -> np.ndarray:
+        self.weighed.append(layer)
         if not self.cam:
             raise NotACamNetwork("'linear' is no CAM network.")
         return self.weights

@@ -70,6 +70,21 @@ def test_batches_do_not_change_the_answer() -> None:
     assert whole.targets == parts.targets
 
 
+def test_the_classifiers_weights_are_found_once_for_a_call_and_for_calls_that_share_them() -> None:
+    network = LinearNetwork()
+    asked = seewhy.Classifier(network, labels=LABELS)
+    seewhy.explain(asked, [photo(0), photo(1)], batch_size=1)
+    assert network.weighed == ["maps"]
+    kept: dict[str, object] = {}
+    first, second = (
+        seewhy.compare(asked, photo(0), methods=["cam"], kept=kept)["cam"] for _ in range(2)
+    )
+    assert network.weighed == ["maps"] * 2
+    np.testing.assert_array_equal(first.maps, second.maps)
+    network.weights = 2 * network.weights
+    assert seewhy.explain(asked, photo(0)).maps.max() == 2 * first.maps.max()
+
+
 def test_top_names_the_best_classes_of_each_photo_by_itself() -> None:
     explanation = seewhy.explain(classifier(), [photo(2), photo(0)], method="grad-cam", top=1)
     assert [row[0].label for row in explanation.targets] == ["blue", "red"]

@@ -35,7 +35,10 @@ MAPS = frozenset({"gradients", "activations", "weights"})
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a network: which methods, of which layers, for which targets."""
+    """What is asked of a network: which methods, of which layers, for which targets.
+
+    `kept` holds what is found out once about the network, whatever the photos.
+    """
 
     classifier: Classifier
     methods: tuple[Method, ...]
@@ -44,13 +47,7 @@ class Question:
     targets: Targets
     output: Output
     batch_size: int | None
-    weights: dict[str, Float[ndarray, "k c"]] = field(default_factory=dict, compare=False)
-
-    def class_weights(self, layer: str) -> Float[ndarray, "k c"]:
-        """Return the classifier's weights behind a layer; asked of the network once."""
-        if layer not in self.weights:
-            self.weights[layer] = self.classifier.network.class_weights(layer)
-        return self.weights[layer]
+    kept: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def layers_of(self, method: Method) -> tuple[str, ...]:
         """Return the layers that a method looks at; the input where it looks at no layer."""
@@ -79,6 +76,17 @@ class Question:
 def is_class_free(method: Method, options: Mapping[str, Any]) -> bool:
     """True for a method whose map is the same whatever the class: one map per photo."""
     return method.needs == "activations" or options.get("dip") == FEATURE_MAPS
+
+
+def class_weights(
+    classifier: Classifier, layer: str, kept: dict[str, Any]
+) -> Float[ndarray, "k c"]:
+    """Return the classifier's weights behind a layer; the network is asked once."""
+    key = f"class weights of {layer}"
+    if key not in kept:
+        kept[key] = classifier.network.class_weights(layer)
+    weights: Float[ndarray, "k c"] = kept[key]
+    return weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +127,6 @@ def answer(
     captures: list[Capture] = []
     placements: list[Placement] = []
     meter = Meter(progress, question, len(photos))
-    kept: dict[str, Any] = {}
     at_once = question.batch_size or PHOTOS_AT_ONCE
     for start in range(0, len(photos), at_once):
         batch = photos[start : start + at_once]
@@ -139,7 +146,7 @@ def answer(
                     indices=None if capture.targets is None else capture.targets[row],
                     target=targets if callable(targets := question.targets) else None,
                     output=question.output,
-                    kept=kept,
+                    kept=question.kept,
                 )
                 probed = run_probe(question, method, subject, capture, row, meter)
                 maps[method.name].append(probed.maps[None])
@@ -217,7 +224,7 @@ def _layer_maps(
                 f"The method '{method.name}' explains classes, by the classifier's weights, and a "
                 "target of your own has none. Use the method 'grad-cam' with it."
             )
-        weights = question.class_weights(layer)
+        weights = class_weights(question.classifier, layer, question.kept)
         maps = [method.function(activations, weights[capture.targets[:, t]]) for t in range(count)]
     return np.stack(maps, axis=1)
 

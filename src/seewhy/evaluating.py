@@ -83,15 +83,17 @@ def evaluate(
             f"The boxes of {len(boxes)} photos were given for {len(found)} photos. Give one array "
             "of boxes (m, 4) for each photo."
         )
+    kept: dict[str, Any] = {}
     explanations = compare(
         classifier,
         found,
-        methods=methods or [default_method(classifier, layer)],
+        methods=methods or [default_method(classifier, layer, kept=kept)],
         top=1 if classes is None else None,
         classes=classes,
         layer=layer,
         options=options,
         batch_size=batch_size,
+        kept=kept,
     )
     targets = next(iter(explanations.values())).targets
     indices = [_only_class(photo, row) for photo, row in zip(found, targets, strict=True)]

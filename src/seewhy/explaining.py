@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from seewhy.asking import RUNNERS, Captured, Question, answer, is_class_free
+from seewhy.asking import RUNNERS, Captured, Question, answer, class_weights, is_class_free
 from seewhy.classifier import Classifier
 from seewhy.errors import NotACamNetwork, OptionError, TargetError, UnknownMethod, nearest_names
 from seewhy.explanation import Explanation, Prediction
@@ -76,7 +76,13 @@ def explain(
             "For several methods at once use seewhy.compare."
         )
     classifier = as_classifier(classifier)
-    chosen = method or ("grad-cam" if target is not None else default_method(classifier, layer))
+    kept: dict[str, Any] = {}
+    if method is not None:
+        chosen = method
+    elif target is not None:
+        chosen = "grad-cam"
+    else:
+        chosen = default_method(classifier, layer, kept=kept)
     explanations = compare(
         classifier,
         photos,
@@ -89,6 +95,7 @@ def explain(
         options={chosen: options or {}},
         batch_size=batch_size,
         progress=progress,
+        kept=kept,
     )
     return explanations[chosen]
 
@@ -106,12 +113,19 @@ def compare(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     batch_size: int | None = None,
     progress: Progress = no_progress,
+    kept: dict[str, Any] | None = None,
 ) -> dict[str, Explanation]:
     """Explain the same photos and classes by several methods.
 
     Methods that look at activations and gradients share one forward and backward pass. The
-    arguments are those of `explain`, but for `methods`, a sequence of names, and `options`, by
-    method: {"occlusion": {"patch": 32}}.
+    arguments are those of `explain`, but for these.
+
+    Args:
+        methods: their names.
+        options: by method: {"occlusion": {"patch": 32}}.
+        kept: what a call found out about the network itself (its classifier's weights, its graph)
+            for the next: give many calls the same dictionary, as long as the network, its
+            weights and `layer` stay the same.
 
     Returns:
         The explanations by method name, in the order of `methods`.
@@ -138,6 +152,7 @@ def compare(
         ),
         output=output,
         batch_size=batch_size,
+        kept={} if kept is None else kept,
     )
     answers, captured = answer(question, found, progress=progress)
     explained, predictions = _labelled(classifier, captured, getattr(target, "label", "target"))
@@ -216,15 +231,18 @@ def check_options(method: Method, options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(options)
 
 
-def default_method(classifier: Classifier, layer: Any = None) -> str:
+def default_method(
+    classifier: Classifier, layer: Any = None, *, kept: dict[str, Any] | None = None
+) -> str:
     """Return 'cam' where the network is one for it, else 'grad-cam'.
 
-    CAM needs no backward pass and equals Grad-CAM on such networks, up to a factor.
+    CAM needs no backward pass and equals Grad-CAM on such networks, up to a factor. `kept` is as in
+    `compare`.
     """
     layers = layer_names(classifier, layer)
     try:
         for name in layers:
-            classifier.network.class_weights(name)
+            class_weights(classifier, name, {} if kept is None else kept)
     except NotACamNetwork:
         return "grad-cam"
     return "cam"

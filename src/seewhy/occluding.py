@@ -234,11 +234,12 @@ def _rerun(
         return None
 
     def make() -> Engine:
-        if "engine" not in subject.kept:
+        key = f"engine for {size}"
+        if key not in subject.kept:
             from seewhy.networks.incremental import engine_for
 
-            subject.kept["engine"] = engine_for(network, size=size)
-        made: Engine = subject.kept["engine"]
+            subject.kept[key] = engine_for(network, size=size)
+        made: Engine = subject.kept[key]
         return made
 
     def reference(copies: Float[ndarray, "m h w c"]) -> Float[ndarray, "m k"]:

@@ -110,12 +110,13 @@ class Job:
 
         self.args = args
         self.classifier = classifier
+        self.kept: dict[str, Any] = {}
         if args.method == "all":
             self.methods = list(METHODS)
         elif args.method:
             self.methods = [find_method(name).name for name in args.method.split(",")]
         else:
-            self.methods = [default_method(classifier, args.layer)]
+            self.methods = [default_method(classifier, args.layer, kept=self.kept)]
         self.options = method_options(args, self.methods)
         self.out = Path(args.out)
         self.rows: list[dict[str, Any]] = []
@@ -177,6 +178,7 @@ class Job:
                 options=self.options,
                 batch_size=self.args.batch_size,
                 progress=progress,
+                kept=self.kept,
             )
 
     def fail(self, name: str, error: SeewhyError) -> None:
