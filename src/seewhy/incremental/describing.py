@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seewhy.incremental.choosing import WORTH_FROM
-from seewhy.incremental.cost import Rates, costs
+from seewhy.incremental.cost import costs
 from seewhy.incremental.graph import Convolution, Node, Pool, Rest
 from seewhy.incremental.plan import Plan, mean_sizes
 
@@ -98,6 +98,6 @@ def _mean_share(plan: Plan) -> np.ndarray:
 
 def _seconds(plan: Plan) -> np.ndarray:
     """Return each node's share of the time that all windows take."""
-    cost = costs(plan.part.nodes, rates=Rates(), gathers=True)
+    cost = costs(plan.part.nodes, rates=plan.rates, gathers=True)
     seconds: np.ndarray = _mean_share(plan) * (cost.pixel * cost.pixels) + cost.copy
     return np.asarray(seconds / seconds.sum())

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from seewhy.errors import LayerError, OptionError, UnknownLayer, nearest_names
+from seewhy.incremental.cost import RATES, Rates
 from seewhy.incremental.differences import Differences, without_constants
 from seewhy.incremental.folding import Trimmed, trim
 from seewhy.incremental.graph import Graph, Node
@@ -40,9 +41,9 @@ class _Prepared:
     kernels: Kernels
     narrow: Kernels | None
 
-    def plan(self, windows: Int[ndarray, "m 4"], batch_size: int) -> Plan:
+    def plan(self, windows: Int[ndarray, "m 4"], batch_size: int, rates: Rates) -> Plan:
         """Plan a sweep."""
-        return plan(self.part, windows, batch_size=batch_size, plain=self.plain)
+        return plan(self.part, windows, batch_size=batch_size, plain=self.plain, rates=rates)
 
     def on(
         self, image: Float[ndarray, "h w c"], filled: Float[ndarray, "h w c"]
@@ -61,11 +62,13 @@ class Engine:
         graph: the network.
         make_kernels: prepares a framework's kernels for a graph's nodes; takes `precision`.
         guard: makes the context in which everything runs (no gradients).
+        rates: how fast the framework is, for the forecast.
     """
 
     graph: Graph
     make_kernels: Callable[..., Kernels]
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
+    rates: Rates = RATES["pytorch"]
     _prepared: dict[tuple[int, Precision], _Prepared] = field(default_factory=dict, repr=False)
 
     def output(self, dip: str) -> int:
@@ -100,7 +103,7 @@ class Engine:
         self, windows: Int[ndarray, "m 4"], *, dip: str = SCORES, batch_size: int = DEFAULT_BATCH
     ) -> Plan:
         """Plan a sweep without running it: groups, windows and the gain to expect."""
-        return self._prepare(self.output(dip)).plan(windows, batch_size)
+        return self._prepare(self.output(dip)).plan(windows, batch_size, self.rates)
 
     def sweep(
         self,
@@ -140,7 +143,7 @@ class Engine:
                     "Read the network again for another size."
                 )
         prepared = self._prepare(self.output(dip), precision)
-        chosen = prepared.plan(windows, batch_size)
+        chosen = prepared.plan(windows, batch_size, self.rates)
         swept: Float[ndarray, "m k"] | None = None
         done = 0
         with self.guard():

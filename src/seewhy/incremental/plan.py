@@ -32,6 +32,9 @@ from seewhy.incremental.ranges import Spread, spread
 CLASSES = 5
 """How many classes of window size there are at most along each axis."""
 
+CHECKED = 4
+"""How many whole copies the check before a sweep runs: three occluded ones and the clean image."""
+
 DENSE = 0.85
 """From this share of a map on, the whole map is computed: cutting out would cost more."""
 
@@ -57,15 +60,18 @@ class Forecast:
     """What arithmetic expects.
 
     Attributes:
-        gain: how many times faster than running every occluded copy whole, everything included.
+        gain: how many times faster than running every occluded copy whole, everything included:
+            reading the network, the check of three positions, the clean pass.
         limit: the same by multiply-adds alone, without the clean pass.
         plain, incremental: seconds on the machine that the rates describe.
+        ahead: seconds of them for reading the network and the check.
     """
 
     gain: float
     limit: float
     plain: float
     incremental: float
+    ahead: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +85,7 @@ class Plan:
         groups: all positions, by how much they change.
         batch_size: how many positions are run at once.
         forecast: the gain to expect.
+        rates: how fast the machine is that the forecast is for.
     """
 
     part: Trimmed
@@ -88,6 +95,7 @@ class Plan:
     groups: tuple[Group, ...]
     batch_size: int
     forecast: Forecast
+    rates: Rates
 
 
 def plan(
@@ -122,9 +130,11 @@ def plan(
         if best is None or seconds < best[0]:
             best = seconds, groups
     assert best is not None
-    whole = costs(part.nodes if plain is None else plain, rates=rates, gathers=False)
-    forecast = _forecast(len(windows), best[1], best[0], cost, whole, batch_size)
-    return Plan(part, windows, rows, columns, tuple(best[1]), batch_size, forecast)
+    unfolded = part.nodes if plain is None or rates.folds else plain
+    whole = costs(unfolded, rates=rates, gathers=False)
+    ahead = rates.reading * len(part.nodes) + CHECKED * whole.whole
+    forecast = _forecast(len(windows), best[1], best[0], cost, whole, batch_size, ahead)
+    return Plan(part, windows, rows, columns, tuple(best[1]), batch_size, forecast, rates)
 
 
 def _check_windows(windows: Int[ndarray, "m 4"], shape: tuple[int, ...]) -> None:
@@ -184,6 +194,7 @@ def _forecast(
     cost: Costs,
     whole: Costs,
     batch_size: int,
+    ahead: float,
 ) -> Forecast:
     batches = -(-count // batch_size)
     plain = count * whole.whole + batches * float(whole.call.sum())
@@ -194,10 +205,11 @@ def _forecast(
     )
     total = count * float(cost.multiply_adds.sum())
     return Forecast(
-        gain=plain / (seconds + clean),
+        gain=plain / (ahead + clean + seconds),
         limit=total / share if share else float("inf"),
         plain=plain,
-        incremental=seconds + clean,
+        incremental=ahead + clean + seconds,
+        ahead=ahead,
     )
 
 

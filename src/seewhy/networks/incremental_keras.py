@@ -8,6 +8,7 @@ import keras
 
 from seewhy.errors import ModelError
 from seewhy.incremental import Engine
+from seewhy.incremental.cost import RATES
 from seewhy.networks.lower_keras import lower
 
 
@@ -28,9 +29,9 @@ def engine(model: Any, *, size: tuple[int, int]) -> Engine:
     if backend == "tensorflow":
         from seewhy.networks.run_tensorflow import TensorFlowKernels
 
-        return Engine(graph, TensorFlowKernels)
+        return Engine(graph, TensorFlowKernels, rates=RATES["tensorflow"])
     import torch
 
     from seewhy.networks.run_pytorch import PyTorchKernels
 
-    return Engine(graph, PyTorchKernels, torch.no_grad)
+    return Engine(graph, PyTorchKernels, torch.no_grad, RATES["keras on torch"])

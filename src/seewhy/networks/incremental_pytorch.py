@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from seewhy.incremental import Engine
+from seewhy.incremental.cost import RATES
 from seewhy.networks.lower_pytorch import lower
 from seewhy.networks.run_pytorch import PyTorchKernels
 
@@ -29,4 +30,5 @@ def engine(
     """
     graph = lower(module, size=size, channels=channels, call=call)
     device = str(next((each.device for each in module.parameters()), "cpu"))
-    return Engine(graph, partial(PyTorchKernels, device=device), torch.inference_mode)
+    kernels = partial(PyTorchKernels, device=device)
+    return Engine(graph, kernels, torch.inference_mode, RATES["pytorch"])
