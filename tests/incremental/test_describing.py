@@ -39,3 +39,7 @@ def test_the_plan_says_what_is_computed_of_each_layer_and_what_is_gained() -> No
     ]
     # (400 · 108 + 100 · 16 + 400) over (36 · 108 + 16 · 16 + 400) multiply-adds
     assert lines[9].startswith("9.9 times fewer multiply-adds; forecast: ")
+    assert lines[10] == (
+        "Memory: 0 MB of the clean photo's outputs, 0 MB of weights, at most 0 MB of one batch's "
+        "windows."
+    )

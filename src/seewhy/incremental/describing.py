@@ -7,6 +7,7 @@ import numpy as np
 from seewhy.incremental.choosing import WORTH_FROM
 from seewhy.incremental.cost import costs
 from seewhy.incremental.graph import Convolution, Node, Pool, Rest
+from seewhy.incremental.memory import memory
 from seewhy.incremental.plan import Plan, mean_sizes
 
 
@@ -59,6 +60,8 @@ def summary_lines(plan: Plan) -> list[str]:
         else f"From '{nodes[first].name}' on, whole maps are computed at every position."
     )
     forecast = plan.forecast
+    taken = memory(plan)
+    kept, weights, batch = (each / 1e6 for each in (taken.kept, taken.weights, taken.batch))
     worth = "re-run" if forecast.gain >= WORTH_FROM else "not re-run"
     return [
         f"{len(plan.windows)} positions in {len(plan.groups)} groups of alike windows, "
@@ -66,6 +69,8 @@ def summary_lines(plan: Plan) -> list[str]:
         dense,
         f"{forecast.limit:.1f} times fewer multiply-adds; forecast: {forecast.gain:.1f} times as "
         f"fast as the plain sweep. By default windows are {worth} (from {WORTH_FROM} on).",
+        f"Memory: {kept:.0f} MB of the clean photo's outputs, {weights:.0f} MB of weights, at most "
+        f"{batch:.0f} MB of one batch's windows.",
     ]
 
 
