@@ -61,7 +61,15 @@ class Rates:
 RATES: dict[str, Rates] = {
     "pytorch": Rates(),
     "keras on torch": Rates(reading=2e-3),
-    "tensorflow": Rates(bandwidth=50e9, gather=2.6e9, call=40e-6, reading=2e-3, folds=True),
+    "tensorflow": Rates(
+        multiply_adds=115e9,
+        separate=10e9,
+        bandwidth=36e9,
+        gather=6e9,
+        call=40e-6,
+        reading=2e-3,
+        folds=True,
+    ),
 }
 """By framework. Fitted to sweeps and plain runs of eight networks on one core (five in PyTorch,
 three in TensorFlow); for two cores the four rates are taken to double, or nearly."""
