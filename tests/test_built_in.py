@@ -105,7 +105,7 @@ def test_it_is_small_and_carries_no_state_of_an_optimizer(classifier: Classifier
     with zipfile.ZipFile(io.BytesIO(FILE.read_bytes())) as archive:
         assert not json.loads(archive.read("config.json"))["compile_config"]
         assert b"optimizer" not in archive.read("model.weights.h5")
-    assert (classifier.labels, classifier.size) == (("cat", "dog", "panda"), (128, 128))
+    assert (classifier.labels, classifier.size) == (("cat", "dog", "panda"), (160, 160))
 
 
 def test_the_cat_is_a_cat_and_cam_says_where(classifier: Classifier) -> None:
@@ -123,9 +123,9 @@ def test_cam_is_grad_cam_but_for_a_factor(classifier: Classifier) -> None:
         seewhy.explain(classifier, skimage.data.chelsea(), classes=["cat"], method=name)
         for name in ("cam", "grad-cam")
     )
-    # Pooling means over 8 × 8 places: Grad-CAM's weights are CAM's divided by their number; and
+    # Pooling means over 10 × 10 places: Grad-CAM's weights are CAM's divided by their number; and
     # Grad-CAM drops what speaks against the class (its equation 2), which CAM's equation 2 keeps.
-    np.testing.assert_allclose(np.maximum(cam.maps, 0), 64 * grad_cam.maps, atol=1e-3)
+    np.testing.assert_allclose(np.maximum(cam.maps, 0), 100 * grad_cam.maps, atol=1e-3)
     assert cam.peak_at() == grad_cam.peak_at()
 
 
