@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -85,6 +86,17 @@ def captums(model: Any, image: np.ndarray, patch: int, stride: int) -> dict[str,
         return found.numpy()
 
     return {f"captum, {one} per pass": (lambda one=one: run(one)) for one in (1, 8, 32)}
+
+
+def copies_of(contender: str, side: int, patch: int, stride: int) -> int:
+    """Count the copies that a contender asks for: each has its own idea of the last edge."""
+    if contender.startswith("captum"):
+        return (math.ceil((side - max(patch, stride)) / stride) + 1) ** 2
+    if contender.startswith("xplique"):
+        return math.ceil((side - patch + 1) / stride) ** 2
+    if contender == "hand-written loop":
+        return ((side - patch) // stride + 1) ** 2
+    return (math.ceil((side - patch) / stride) + 1) ** 2
 
 
 def xpliques(model: Any, image: np.ndarray, patch: int, stride: int) -> dict[str, Task]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from contenders import CLASSES, Task, captums, loop, sweep, take_turns, xpliques
+from contenders import CLASSES, Task, captums, copies_of, loop, sweep, take_turns, xpliques
 from networks import Call, photos
 
 GOALS = {
@@ -103,12 +103,11 @@ def compare_engines(
     windows.reading, windows.checking, windows.sweeping = [], [], []
     medians = take_turns(tasks, args.repeats)
 
-    plain = {key: len(some) for key in tasks if key != "seewhy incremental"}
-    plain["hand-written loop"] = answers["hand-written loop"].size
-    seconds = {
-        key: np.array(each) * len(boxes) / plain.get(key, len(boxes))
-        for key, each in medians.items()
-    }
+    copies = {key: copies_of(key, side, args.patch, coarse) for key in tasks}
+    assert copies["hand-written loop"] == answers["hand-written loop"].size
+    assert copies["seewhy sweep"] == len(some)
+    copies["seewhy incremental"] = len(boxes)
+    seconds = {key: np.array(each) * len(boxes) / copies[key] for key, each in medians.items()}
     whole, incremental = seconds["hand-written loop"], seconds["seewhy incremental"]
     print(
         f"\n{framework} {name}, {size[0]} × {size[1]}, patch {args.patch}, stride {args.stride}: "
