@@ -211,10 +211,19 @@ def blocks(page, value):
     return sorted((box for box in boxes if box[2] * box[3] > 60), key=lambda box: (box[1], box[0]))
 
 
-def test_a_grid_stands_three_to_a_row_at_the_pictures_own_size():
-    page = grid([("one", plain(200, 300))] * 4)
+@pytest.mark.parametrize(
+    ("count", "columns"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 3), (6, 3), (7, 4), (8, 4), (9, 3)]
+)
+def test_a_grid_leaves_few_places_empty(count: int, columns: int):
+    found = blocks(grid([("", plain(100, 300))] * count), 100)
+    assert len(found) == count
+    assert len({box[0] for box in found}) == columns
+
+
+def test_a_grid_stands_in_rows_at_the_pictures_own_size():
+    page = grid([("one", plain(200, 300))] * 5)
     found = blocks(page, 100)
-    assert [box[2:] for box in found] == [(300, 200)] * 4
+    assert [box[2:] for box in found] == [(300, 200)] * 5
     assert len({box[1] for box in found[:3]}) == 1
     assert found[3][0] == found[0][0]
     assert found[3][1] > found[0][1] + 200

@@ -185,7 +185,7 @@ class Explanation:
     def picture(
         self, photo: int = 0, *, look: Look = DEFAULT_LOOK
     ) -> UInt8[ndarray, "rows columns 3"]:
-        """Draw the grid of one photo: itself, then one titled overlay per class, three to a row."""
+        """Draw the grid of one photo: itself, then one titled overlay per class."""
         from seewhy.render import grid
 
         overlays = self.only(photo).overlays(look=look)[0]
@@ -194,7 +194,7 @@ class Explanation:
             (self.title(photo, target, separator="\n"), pixels)
             for target, pixels in enumerate(overlays)
         ]
-        return grid(cells, columns=3)
+        return grid(cells)
 
     def only(self, photo: int) -> Explanation:
         """Return the explanation of one photo alone."""

@@ -37,7 +37,7 @@ class _Measures:
         return cls(cell, round(cell * tallest), gap, text)
 
 
-def grid(cells: Sequence[Cell], *, columns: int = 3) -> UInt8[ndarray, "rows columns 3"]:
+def grid(cells: Sequence[Cell], *, columns: int | None = None) -> UInt8[ndarray, "rows columns 3"]:
     """Set titled pictures in rows.
 
     Cells are as wide as the widest picture, between 240 and 480 pixels; a title takes up to two
@@ -45,11 +45,13 @@ def grid(cells: Sequence[Cell], *, columns: int = 3) -> UInt8[ndarray, "rows col
 
     Args:
         cells: titles and pictures, in reading order.
-        columns: how many stand in a row.
+        columns: how many stand in a row; by default three or four, whichever leaves fewer places
+            of the last row empty.
 
     Raises:
         OptionError: no cell, or no column.
     """
+    columns = min((3, 4), key=lambda count: -len(cells) % count) if columns is None else columns
     _check(cells, columns)
     widest = max(pixels.shape[1] for _, pixels in cells)
     return _page(cells, columns, _Measures.of(min(max(widest, 240), 480)))
