@@ -83,9 +83,9 @@ def test_what_windows_differ_by_is_rounding_inceptions_own_in_float64_says_so() 
 
 
 def test_what_gains_is_forecast_to_and_what_squeezes_and_excites_is_not() -> None:
-    windows = place_windows((96, 128), 16, 8).boxes
+    windows = place_windows((224, 224), 16, 4).boxes
     gains = {
-        name: engine(build(name), size=(96, 128)).plan(windows).forecast.gain
+        name: engine(build(name), size=(224, 224)).plan(windows).forecast.gain
         for name in ("resnet18", "efficientnet_b0")
     }
     assert gains["resnet18"] > WORTH_FROM > gains["efficientnet_b0"]
