@@ -11,6 +11,7 @@ from skimage.transform import resize
 
 from seewhy.incremental import Engine
 from seewhy.incremental.choosing import FLOOR, SHARE
+from tests.incremental.made import occluded
 
 Network = Callable[[np.ndarray], np.ndarray]
 """Takes copies (m, h, w, c), gives scores (m, k)."""
@@ -33,13 +34,6 @@ def some_windows(height: int, width: int) -> np.ndarray:
     places = [(0, 0), (right, 0), (0, down), (right, down), (right // 2, down // 2), (0, down // 2),
               (right, down // 3), (right // 3, down), (13, 29), (right // 2 + 7, 5)]  # fmt: skip
     return np.array([[x, y, x + patch, y + patch] for x, y in places])
-
-
-def occluded(clean: np.ndarray, filled: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    copies = np.repeat(clean[None], len(windows), axis=0)
-    for copy, (x0, y0, x1, y1) in zip(copies, windows, strict=True):
-        copy[y0:y1, x0:x1] = filled[y0:y1, x0:x1]
-    return copies
 
 
 def assert_exact(made: Engine, network: Network, height: int, width: int) -> None:

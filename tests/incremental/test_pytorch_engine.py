@@ -14,8 +14,8 @@ from seewhy.incremental import Engine
 from seewhy.incremental.graph import Node
 from seewhy.incremental.kernels import Kernels
 from seewhy.networks.incremental_pytorch import engine
-
-SIZE = (37, 30)
+from tests.incremental.made import SIZE, all_kinds_of_windows, image
+from tests.incremental.made import occluded as occluded_rows
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Using padding='same' with even kernel lengths:UserWarning"
@@ -143,25 +143,8 @@ def network(body: str, tail: str = "global average", seed: int = 0) -> nn.Sequen
     return nn.Sequential(BODIES[body](), TAILS[tail]()).eval()
 
 
-def image(seed: int = 0) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    array = random.normal(size=(*SIZE, 3), scale=1 + 3 * seed).astype(np.float32)
-    array.setflags(write=False)
-    return array
-
-
-def all_kinds_of_windows() -> np.ndarray:
-    height, width = SIZE
-    inside = [[x, y, x + 5, y + 4] for y in range(0, height - 4, 9) for x in range(0, width - 5, 7)]
-    edges = [[0, 0, 3, 3], [width - 1, 0, width, 9], [4, height - 2, 20, height], [11, 7, 12, 8]]
-    return np.array([*inside, *edges, [0, 0, width, height], [2, 3, 28, 33]])
-
-
 def occluded(clean: np.ndarray, filled: np.ndarray, windows: np.ndarray) -> torch.Tensor:
-    copies = np.repeat(clean[None], len(windows), axis=0)
-    for copy, (x0, y0, x1, y1) in zip(copies, windows, strict=True):
-        copy[y0:y1, x0:x1] = filled[y0:y1, x0:x1]
-    return torch.from_numpy(copies).permute(0, 3, 1, 2)
+    return torch.from_numpy(occluded_rows(clean, filled, windows)).permute(0, 3, 1, 2)
 
 
 def without_softmax(module: nn.Sequential) -> nn.Sequential:
