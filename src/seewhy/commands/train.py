@@ -59,7 +59,7 @@ def _add_photo_arguments(group: argparse._ArgumentGroup) -> None:
         "--hide",
         type=float,
         metavar="P",
-        help="hide-and-seek: hide cells of a grid with this probability (small: 0.5, else 0)",
+        help="hide-and-seek: hide cells of a grid with this probability (small: 0.2, else 0)",
     )
     group.add_argument(
         "--plain-epochs",
