@@ -116,7 +116,7 @@ def train(
         crop: train on random windows of this size; None: on whole photos.
         epochs: at most (30).
         batch_size: photos per step.
-        rate: the highest learning rate (0.005 for 'small', else 0.002).
+        rate: the highest learning rate (0.005 for 'small' by Muon, else 0.002).
         decay: weight decay (0.05 for 'small', else 0.01).
         optimizer: 'muon' or 'adamw' of the first stage ('small': muon, else adamw).
         grow: begin with photos of half the size, go on with three quarters ('small': where half
@@ -150,15 +150,16 @@ def train(
     small = base == SMALL
     full = as_size(size) or ((128, 128) if small else _base_size(base))
     window = as_size(crop)
+    chosen = optimizer or ("muon" if small else "adamw")
     recipe = Recipe(
         base=base,
         size=full,
         crop=window,
         epochs=30 if epochs is None else epochs,
         batch_size=batch_size,
-        rate=(0.005 if small and optimizer != "adamw" else 0.002) if rate is None else rate,
+        rate=(0.005 if small and chosen == "muon" else 0.002) if rate is None else rate,
         decay=(0.05 if small else 0.01) if decay is None else decay,
-        optimizer=optimizer or ("muon" if small else "adamw"),
+        optimizer=chosen,
         smoothing=smoothing,
         grow=(small and min(window or full) >= GROWN_FROM) if grow is None else grow,
         held_out=held_out,

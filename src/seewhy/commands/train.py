@@ -74,7 +74,10 @@ def _add_fit_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--epochs", type=int, metavar="N", help="at most (30)")
     group.add_argument("--batch-size", type=int, default=64, metavar="N", help="photos a step (64)")
     group.add_argument(
-        "--rate", type=float, metavar="R", help="highest learning rate (small: 0.005, else 0.002)"
+        "--rate",
+        type=float,
+        metavar="R",
+        help="highest learning rate (small by muon: 0.005, else 0.002)",
     )
     group.add_argument(
         "--optimizer", choices=OPTIMIZERS, help="of the first stage (small: muon, else adamw)"
@@ -82,7 +85,7 @@ def _add_fit_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--grow",
         action=argparse.BooleanOptionalAction,
-        help="photos of half the size first, then of three quarters (small: yes, else no)",
+        help="half the size first, then three quarters (small, from 96 pixels on: yes)",
     )
     group.add_argument(
         "--decay", type=float, metavar="D", help="weight decay (small: 0.05, else 0.01)"
