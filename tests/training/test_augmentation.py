@@ -11,6 +11,7 @@ from seewhy.training.augmentation import (
     cutmix,
     random_colours,
     random_crops,
+    random_sharpness,
     random_windows,
     resized,
 )
@@ -70,6 +71,24 @@ def test_colours_change_by_the_formula_and_grey_keeps_no_saturation() -> None:
     np.testing.assert_array_equal(random_colours(photos, 0.0, generator=generator(2)), photos)
 
 
+def test_sharpness_follows_the_formula_and_leaves_flat_photos_alone() -> None:
+    photos = generator(1).integers(0, 255, (3, 5, 6, 3)).astype(np.uint8)
+    changed = random_sharpness(photos, 0.8, generator=generator(2))
+    strength = generator(2).uniform(-0.8, 0.8, (3, 1, 1, 1)).ravel()
+    for n, row, column in [(0, 2, 3), (1, 0, 0), (2, 4, 5)]:
+        rows, columns = (
+            np.clip(row + np.arange(-1, 2), 0, 4),
+            np.clip(column + np.arange(-1, 2), 0, 5),
+        )
+        around = photos[n][rows][:, columns].astype(float)
+        blurred = np.einsum("y,x,yxc->c", [0.25, 0.5, 0.25], [0.25, 0.5, 0.25], around)
+        pixel = photos[n, row, column].astype(float)
+        expected = (pixel + strength[n] * (pixel - blurred)).clip(0, 255)
+        np.testing.assert_allclose(changed[n, row, column], expected, atol=0.51)
+    flat = np.full((2, 4, 4, 3), 90, np.uint8)
+    np.testing.assert_array_equal(random_sharpness(flat, 1.0, generator=generator(3)), flat)
+
+
 def test_cutmix_mixes_targets_and_weights_by_the_area_that_is_left() -> None:
     count = 60
     photos = np.tile(np.arange(count, dtype=np.uint8)[:, None, None, None], (1, 10, 8, 3))
@@ -90,7 +109,7 @@ def test_cutmix_mixes_targets_and_weights_by_the_area_that_is_left() -> None:
 def test_nothing_is_mixed_in_the_plain_epochs_and_everything_follows_from_the_seed() -> None:
     photos = generator(6).integers(0, 255, (8, 12, 12, 3)).astype(np.uint8)
     targets, weights = np.eye(8, dtype=np.float32), np.ones(8, np.float32)
-    change = Augmentation((8, 8), 0.3, 0.2, 1.0, plain_from=3)
+    change = Augmentation((8, 8), 0.3, 0.2, 0.5, cutmix=1.0, plain_from=3)
 
     def batch(epoch: int) -> tuple[np.ndarray, ...]:
         return change(photos, targets, weights, size=(6, 6), seed=0, epoch=epoch, batch=1)

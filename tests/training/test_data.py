@@ -159,3 +159,11 @@ def test_balancing_weights_make_every_class_weigh_the_same() -> None:
     weights = balancing_weights(classes, 3)
     np.testing.assert_allclose(weights, [10 / 18, 10 / 9, 10 / 3])
     np.testing.assert_allclose(np.bincount(classes, weights=weights[classes]), 10 / 3, rtol=1e-6)
+
+
+def test_balance_lies_between_equal_classes_and_equal_photos() -> None:
+    classes = np.repeat([0, 1], [90, 10])
+    np.testing.assert_allclose(balancing_weights(classes, 2, balance=0.0), [1, 1])
+    half = balancing_weights(classes, 2, balance=0.5)
+    assert half[1] / half[0] == pytest.approx(3)  # the root of 90 / 10
+    assert half[classes].mean() == pytest.approx(1)

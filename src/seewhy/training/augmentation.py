@@ -1,4 +1,4 @@
-"""Augmentation of a batch in numpy: random windows, colours, CutMix.
+"""Augmentation of a batch in numpy: random windows, colours, sharpness, CutMix.
 
 It follows from the seed, the epoch and the batch's number. (Flips, shifts, zooms and hide-and-seek
 are Keras layers, in `networks`.) Axes: n photo, h row, w column, k class.
@@ -32,6 +32,7 @@ class Augmentation:
         crop_scale: the smallest share of a photo's area that its window covers; None: the window
             has the size `crop` itself.
         colour: how much brightness, contrast and saturation change.
+        sharpness: how much photos are blurred or sharpened.
         cutmix: the probability that a photo gets a box of another one.
         plain_from: the first epoch without CutMix.
     """
@@ -39,6 +40,7 @@ class Augmentation:
     crop: Size | None = None
     crop_scale: float | None = None
     colour: float = 0.0
+    sharpness: float = 0.0
     cutmix: float = 0.0
     plain_from: int | None = None
 
@@ -63,6 +65,8 @@ class Augmentation:
         pixels = resized(pixels, size)
         if self.colour:
             pixels = random_colours(pixels, self.colour, generator=generator)
+        if self.sharpness:
+            pixels = random_sharpness(pixels, self.sharpness, generator=generator)
         if self.cutmix and (self.plain_from is None or epoch < self.plain_from):
             return cutmix(pixels, targets, weights, probability=self.cutmix, generator=generator)
         return pixels, targets, weights
@@ -138,6 +142,38 @@ def random_colours(
     grey = mean + contrast * (grey[..., None] - mean)
     changed: ndarray = np.rint(grey + saturation * (values - grey))
     return changed.clip(0, 255).astype(np.uint8)
+
+
+def random_sharpness(
+    pixels: UInt8[ndarray, "n h w 3"], change: float, *, generator: Generator
+) -> UInt8[ndarray, "n h w 3"]:
+    """Blur or sharpen each photo.
+
+        x ← x + s · (x − blurred(x))
+
+    with s drawn evenly from −change to change, and blurred by the binomial filter 1/4, 1/2, 1/4 in
+    both directions (edges repeat): s = −1 is the blurred photo, s = 1 sharpens as much. A network
+    trained on photos of one sharpness fails on others: on photos that were not resized, or by
+    another filter.
+
+    Source:
+        the unsharp mask: Gonzalez & Woods, *Digital Image Processing*, section 3.6; as an
+        augmentation: Cubuk et al., *AutoAugment*, CVPR 2019 (arXiv:1805.09501), 'Sharpness'.
+    """
+    strength = generator.uniform(-change, change, (len(pixels), 1, 1, 1)).astype(np.float32)
+    values = pixels.astype(np.float32)
+    blurred = _binomial(_binomial(values, axis=1), axis=2)
+    changed: ndarray = np.rint(values + strength * (values - blurred))
+    return changed.clip(0, 255).astype(np.uint8)
+
+
+def _binomial(values: Float[ndarray, "n h w 3"], *, axis: int) -> Float[ndarray, "n h w 3"]:
+    """Return the weighted mean 1/4, 1/2, 1/4 of each value and its neighbours along an axis."""
+    width = [(0, 0)] * values.ndim
+    width[axis] = (1, 1)
+    padded = np.moveaxis(np.pad(values, width, mode="edge"), axis, 0)
+    smooth: ndarray = 0.25 * (padded[:-2] + padded[2:]) + 0.5 * padded[1:-1]
+    return np.moveaxis(smooth, 0, axis)
 
 
 def cutmix(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from seewhy.errors import OptionError, OutputError, PhotoError
@@ -230,10 +230,19 @@ def decode_photos(
     )
 
 
-def balancing_weights(classes: Int[ndarray, " n"], count: int) -> ndarray:
-    """Return w[k] = n / (count · n[k]): every class weighs the same, and the mean weight is 1."""
+def balancing_weights(
+    classes: Int[ndarray, " n"], count: int, *, balance: float = 1.0
+) -> Float[ndarray, " k"]:
+    """Return one weight per class, so that the mean over photos is 1.
+
+        w[k] ∝ (1 / n[k]) ^ balance
+
+    With balance 1 every class weighs the same, with 0 every photo does; between the two, frequent
+    classes weigh more than rare ones, but less than their number says.
+    """
     members = np.bincount(classes, minlength=count)
-    return np.asarray(len(classes) / (count * members), np.float32)
+    weights = members ** -float(balance)
+    return np.asarray(weights * len(classes) / (weights @ members), np.float32)
 
 
 def _folders(root: Path) -> list[Path]:

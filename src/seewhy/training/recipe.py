@@ -191,6 +191,13 @@ class Recipe:
         range=SHARE,
         group="photos",
     )
+    sharpness: float = setting(
+        "blur or sharpen photos by up to this share",
+        0.0,
+        metavar="SHARE",
+        range=Range("from 0 to 1", 0, 1),
+        group="photos",
+    )
     cutmix: float = setting(
         "CutMix: replace a box of a photo by another photo's, with this probability; 0: off",
         0.0,
@@ -223,6 +230,12 @@ class Recipe:
     )
     weight_decay: Any = setting(
         "weight decay", small=0.05, others=0.01, metavar="DECAY", range=SHARE
+    )
+    balance: float = setting(
+        "how equal classes weigh: 1: every class the same, 0: every photo the same",
+        1.0,
+        metavar="SHARE",
+        range=Range("from 0 to 1", 0, 1),
     )
     label_smoothing: float = setting("label smoothing", 0.05, metavar="SHARE", range=SHARE)
     grow: Any = setting(
@@ -310,6 +323,7 @@ class Recipe:
             or self.hide
             or self.crop
             or self.colour
+            or self.sharpness
             or self.cutmix
         )
 

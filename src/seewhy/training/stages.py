@@ -64,8 +64,10 @@ class TrainingRun:
 
     @property
     def weights(self) -> Float[ndarray, " n"]:
-        """One weight per photo: every class weighs the same."""
-        by_class = balancing_weights(self.photos.classes[self.training], len(self.labels))
+        """One weight per photo, by its class and the recipe's balance."""
+        by_class = balancing_weights(
+            self.photos.classes[self.training], len(self.labels), balance=self.recipe.balance
+        )
         return np.asarray(by_class[self.photos.classes], np.float32)
 
     def fit(
@@ -197,11 +199,12 @@ def train_on_base(run: TrainingRun) -> tuple[Any, str, list[EpochLogs]]:
 def recipe_augmentation(recipe: Recipe) -> Augmentation:
     """Return what a recipe changes in the photos of a batch."""
     return Augmentation(
-        recipe.crop,
-        recipe.crop_scale,
-        recipe.colour,
-        recipe.cutmix,
-        recipe.epochs - recipe.plain_epochs if recipe.plain_epochs else None,
+        crop=recipe.crop,
+        crop_scale=recipe.crop_scale,
+        colour=recipe.colour,
+        sharpness=recipe.sharpness,
+        cutmix=recipe.cutmix,
+        plain_from=recipe.epochs - recipe.plain_epochs if recipe.plain_epochs else None,
     )
 
 
