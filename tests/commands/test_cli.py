@@ -13,6 +13,7 @@ from PIL import Image
 
 from seewhy import __version__
 from seewhy.commands import cli
+from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.commands.options import method_options
 from seewhy.errors import OptionError
 from seewhy.methods.options import parse_fill, parse_sizes
@@ -59,7 +60,7 @@ def test_one_photo_gives_a_table_and_a_picture(run: Run) -> None:
     assert code == 0
     assert out.startswith("a.png  cam at maps\n  green")
     assert out.endswith("  why/a_cam.jpg\n")
-    assert "No --model named: the built-in network (cat, dog, panda) is used." in err
+    assert f"No --model named: the built-in network ({BUILT_IN_KNOWS}) is used." in err
     with Image.open("why/a_cam.jpg") as picture:
         assert picture.format == "JPEG"
 

@@ -13,13 +13,20 @@ import skimage
 
 import seewhy
 from seewhy.classifier import Classifier
+from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.photos.reading import read_photo
+from tests.places import DOCS, ROOT
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
 
 FILE = files("seewhy").joinpath("data/built_in.keras")
+LABELS = ("cat", "dog", "panda")
+SIZE = (160, 160)
+LARGEST = 5 * 10**6
+"""What is shipped. Nothing else in the tests depends on which network that is."""
+
 EYES_AND_NOSE = (slice(60, 290), slice(60, 400))
 """Rows and columns of the cat's face in scikit-image's photo of it."""
 
@@ -101,11 +108,17 @@ def by_numpy(photos: np.ndarray) -> np.ndarray:
 
 
 def test_it_is_small_and_carries_no_state_of_an_optimizer(classifier: Classifier) -> None:
-    assert len(FILE.read_bytes()) <= 5 * 10**6
+    assert len(FILE.read_bytes()) <= LARGEST
     with zipfile.ZipFile(io.BytesIO(FILE.read_bytes())) as archive:
         assert not json.loads(archive.read("config.json"))["compile_config"]
         assert b"optimizer" not in archive.read("model.weights.h5")
-    assert (classifier.labels, classifier.size) == (("cat", "dog", "panda"), (160, 160))
+    assert (classifier.labels, classifier.size) == (LABELS, SIZE)
+
+
+def test_help_and_docs_say_what_it_knows(classifier: Classifier) -> None:
+    assert ", ".join(classifier.labels) == BUILT_IN_KNOWS
+    assert f"the built-in network: {BUILT_IN_KNOWS}\n" in (ROOT / "README.md").read_text("utf-8")
+    assert f"comes with seewhy: {BUILT_IN_KNOWS} (" in (DOCS / "models.md").read_text("utf-8")
 
 
 def test_the_cat_is_a_cat_and_cam_says_where(classifier: Classifier) -> None:
@@ -123,9 +136,11 @@ def test_cam_is_grad_cam_but_for_a_factor(classifier: Classifier) -> None:
         seewhy.explain(classifier, skimage.data.chelsea(), classes=["cat"], method=name)
         for name in ("cam", "grad-cam")
     )
-    # Pooling means over 10 × 10 places: Grad-CAM's weights are CAM's divided by their number; and
+    # Pooling is a mean over all places: Grad-CAM's weights are CAM's divided by their number; and
     # Grad-CAM drops what speaks against the class (its equation 2), which CAM's equation 2 keeps.
-    np.testing.assert_allclose(np.maximum(cam.maps, 0), 100 * grad_cam.maps, atol=1e-3)
+    rows, columns = cam.maps.shape[2:]
+    assert (rows, columns) == (SIZE[0] // 16, SIZE[1] // 16)
+    np.testing.assert_allclose(np.maximum(cam.maps, 0), rows * columns * grad_cam.maps, atol=1e-3)
     assert cam.peak_at() == grad_cam.peak_at()
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 BUILT_IN = "built-in"
 
+BUILT_IN_KNOWS = "cat, dog, panda"
+"""What the built-in network tells apart, in the words of help and messages."""
+
 IMAGENET_CLASSES = 1000
 """A network with this many classes was most likely trained on ImageNet."""
 
@@ -95,7 +98,7 @@ def add_model_arguments(
             action="append" if several else "store",
             metavar="M",
             help="a name (resnet50, torchvision:resnet50, timm:..., python:module:function), a "
-            ".keras or .h5 file; default: the built-in network (cat, dog, panda)",
+            f".keras or .h5 file; default: the built-in network ({BUILT_IN_KNOWS})",
         )
     else:
         parser.add_argument("model", metavar="MODEL", help="a name or a file: seewhy models")
@@ -232,7 +235,7 @@ def model_settings(args: argparse.Namespace) -> dict[str, Any]:
 def model_name(args: argparse.Namespace) -> str:
     """Return the model that is named; without one the built-in network, and say so."""
     if args.model is None:
-        sys.stderr.write("No --model named: the built-in network (cat, dog, panda) is used.\n")
+        sys.stderr.write(f"No --model named: the built-in network ({BUILT_IN_KNOWS}) is used.\n")
         return BUILT_IN
     return str(args.model)
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 from seewhy import __version__
+from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.commands.options import CommandParser
 from seewhy.commands.terminal import safe_output
 from seewhy.errors import SeewhyError, SeewhyWarning, nearest_names
@@ -35,9 +36,9 @@ COMMANDS = (
 )
 """The modules of `seewhy.commands`, in the order in which help shows them."""
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
-  seewhy explain cat.jpg                                the built-in network (cat, dog, panda)
+  seewhy explain cat.jpg                                the built-in network ({BUILT_IN_KNOWS})
   seewhy explain cat.jpg --model resnet50 --top 5       any network of keras.applications
   seewhy explain *.jpg --model my.keras --labels my.txt --out why --sheet
   seewhy layers vgg16        seewhy methods        seewhy models

@@ -61,14 +61,17 @@ function bar(one, place, before) {
   return h("li", {}, button, versus);
 }
 
+/** A name as it is searched: in any case, its words separated by spaces, underscores or hyphens. */
+const plain = (name) => name.trim().toLowerCase().replace(/[\s_-]+/g, " ");
+
 function search() {
-  const text = $("search").value.trim().toLowerCase();
+  const text = plain($("search").value);
   const list = $("found");
   list.hidden = !text;
   $("search").setAttribute("aria-expanded", String(Boolean(text)));
   if (!text) return;
   const labels = model().labels.map((label, index) => ({ label, index }));
-  const hits = labels.filter(({ label }) => label.toLowerCase().includes(text)).slice(0, 12);
+  const hits = labels.filter(({ label }) => plain(label).includes(text)).slice(0, 12);
   list.replaceChildren(...(hits.length ? hits.map(({ label, index }, place) =>
     h("li", { role: "option", textContent: label, "aria-selected": String(place === 0), onclick: (event) => pick(index, event.shiftKey) }))
     : [h("li", { textContent: `There is no class like “${$("search").value}”.` })]));
