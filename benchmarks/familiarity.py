@@ -1,15 +1,16 @@
 """How well a network that `seewhy train` made tells photos that are unlike its training photos.
 
     python benchmarks/familiarity.py PHOTOS --others FOLDER [--others FOLDER ...] [--model FILE]
-        [--boxes boxes.json] [--without cat,dog]
+        [--boxes boxes.json] [--without tabby,boxer]
 
 PHOTOS is the folder that the network was trained on; its validation photos are drawn again. Printed
 for each folder of other things: AUROC (1: every photo of other things is less familiar than every
 validation photo; 0.5: chance) of the familiarity and, beside it, of the largest probability, and
 which share of the photos is told to be unlike anything.
 
---boxes names the classes in the photos of a folder, {file: [{"class": ...}]}; photos with a class
-of --without, or with one of these words in the file's name, are left out.
+--boxes names the classes in the photos of a folder, {file: [{"class": ...}]}. Photos of one of the
+network's own classes are left out: by these names, or by their file's, where it contains the words.
+So are those of the classes of --without.
 """
 
 from __future__ import annotations
@@ -59,14 +60,19 @@ def scores_of(
     return np.array(similarities), np.concatenate(probabilities)
 
 
+def words(name: str) -> frozenset[str]:
+    """Return the words of a class, or of a file's name."""
+    return frozenset(re.findall("[a-z]+", name.lower()))
+
+
 def other_photos(folder: Path, boxes: Path | None, without: Sequence[str]) -> list[Path]:
-    """List the photos of a folder that show none of the network's classes."""
+    """List the photos of a folder that show none of some classes."""
     classes = {} if boxes is None else json.loads(boxes.read_text())
     found = []
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-        shown = {box["class"] for box in classes.get("/".join(path.parts[-2:]), [])}
-        named = set(re.findall("[a-z]+", path.stem.lower()))
-        if not (named | shown) & set(without):
+        shown = {words(box["class"]) for box in classes.get("/".join(path.parts[-2:]), [])}
+        named = words(path.stem)
+        if not any(words(one) in shown or words(one) <= named for one in without):
             found.append(path)
     return found
 
@@ -79,7 +85,7 @@ def main() -> None:
     parser.add_argument("--model", default="built-in")
     parser.add_argument("--boxes", type=Path)
     parser.add_argument(
-        "--without", default="", type=lambda words: words.split(",") if words else []
+        "--without", default="", type=lambda names: names.split(",") if names else []
     )
     args = parser.parse_args()
     classifier = seewhy.load(args.model)
@@ -98,7 +104,8 @@ def main() -> None:
     rows.append(("validation", len(own[0]), "", "", f"{(own[0] < limit).mean():.1%}", ""))
     everything = []
     for place in args.others:
-        other = scores_of(classifier, references, other_photos(place, args.boxes, args.without))
+        without = [*classifier.labels, *args.without]
+        other = scores_of(classifier, references, other_photos(place, args.boxes, without))
         everything.append(other)
         rows.append(row_of(place.name, own, other, limit))
     if len(everything) > 1:

@@ -35,6 +35,7 @@ write(seewhy.locate(built_in, cat).pictures()[0], "locate.jpg")
 ways = [{}, {"contrast": "dog"}, {"zoom": 2}, {"method": "refine-cam"}]
 maps = [seewhy.explain(built_in, cat, **{"method": "grad-cam"} | way, top=1) for way in ways]
 write(grid([(f"{one.method}\n{one.caption()}", one.overlays()[0][0]) for one in maps]), "finer.jpg")
-asked = [seewhy.targets.score(0), seewhy.targets.counterfactual(0), seewhy.targets.contrast(0, 1)]
+a, b = (built_in.class_index(name) for name in ("cat", "dog"))
+asked = [seewhy.targets.score(a), seewhy.targets.counterfactual(a), seewhy.targets.contrast(a, b)]
 found = [seewhy.explain(built_in, cat, method="hires-cam", target=one) for one in asked]
 write(grid([(one.caption(), one.overlays()[0][0]) for one in found]), "targets.jpg")
