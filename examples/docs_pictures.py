@@ -1,7 +1,4 @@
-"""Draw the pictures of docs/, with the built-in network and the photos of scikit-image.
-
-python examples/docs_pictures.py [OUT]     (docs/images)
-"""
+"""Draw the docs' pictures of the built-in network: docs_pictures.py [OUT] (docs/images)"""
 
 import sys
 from pathlib import Path
@@ -16,9 +13,8 @@ from seewhy.rendering.page import grid
 
 (out := Path([*sys.argv, "docs/images"][1])).mkdir(parents=True, exist_ok=True)
 built_in, style = seewhy.load("built-in"), seewhy.Style(scale="photo")
-cat, person = (
-    Path(skimage.data.__file__).with_name(one) for one in ("chelsea.png", "astronaut.png")
-)
+folder = Path(skimage.data.__file__).parent
+cat, person = folder / "chelsea.png", folder / "astronaut.png"
 
 
 def write(pixels, name):
@@ -29,13 +25,16 @@ def write(pixels, name):
 for photo in (cat, person):
     one = seewhy.compare(built_in, photo, methods=list(METHODS), classes=["cat"])
     write(draw_methods(list(one.values()), 0, seewhy.Style(smooth=1)), f"methods_{photo.stem}.jpg")
-for one, name in (("occlusion", "occlusion"), ("cam", "training")):
-    write(seewhy.explain(built_in, cat, method=one).picture(style=style), f"{name}.jpg")
+for one, name in (("occlusion", "occlusion.jpg"), ("cam", "training.jpg"), ("cam", "demo.png")):
+    write(seewhy.explain(built_in, cat, method=one).picture(style=style), name)
 write(seewhy.locate(built_in, cat).pictures()[0], "locate.jpg")
 ways = [{}, {"contrast": "dog"}, {"zoom": 2}, {"method": "refine-cam"}]
 maps = [seewhy.explain(built_in, cat, **{"method": "grad-cam"} | way, top=1) for way in ways]
-write(grid([(f"{one.method}\n{one.caption()}", one.overlays()[0][0]) for one in maps]), "finer.jpg")
-a, b = (built_in.class_index(name) for name in ("cat", "dog"))
-asked = [seewhy.targets.score(a), seewhy.targets.counterfactual(a), seewhy.targets.contrast(a, b)]
+targets, (a, b) = seewhy.targets, map(built_in.class_index, ("cat", "dog"))
+asked = [targets.score(a), targets.counterfactual(a), targets.contrast(a, b)]
 found = [seewhy.explain(built_in, cat, method="hires-cam", target=one) for one in asked]
-write(grid([(one.caption(), one.overlays()[0][0]) for one in found]), "targets.jpg")
+for all_of_them, name in ((maps, "finer.jpg"), (found, "targets.jpg")):
+    titled = [(f"{one.method}\n{one.caption()}", one.overlays()[0][0]) for one in all_of_them]
+    write(grid(titled), name)
+most = seewhy.maximize_activation(built_in, classes=list(built_in.labels))
+write(most.picture(), "inside_built_in.jpg")
