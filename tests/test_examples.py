@@ -6,9 +6,11 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from seewhy.zoo.keras_files import write_metadata
 from tests.places import EXAMPLES
 from tests.training.made_photos import make_folder
 
@@ -99,3 +101,40 @@ def test_cam_and_boxes_on_vgg19_with_global_average_pooling(
     assert (tmp_path / "gap" / "boxes.json").is_file()
     assert len(list((tmp_path / "gap").glob("cam*.png"))) == 4
     assert len(list((tmp_path / "gap" / "boxes").iterdir())) == 4
+
+
+def test_a_photo_of_each_class_with_the_heat_of_its_class(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import keras
+
+    colours = {"deep_red": (200, 10, 10), "green": (10, 200, 10), "blue": (10, 10, 200)}
+    inputs = keras.Input((32, 32, 3))
+    maps = keras.layers.Conv2D(3, 1, use_bias=False, name="maps")(inputs)
+    scores = keras.layers.Dense(3, name="classes")(keras.layers.GlobalAveragePooling2D()(maps))
+    model = keras.Model(inputs, scores)
+    model.get_layer("maps").set_weights([np.eye(3).reshape(1, 1, 3, 3)])
+    model.get_layer("classes").set_weights([np.eye(3) / 20, np.zeros(3)])
+    model.save(tmp_path / "colours.keras")
+    labels = [name.replace("_", " ") for name in colours]
+    write_metadata(tmp_path / "colours.keras", {"labels": labels, "preprocess": "none"})
+    for name, colour in colours.items():
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number, shown in enumerate((colour, (200, 200, 210))):  # which is blue, but hardly
+            Image.new("RGB", (40, 30), shown).save(tmp_path / f"photos/{name}/{number}.png")
+    run(
+        *("animals.py", "colours.keras", "photos", "--out", "animals.png"),
+        monkeypatch=monkeypatch,
+        folder=tmp_path,
+    )
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "blue/0.png: blue 1.00",
+        "deep_red/0.png: deep red 1.00",
+        "green/0.png: green 1.00",
+    ]
+    assert pictures(tmp_path)["animals.png"] == (1200, 636)
+    with Image.open(tmp_path / "animals.png") as drawn:
+        page = np.asarray(drawn.convert("RGB"), int)
+    drawn_at = [(page[3:183, left : left + 240] < 250).any() for left in range(0, 1200, 240)]
+    assert drawn_at == [True, True, True, False, False]
