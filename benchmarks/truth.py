@@ -4,8 +4,10 @@
     python benchmarks/truth.py --photos 32 --only-measure    on a machine of its own, say
 
 Measurements are kept in --cache, one file per network and tier of methods, and are not repeated:
-stop it at any time. Costly methods are measured on fewer photos (PLAN), with fewer copies (OPTIONS
-in `truth_costs`).
+stop it at any time, and go on with the same command, or with more photos. On a busy machine set
+OMP_NUM_THREADS=1: PyTorch's threads wait for each other by spinning, which made SqueezeNet take
+three times the processor time. Costly methods are measured on fewer photos (PLAN), with fewer
+copies (OPTIONS in `truth_costs`).
 Needs ../shared/data. Writes docs/trust.md and src/seewhy/methods/measured.json.
 """
 
@@ -74,7 +76,7 @@ def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
 
     classifier = load_network(network)
     measures = TIERS[tier]
-    samples = samples_of(classifier, photos)
+    samples = samples_of(network, photos)
     methods = methods_of(classifier, tier)
     if not methods:
         return None

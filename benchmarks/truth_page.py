@@ -34,6 +34,10 @@ COMPARED = (
 BUDGET = 200
 """Forward passes that --method best may take: seconds on a CPU."""
 
+MARGIN = 2
+"""Measures by which a method is better than the default, less those by which it is worse, from
+which on it is the better one. One of nine may be chance."""
+
 HALVES = ("deletion", "insertion", "road", "agreement", "weights", "stability", "energy")
 """The measures whose order of methods is compared between the halves."""
 
@@ -209,21 +213,31 @@ def halves(rows: Mapping[str, Row]) -> list[str]:
     ]
 
 
-def best_of(rows: Mapping[str, Row]) -> str:
-    """Return the method within the budget that is better than the default by most measures.
+def order_of(rows: Mapping[str, Row]) -> list[str]:
+    """Return the methods that are clearly better than the default, the best first, and the default.
 
-    What it is worse at, at 95 %, counts against it. Of equals the cheapest is taken.
+    Clearly: better by at least MARGIN measures more than it is worse by, each at 95 %. Of equals
+    the cheaper comes first, and one that is dearer than a better one is left out. Grad-CAM ends the
+    list, for networks to which CAM does not apply.
     """
     from seewhy.evaluating.intervals import bootstrap
 
     default = default_of(rows)
-    balance = {default: 0}
+    balance = {}
     for name, row in rows.items():
-        if not 0 < row.passes <= BUDGET or name == default:
-            continue
         told = [bootstrap(gains_over(row, rows[default], one)) for one in COMPARED]
         balance[name] = sum((one.low > 1e-9) - (one.high < -1e-9) for one in told)
-    return max(balance, key=lambda name: (balance[name], -rows[name].passes))
+    better = [name for name, row in rows.items() if row.passes and balance[name] >= MARGIN]
+    order: list[str] = []
+    for name in sorted(better, key=lambda name: (-balance[name], rows[name].passes)):
+        if all(rows[name].passes < rows[other].passes for other in order):
+            order.append(name)
+    return list(dict.fromkeys([*order, default, "grad-cam"]))
+
+
+def best_of(rows: Mapping[str, Row]) -> str:
+    """Return the first method of the order that is within the budget."""
+    return next(name for name in order_of(rows) if rows[name].passes <= BUDGET)
 
 
 def best_on_halves(rows: Mapping[str, Row]) -> list[str]:
@@ -232,7 +246,10 @@ def best_on_halves(rows: Mapping[str, Row]) -> list[str]:
 
     best, default = best_of(rows), default_of(rows)
     if best == default:
-        return [f"Within {BUDGET} forward passes no method is better than `{default}` by more."]
+        return [
+            f"Within {BUDGET} forward passes no method is better than `{default}` by {MARGIN} "
+            "measures more than it is worse by."
+        ]
     told = []
     for measure in COMPARED:
         gains = gains_over(rows[best], rows[default], measure)
@@ -268,7 +285,7 @@ def small_table(network: str, rows: Mapping[str, Row]) -> dict[str, Any]:
         }
     return {
         "network": NAMES[network].partition(",")[0],
-        "best": {"method": best_of(rows), "budget": BUDGET},
+        "best": {"method": best_of(rows), "budget": BUDGET, "order": order_of(rows)},
         "methods": methods,
     }
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,7 @@ class Sample:
     mask: tuple[Path, int] | None
 
 
+@cache
 def load_network(name: str) -> Any:
     """Return the classifier of a network with real weights."""
     import seewhy
@@ -107,22 +110,15 @@ def load_network(name: str) -> Any:
     )
 
 
-def samples_of(classifier: Any, count: int) -> list[Sample]:
-    """Return the first samples: photos of COCO and of dogs by turns."""
+@cache
+def samples_of(network: str, count: int) -> list[Sample]:
+    """Return the first samples of a network: photos of COCO and of dogs by turns."""
     from seewhy.photos.reading import read_photo
 
+    classifier = load_network(network)
     boxes = json.loads((SHARED / "boxes" / "boxes.json").read_text())
-    by_folder = [
-        [file for file in sorted(boxes) if file.startswith(folder)] for folder in ("coco", "dogs")
-    ]
-    files = [
-        files[place]
-        for place in range(max(map(len, by_folder)))
-        for files in by_folder
-        if place < len(files)
-    ]
     found: list[Sample] = []
-    for file in files:
+    for file in _by_turns(sorted(boxes)):
         if len(found) == count:
             break
         photo = read_photo(SHARED / "boxes" / file)
@@ -141,6 +137,12 @@ def samples_of(classifier: Any, count: int) -> list[Sample]:
             )
         )
     return found
+
+
+def _by_turns(files: list[str]) -> list[str]:
+    """Return one photo of COCO, one of dogs, and so on; what one has more comes last."""
+    by_folder = [[file for file in files if file.startswith(one)] for one in ("coco", "dogs")]
+    return [one for pair in zip_longest(*by_folder) for one in pair if one is not None]
 
 
 def _kind(classifier: Any, best: int, there: set[str]) -> str | None:

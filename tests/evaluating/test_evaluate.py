@@ -22,6 +22,7 @@ from seewhy.errors import (
     TargetError,
 )
 from seewhy.evaluating.baselines import BASELINES, CENTRE, MEAN_BOX, RANDOM, centre_map
+from seewhy.evaluating.curves import PhotoCurves
 from seewhy.evaluating.evaluate import evaluate
 from seewhy.evaluating.result import Evaluation, MethodScores
 from seewhy.locating.annotations import read_boxes
@@ -114,6 +115,27 @@ def test_what_is_in_the_file_is_not_measured_again(classifier, tmp_path):
     file.write_text("[]\n")
     with pytest.raises(OptionError, match=r"line 1 is not understood\. Name another file\.$"):
         evaluate(classifier, PHOTOS, methods=["cam"], **settings)
+
+
+def test_the_mean_box_is_measured_again_where_photos_with_boxes_were_added(classifier, tmp_path):
+    settings = {"steps": 2, "measures": ["boxes"], "resume": tmp_path / "records.jsonl"}
+    evaluate(classifier, PHOTOS[:1], methods=["cam"], boxes=TRUTHS[:1], **settings)
+    added = evaluate(classifier, PHOTOS, methods=["cam"], boxes=TRUTHS, **settings)
+    afresh = evaluate(
+        classifier, PHOTOS, methods=["cam"], boxes=TRUTHS, steps=2, measures=["boxes"]
+    )
+    assert added.as_json() == afresh.as_json()
+
+
+def test_maps_that_rank_cells_alike_are_removed_once(classifier):
+    curves = PhotoCurves.of(classifier, Photo(PHOTOS[0]), 0)
+    heat = np.random.default_rng(0).random((1, 14, 14))
+    first = curves.measure(heat, 4)
+    seen = classifier.network.seen
+    assert curves.measure(np.exp(heat), 4) == first
+    assert classifier.network.seen == seen
+    assert curves.measure(-heat, 4) != first
+    assert classifier.network.seen > seen
 
 
 def test_the_cost_is_told_before_the_start_and_is_what_it_takes(classifier):

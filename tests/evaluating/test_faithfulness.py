@@ -8,12 +8,12 @@ import pytest
 from seewhy.errors import OptionError
 from seewhy.evaluating.faithfulness import (
     cell_means,
-    impute,
     pixels_of_cells,
     rank_cells,
     removal_curve,
     road,
 )
+from seewhy.evaluating.imputing import impute
 from seewhy.evaluating.measures import insertion
 
 

@@ -21,9 +21,14 @@ def test_what_was_measured_names_methods_and_measures_and_says_what_to_use_it_fo
 
 def test_a_star_marks_what_beats_the_baselines():
     row = Measured("net", 12, 1, {"insertion": 0.5, "road": 0.25, "lift": 2}, ("road",), "Use it.")
-    assert str(row) == "insertion 0.50, ROAD 0.25* (12 photos, net)"
+    assert str(row) == "insertion 0.50, ROAD 0.25*; 1 pass (12 photos, net)"
 
 
 def test_best_is_a_method_that_was_measured_within_the_budget():
     assert find_method("best") is METHODS[best().method]
     assert measured()[best().method].passes <= best().budget
+    order = best().order
+    assert best().method in order
+    assert order[-2:] == ("cam", "grad-cam")  # the default, and what takes its place
+    costs = [measured()[name].passes for name in order[:-1]]
+    assert costs == sorted(set(costs), reverse=True)

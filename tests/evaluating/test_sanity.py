@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -65,6 +67,34 @@ def test_entropy_rises_where_structure_is_lost():
     assert entropy_rise(point, noise) > 1
     assert entropy_rise(noise, noise) == 0
     assert np.isnan(entropy_rise(np.ones((10, 10)), noise))
+
+
+def naive_entropy(heatmap: np.ndarray, bins: int) -> float:
+    """Count the values of each bin one by one, as equation 5 says it."""
+    values = [float(one) for row in heatmap for one in row if one == one]
+    low, high = min(values), max(values)
+    found = 0.0
+    for place in range(bins):
+        start = low + (high - low) * place / bins
+        end = low + (high - low) * (place + 1) / bins
+        is_last = place == bins - 1
+        inside = [one for one in values if start <= one and (one < end or is_last)]
+        if inside:
+            share = len(inside) / len(values)
+            found -= share * math.log(share)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_emprt_agrees_with_loops_over_the_papers_equations(seed):
+    random = np.random.default_rng(seed)
+    before, after = random.exponential(size=(9, 13)) ** 3, random.normal(size=(9, 13))
+    before[2, 3] = np.nan  # a place that was not measured
+    first, second = naive_entropy(before, 100), naive_entropy(after, 100)
+    assert entropy(before) == pytest.approx(first, rel=1e-12)
+    assert entropy(after, bins=7) == pytest.approx(naive_entropy(after, 7), rel=1e-12)
+    assert entropy_rise(before, after) == pytest.approx((second - first) / first, rel=1e-12)
+    assert entropy_rise(before, after) > 0 > entropy_rise(after, before)
 
 
 def test_a_bootstrap_interval_agrees_with_scipy():

@@ -11,6 +11,7 @@ from seewhy.commands.arguments import (
     load_model,
     whole_number,
 )
+from seewhy.commands.options import add_budget
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,9 +34,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--method",
         action="append",
         metavar="M",
-        help="a name from `seewhy methods`, several separated by commas, or all; default: cam if "
-        "the network supports it, else grad-cam",
+        help="a name from `seewhy methods`, several separated by commas, best, or all; default: "
+        "cam if the network supports it, else grad-cam",
     )
+    add_budget(parser)
     parser.add_argument(
         "--option",
         action="append",
@@ -87,19 +89,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, and print one line per method."""
-    from seewhy.commands.options import method_names, method_options
+    from seewhy.commands.options import choose_best, methods_and_options, names_given
     from seewhy.commands.photos import sources_of
     from seewhy.commands.progress import progress_bar
     from seewhy.evaluating.evaluate import evaluate
+    from seewhy.explaining.budget import check_budget
     from seewhy.locating.annotations import box_reader
 
-    methods = method_names(args.method)
-    # Options of the default method: CAM and Grad-CAM have none, so any is an error.
-    options = method_options(args, methods or ["cam"])
+    check_budget(args.budget, names_given(args.method))
+    if args.budget is None:
+        methods_and_options(args)  # what is wrong is told before a framework is loaded
     sources = sources_of(args.photos)
     if not sources:
         return 1
     classifier = load_model(args)
+    if args.budget is not None:
+        choose_best(args, classifier)
+    methods, options = methods_and_options(args)
     measures = [name for text in args.measure or () for name in text.split(",")]
     with progress_bar("maps") as progress:
         evaluation = evaluate(

@@ -19,7 +19,13 @@ from seewhy.commands.arguments import (
     add_zoom_argument,
     load_model,
 )
-from seewhy.commands.options import add_method_arguments, method_names, method_options
+from seewhy.commands.options import (
+    add_budget,
+    add_method_arguments,
+    choose_best,
+    methods_and_options,
+    names_given,
+)
 from seewhy.errors import SeewhyError
 from seewhy.tables import aligned
 
@@ -52,6 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_contrast_argument(parser)
     add_zoom_argument(parser)
     add_method_arguments(parser)
+    add_budget(parser)
     add_layer_arguments(parser)
     add_batch_size(parser)
     add_style_arguments(parser)
@@ -85,14 +92,19 @@ def run(args: argparse.Namespace) -> int:
     """Explain photos as a stream; one that fails does not affect the others."""
     from seewhy.commands.outputs import Outputs
     from seewhy.commands.photos import sources_of
+    from seewhy.explaining.budget import check_budget
 
     sources = sources_of(args.photos)
     if not sources:
         return 1
-    methods = method_names(args.method)
-    options = method_options(args, methods or ["cam"])  # before a framework is loaded
+    check_budget(args.budget, names_given(args.method))
+    if args.budget is None:
+        methods_and_options(args)  # what is wrong is told before a framework is loaded
     outputs = Outputs(args.out, sources)
     classifier = load_model(args)
+    if args.budget is not None:
+        choose_best(args, classifier)
+    methods, options = methods_and_options(args)
     job = CommandRun(args, classifier, methods, options, outputs)
     try:
         job.run(sources)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seewhy.commands.arguments import whole_number
 from seewhy.errors import OptionError
 
 if TYPE_CHECKING:
+    from seewhy.classifier import Classifier
     from seewhy.methods import Option
 
 METAVARS = {"integer": "N", "number": "X", "patch": "P", "fill": "F", "image": "X"}
@@ -84,6 +87,51 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add --budget, of --method best."""
+    parser.add_argument(
+        "--budget",
+        type=whole_number(0),
+        metavar="N",
+        help="--method best: the forward passes that a map of this network may take",
+    )
+
+
+def choose_best(args: argparse.Namespace, classifier: Classifier) -> None:
+    """Put the method that --budget chooses into the place of 'best', and tell it on stderr."""
+    from seewhy.explaining.budget import best_method, method_passes
+    from seewhy.explaining.question import is_best
+
+    chosen = best_method(classifier, args.budget, layer=args.layer)
+    names = names_given(args.method)
+    args.method = [chosen if is_best(name) else name for name in names]
+    passes = method_passes(classifier, chosen)
+    sys.stderr.write(
+        f"The best method within {args.budget:,} forward passes is '{chosen}', which takes "
+        f"{passes:,}.\n"
+    )
+
+
+def names_given(given: Sequence[str] | None) -> list[str]:
+    """Return what --method names, which may be repeated or have commas."""
+    return [name for text in given or () for name in text.split(",")]
+
+
+def methods_and_options(
+    args: argparse.Namespace,
+) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Return the methods of the table that are named, and their options.
+
+    Without a name there are the options of the default method: CAM and Grad-CAM have none, so any
+    is an error.
+
+    Raises:
+        UnknownMethod, OptionError: as `method_names` and `method_options`.
+    """
+    methods = method_names(args.method)
+    return methods, method_options(args, methods or ["cam"])
+
+
 def method_names(given: Sequence[str] | None) -> list[str]:
     """Return the names of the methods in the table, in the order given; empty for the default.
 
@@ -93,7 +141,7 @@ def method_names(given: Sequence[str] | None) -> list[str]:
     from seewhy.explaining.question import find_method
     from seewhy.methods import METHODS
 
-    names = [name for text in given or () for name in text.split(",")]
+    names = names_given(given)
     if "all" in names:
         return list(METHODS)
     return list(dict.fromkeys(find_method(name).name for name in names))

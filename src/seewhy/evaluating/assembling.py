@@ -34,7 +34,7 @@ def assemble(
     methods = {}
     looks = run.looks
     for name in run.rows:
-        settings = run.study.settings(name)
+        settings = run.settings(name)
         found = [records.get("photo", look.key, name, settings) for look in looks]
         there = [one for one in found if one is not None]
         assert len(there) == len(looks)

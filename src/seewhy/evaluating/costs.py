@@ -12,13 +12,7 @@ import numpy as np
 from seewhy.classifier import Classifier
 from seewhy.evaluating.curves import FILLS, ROAD_SHARES
 from seewhy.evaluating.measuring import OCCLUSION
-from seewhy.explaining.question import Question
-from seewhy.explaining.running import copies_of
-from seewhy.methods import METHODS
-from seewhy.networks.base import Top
-
-BACKWARD = 2
-"""A backward pass to the pixels takes about as long as two forward passes."""
+from seewhy.explaining.budget import method_passes
 
 TIMED = 4
 """Images in the timed batch."""
@@ -41,32 +35,6 @@ class Cost:
         hours, rest = divmod(minutes, 60)
         spoken = f"{hours} h {rest} min" if hours else f"{minutes} min" if minutes else "1 min"
         return f"about {self.passes:,} forward passes, {spoken} or less"
-
-
-def method_passes(
-    classifier: Classifier,
-    method: str,
-    *,
-    layer: str | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> int:
-    """Return what one map costs in forward passes, with a backward pass to the pixels as two.
-
-    A backward pass to the last map is next to nothing, and is not counted.
-    """
-    row = METHODS[method]
-    question = Question(
-        classifier=classifier,
-        methods=(row,),
-        options={method: options or {}},
-        layers=(layer or classifier.layer,),
-        targets=Top(1),
-        output="score",
-        batch_size=None,
-    )
-    copies = copies_of(question, row)
-    each = 1 + BACKWARD if row.backward and row.pixel_level else 1
-    return 1 + copies * each + row.contrasts  # similar classes are found first, by one pass
 
 
 def evaluation_cost(

@@ -38,8 +38,9 @@ from seewhy.evaluating.records import Records
 from seewhy.evaluating.result import Evaluation
 from seewhy.evaluating.run import MaskOf, Run, Truths
 from seewhy.evaluating.sanity import cascade
+from seewhy.explaining.budget import best_method, check_budget
 from seewhy.explaining.explain import as_classifier, method_options
-from seewhy.explaining.question import default_method, find_method, layer_names
+from seewhy.explaining.question import default_method, find_method, is_best, layer_names
 from seewhy.photos.photo import Photo, PhotoFailure
 from seewhy.photos.reading import find_sources
 from seewhy.progress import Progress, no_progress
@@ -52,6 +53,7 @@ def evaluate(
     photos: Any,
     *,
     methods: Sequence[str] | None = None,
+    budget: int | None = None,
     classes: Sequence[Any] | None = None,
     boxes: Sequence[Boxes] | BoxesOf | None = None,
     masks: MaskOf | None = None,
@@ -76,7 +78,8 @@ def evaluate(
 
     Args:
         classifier: as for `seewhy.explain`; so are `photos`, `layer` and `batch_size`.
-        methods: names in `METHODS`; the network's default method unless given.
+        methods: names in `METHODS`, or "best"; the network's default method unless given.
+        budget: of the method "best": the forward passes that a map of this network may take.
         classes: the class to measure: one for all photos, or one list of one per photo.
         boxes: the true boxes [x0, y0, x1, y1] of each photo, in pixels of the photo, or a function
             of a photo that returns them.
@@ -105,6 +108,7 @@ def evaluate(
         SeewhyWarning: one of several methods does not apply to the network and is left out; or the
             network cannot be copied, so nothing is measured with random weights.
     """
+    check_budget(budget, methods or [])
     classifier = as_classifier(classifier)
     sources = find_sources(photos)
     if boxes is not None and not callable(boxes) and len(boxes) != len(sources):
@@ -115,6 +119,9 @@ def evaluate(
     if steps < 1:
         raise OptionError(f"steps={steps} changes nothing. Give 1 or more.")
     names = list(methods) if methods else [default_method(classifier, layer)]
+    if budget is not None:
+        chosen = best_method(classifier, budget, layer=layer)
+        names = [chosen if is_best(name) else name for name in names]
     layers = layer_names(classifier, layer)
     table = applicable(classifier, [find_method(name) for name in names], layers[0])
     groups = _groups(measures, has_boxes=boxes is not None)

@@ -1,7 +1,8 @@
 """Does the score depend on what is hot? Ranking by cells, and removing them.
 
 Deletion and insertion by single pixels are in `measures`. This module ranks by cells, which reduces
-every map to one resolution first: by a fill, or from the neighbours as ROAD does.
+every map to one resolution first: by a fill, or from the neighbours as
+ROAD does (`imputing`).
 
 Axes: h row, w column, c channel, g cells along a side, s step, m copy, t target.
 """
@@ -15,8 +16,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from seewhy.errors import OptionError
+from seewhy.evaluating.imputing import impute
 from seewhy.evaluating.measures import AT_ONCE, Curve
-from seewhy.maps import resize_map
 from seewhy.methods.base import Score
 
 CELLS = 14
@@ -24,17 +25,6 @@ CELLS = 14
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 """Shares of the pixels that ROAD removes."""
-
-NEIGHBOURS = tuple(
-    ((dy, dx), 1 / 6 if 0 in (dy, dx) else 1 / 12)
-    for dy in (-1, 0, 1)
-    for dx in (-1, 0, 1)
-    if (dy, dx) != (0, 0)
-)
-"""The eight neighbours of a pixel, with ROAD's weights."""
-
-SMOOTHED = 4
-"""Steps of smoothing after a solution in blocks."""
 
 ORDERS = ("most relevant first", "least relevant first")
 """Which cells are removed first."""
@@ -179,123 +169,6 @@ def _pixels_of(
     mask[chosen] = 1
     inside: ndarray = pixels_of_cells(mask.reshape(cells, cells), image.shape[:2]) > 0
     return inside
-
-
-def impute(
-    image: Float[ndarray, "h w c"],
-    gone: Bool[ndarray, "_h _w"],
-    *,
-    noise: float = 0.0,
-    blocks: int = 1,
-    generator: np.random.Generator | None = None,
-) -> Float[ndarray, "h w c"]:
-    """Fill pixels from their neighbours, so that no trace of the mask remains (ROAD).
-
-        x[i] = sum over the neighbours j of w[j] · x[j] (+ noise),   for every removed pixel i
-
-    with w = 1/6 for the four direct neighbours and 1/12 for the diagonal ones, divided by the sum
-    of those that exist at an edge: one sparse linear system for all removed pixels.
-
-    Args:
-        image: one image, in the network's own input range.
-        gone: the pixels to fill; if all are gone, the image's mean fills them.
-        noise: standard deviation of what is added to the filled pixels, as a share of the
-            image's own standard deviation. The paper adds 0.1 to images of about unit variance.
-        blocks: 1 solves the system exactly. With 2, it is solved for blocks of 2 × 2 pixels, and
-            the pixels follow by a few steps of the mean over their neighbours: several times as
-            fast, and 2 % of the standard deviation of a photo away in the mean.
-        generator: the source of the noise; by default one seeded with 0.
-
-    Raises:
-        OptionError: `gone` has another size.
-
-    Source:
-        Rong et al., *A Consistent and Efficient Evaluation Strategy for Attribution Methods*,
-        ICML 2022, section 4.2 (arXiv:2202.00449).
-    """
-    height, width, channels = image.shape
-    if gone.shape != (height, width):
-        raise OptionError(
-            f"The image has {height} × {width} pixels and the mask {gone.shape[0]} × "
-            f"{gone.shape[1]}. Give a mask of the image's size."
-        )
-    if gone.all():
-        mean = image.mean(axis=(0, 1), dtype=np.float64)
-        filled = np.broadcast_to(mean, image.shape).copy()
-    elif blocks > 1:
-        filled = _solve_in_blocks(image, gone, blocks)
-    else:
-        filled = _solve(image.astype(np.float64), gone)
-    if noise and gone.any():
-        random = np.random.default_rng(0) if generator is None else generator
-        filled[gone] += random.normal(0, noise * image.std(), (int(gone.sum()), channels))
-    return filled.astype(np.float32)
-
-
-def _solve(image: Float[ndarray, "h w c"], gone: Bool[ndarray, "_h _w"]) -> ndarray:
-    """Solve ROAD's system exactly."""
-    from scipy.sparse import csc_matrix, diags
-    from scipy.sparse.linalg import splu
-
-    height, width, channels = image.shape
-    rows, columns = np.nonzero(gone)
-    count = len(rows)
-    if not count:
-        return image
-    number = np.full((height, width), -1)
-    number[rows, columns] = np.arange(count)
-    weights = np.zeros(count)
-    known = np.zeros((count, channels))
-    entries: list[tuple[ndarray, ndarray, float]] = []
-    for (dy, dx), weight in NEIGHBOURS:
-        y, x = rows + dy, columns + dx
-        there = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        weights += weight * there
-        mine, y, x = np.nonzero(there)[0], y[there], x[there]
-        unknown = number[y, x] >= 0
-        entries.append((mine[unknown], number[y, x][unknown], weight))
-        known[mine[~unknown]] += weight * image[y[~unknown], x[~unknown]]
-    # Times the weights' sum, the system is symmetric: its factors are several times smaller.
-    data = np.concatenate([np.full(len(mine), weight) for mine, _, weight in entries])
-    at = tuple(np.concatenate([entry[axis] for entry in entries]) for axis in (0, 1))
-    system = diags(weights) - csc_matrix((data, at), shape=(count, count))
-    factors = splu(
-        system.tocsc(),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
-    filled = image.copy()
-    filled[rows, columns] = factors.solve(known)
-    return filled
-
-
-def _solve_in_blocks(
-    image: Float[ndarray, "h w c"], gone: Bool[ndarray, "_h _w"], blocks: int
-) -> ndarray:
-    """Solve ROAD's system for blocks of pixels, then smooth the pixels themselves."""
-    from scipy.ndimage import convolve
-
-    height, width, _ = image.shape
-    cells = -(-height // blocks), -(-width // blocks)
-    edges = ((0, cells[0] * blocks - height), (0, cells[1] * blocks - width))
-    there = np.pad(~gone, edges)
-    known = np.pad(image.astype(np.float64), (*edges, (0, 0))) * there[..., None]
-    shape = (cells[0], blocks, cells[1], blocks)
-    counts = there.reshape(shape).sum(axis=(1, 3))
-    sums = known.reshape(*shape, -1).sum(axis=(1, 3))
-    coarse = _solve(sums / np.maximum(counts, 1)[..., None], counts == 0)
-    grown = resize_map(np.moveaxis(coarse, -1, 0), (cells[0] * blocks, cells[1] * blocks))
-    filled = np.where(gone[..., None], np.moveaxis(grown, 0, -1)[:height, :width], image)
-    kernel = np.zeros((3, 3), np.float32)
-    for (dy, dx), weight in NEIGHBOURS:
-        kernel[dy + 1, dx + 1] = weight
-    total = convolve(np.ones((height, width), np.float32), kernel, mode="constant")
-    for _ in range(SMOOTHED):
-        for channel in range(filled.shape[2]):
-            around = convolve(filled[..., channel], kernel, mode="constant") / total
-            filled[gone, channel] = around[gone]
-    return filled.astype(np.float64)
 
 
 def road(

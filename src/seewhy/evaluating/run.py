@@ -5,8 +5,10 @@ Axes: H row and W column of a photo.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Bool
@@ -14,7 +16,7 @@ from numpy import ndarray
 
 from seewhy.boxes import Boxes
 from seewhy.errors import NotFinite
-from seewhy.evaluating.baselines import BASELINES, baseline_maps, mean_box
+from seewhy.evaluating.baselines import BASELINES, MEAN_BOX, baseline_maps, mean_box
 from seewhy.evaluating.costs import Cost, evaluation_cost
 from seewhy.evaluating.faithfulness import CELLS
 from seewhy.evaluating.looking import photos_ahead
@@ -86,12 +88,17 @@ class Run:
             options=self.study.options,
         )
 
+    def settings(self, name: str) -> str:
+        """Return what a row's records depend on, as JSON: the mean box, on all photos' boxes."""
+        if name != MEAN_BOX:
+            return self.study.settings(name)
+        told = {key: [boxes.tolist(), size] for key, (boxes, size) in sorted(self.truths.items())}
+        return json.dumps({"boxes": f"{crc32(json.dumps(told).encode()):08x}"})
+
     def left(self, stage: str, key: str, records: Records) -> list[str]:
         """Return the rows that are not measured yet."""
         return [
-            name
-            for name in self.rows
-            if records.get(stage, key, name, self.study.settings(name)) is None
+            name for name in self.rows if records.get(stage, key, name, self.settings(name)) is None
         ]
 
     def advance(self, maps: int) -> None:
@@ -126,7 +133,8 @@ class Run:
                 self.looks.remove(look)
                 continue
             for name, record in found.items():
-                records.add("photo", look.key, name, record)
+                kept = replace(record, options=self.settings(name))
+                records.add("photo", look.key, name, kept)
             self.advance(len(found))
         return failed
 
@@ -170,7 +178,7 @@ class Run:
             pixels, _ = self.study.classifier.fit_photos(there)
             found = self.shares(key, pixels, looks, mosaic.unique, wanted)
             for name, values in found.items():
-                record = Record(values, options=self.study.settings(name))
+                record = Record(values, options=self.settings(name))
                 records.add("mosaic", key, name, record)
             self.advance(len(wanted))
 

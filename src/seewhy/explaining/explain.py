@@ -17,6 +17,7 @@ from numpy import ndarray
 
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
+from seewhy.explaining.budget import best_method, check_budget
 from seewhy.explaining.contrast import Differences, as_contrast
 from seewhy.explaining.measuring import measure
 from seewhy.explaining.prediction import Prediction, Rivals
@@ -49,6 +50,7 @@ def explain(
     photos: Any,
     *,
     method: str | None = None,
+    budget: int | None = None,
     top: int | None = None,
     classes: Sequence[Any] | None = None,
     target: Any = None,
@@ -69,7 +71,9 @@ def explain(
             or a bare Keras or PyTorch model whose input range is 0..255.
         photos: a file, a folder, a glob, an array, a PIL image, or a sequence of these.
         method: a name in `METHODS`, in any usual spelling; None: CAM where the network ends in
-            global average pooling and one linear map, else, and for a `target`, Grad-CAM.
+            global average pooling and one linear map, else, and for a `target`, Grad-CAM. "best":
+            the most faithful one that was measured (docs/trust.md).
+        budget: of method="best": the forward passes that a map of this network may take.
         top: explain the `top` best classes of each photo; 3 unless given.
         classes: explain these: names, WordNet ids or indices, one list for all photos, or one
             list per photo (all of one length).
@@ -102,9 +106,13 @@ def explain(
     Warns:
         SeewhyWarning: precision or compile is not offered here, or a map is off by more than 10 %.
     """
+    check_budget(budget, [method])
+    take_execution({}, precision, compile)
+    if budget is not None:
+        classifier = as_classifier(classifier)
+        method = best_method(classifier, budget, layer=layer)
     row = METHODS["grad-cam"] if method is None else find_method(method)
     check_options(row, options, arguments=_ARGUMENTS)
-    take_execution({}, precision, compile)
     classifier = as_classifier(classifier)
     if method is None and target is None:
         row = METHODS[default_method(classifier, layer)]

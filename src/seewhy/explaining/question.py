@@ -159,7 +159,7 @@ def find_method(name: Any) -> Method:
             f"A method is a name, not {name!r}. List them: seewhy methods. "
             "For several methods at once use seewhy.compare."
         )
-    if _letters(name) == BEST:
+    if is_best(name):
         return METHODS[best().method]
     for known, method in METHODS.items():
         if _letters(name) == _letters(known):
@@ -167,6 +167,11 @@ def find_method(name: Any) -> Method:
     near = nearest_names(name, METHODS)
     hint = f"The nearest names are {near}. " if near else ""
     raise UnknownMethod(f"There is no method '{name}'. {hint}List them all: seewhy methods")
+
+
+def is_best(name: Any) -> bool:
+    """True for the name that stands for the best method."""
+    return isinstance(name, str) and _letters(name) == BEST
 
 
 def _letters(name: str) -> str:

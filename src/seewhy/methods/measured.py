@@ -45,26 +45,30 @@ class Measured:
             for name in SHOWN
             if name in self.means
         ]
-        return f"{', '.join(figures)} ({self.photos} photos, {self.network})"
+        passes = f"{self.passes:,} pass{'es' * (self.passes != 1)}"
+        return f"{', '.join(figures)}; {passes} ({self.photos} photos, {self.network})"
 
 
 @dataclass(frozen=True)
 class Best:
-    """The most faithful method that was measured within a budget.
+    """The most faithful methods that were measured.
 
     Attributes:
-        method: its name.
+        method: the best within the budget.
         budget: forward passes.
+        order: names from the best down, each cheaper than those before it or for other networks.
     """
 
     method: str
     budget: int
+    order: tuple[str, ...]
 
 
 @cache
 def best() -> Best:
     """Return what `method="best"` means."""
-    return Best(**json.loads(TABLE.read_text("utf-8"))["best"])
+    told = json.loads(TABLE.read_text("utf-8"))["best"]
+    return Best(told["method"], told["budget"], tuple(told["order"]))
 
 
 @cache
