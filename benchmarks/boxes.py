@@ -36,6 +36,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "tiles": {},
     "tiles-2-objects": {"objects": 2},
     "tiles-3-objects": {"objects": 3},
+    "several": {"several": True, "min_support": 0.0},
 }
 
 

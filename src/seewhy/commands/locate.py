@@ -14,6 +14,7 @@ from seewhy.commands.arguments import (
     add_class_arguments,
     add_model_arguments,
     load_model,
+    positive,
     share,
     whole_number,
 )
@@ -68,6 +69,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=1,
         metavar="N",
         help="erase what was found and look again, for at most N objects (1)",
+    )
+    parser.add_argument(
+        "--several",
+        action="store_true",
+        help="look for several objects, on tiles of two scales (up to 95 passes of a photo)",
+    )
+    parser.add_argument(
+        "--min-support",
+        type=positive,
+        metavar="S",
+        help="with --several: the least support of a box (0.05)",
     )
     parser.add_argument(
         "--one-look",
@@ -162,6 +174,8 @@ def _located(
         threshold=args.threshold,
         components=args.components,
         objects=args.objects,
+        several=args.several,
+        **({} if args.min_support is None else {"min_support": args.min_support}),
         look_again=not args.one_look,
         overlap=args.overlap,
         min_probability=args.min_probability,

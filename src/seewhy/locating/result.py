@@ -43,12 +43,14 @@ class Location:
         proposed_by: the class whose heatmap gave the box, as the whole photo was seen.
         confirmed: the probability that the second look gives to the class of the heatmap; None
             without a second look.
+        support: of several objects, how well the box is supported; otherwise None.
     """
 
     box: tuple[int, int, int, int]
     seen: Prediction
     proposed_by: Prediction
     confirmed: float | None = None
+    support: float | None = None
 
     @property
     def title(self) -> str:
@@ -158,6 +160,7 @@ class Locations(Drawable):
                         **one.seen.as_dict(),
                         "proposed_by": one.proposed_by.as_dict(),
                         "confirmed": None if one.confirmed is None else finite(one.confirmed),
+                        **({} if one.support is None else {"support": finite(one.support)}),
                     }
                     for one in boxes
                 ],
