@@ -90,7 +90,7 @@ def in_double(files: list[Path]) -> dict[str, np.ndarray]:
     import seewhy
 
     images = images_of(files, seewhy.load(f"mobilenet?alpha=0.75&weights={WEIGHTS}"))
-    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     model = keras.applications.MobileNet(
         (224, 224, 3), alpha=0.75, weights=None, classifier_activation=None
     )

@@ -1,7 +1,8 @@
 """Which heatmap to trust: every method and baseline, measured on real networks and photos.
 
-    python benchmarks/truth.py --photos 32                   measure, write the page and the table
-    python benchmarks/truth.py --photos 32 --only-measure    on a machine of its own, say
+    python benchmarks/truth.py --photos 32                       measure, write page and table
+    python benchmarks/truth.py --photos 32 --only-measure        on a machine of its own, say
+    python benchmarks/truth.py --photos 32 --network built-in    one network, and its tables
 
 Measurements are kept in --cache, one file per network and tier of methods, and are not repeated:
 stop it at any time, and go on with the same command, or with more photos. On a busy machine set
@@ -81,7 +82,8 @@ def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
     if not methods:
         return None
     boxes = {one.file.name: one.boxes for one in samples}
-    # Tiers with the same measures share a file, and so the baselines.
+    # Tiers with the same measures share a file, and so the baselines; other weights have others.
+    weights = classifier.session.weights_sha256()
     print(f"{network}, {tier}: {len(samples)} photos, {', '.join(methods)}", flush=True)
     return evaluate(
         classifier,
@@ -92,7 +94,7 @@ def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
         options={name: OPTIONS[name] for name in methods if name in OPTIONS},
         measures=measures,
         steps=STEPS,
-        resume=cache / f"{network}-{len(measures)}.jsonl",
+        resume=cache / f"{network}-{weights[:8]}-{len(measures)}.jsonl",
         announce=lambda cost: print(f"  {cost}", flush=True),
         progress=lambda done, total: print(f"  {done} of {total} maps", flush=True),
     )

@@ -60,18 +60,34 @@ class Row:
 
 
 def write(measured: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the page's tables between its marks, and the table in the package."""
+    """Write the page's tables between its marks, and the table in the package.
+
+    Tables of networks that are not among the measured ones stay; the table in the package is of
+    the first of NAMES.
+    """
     networks = {name: rows_of(name, tiers) for name, tiers in measured.items()}
-    parts = [section(name, rows) for name, rows in networks.items()]
-    text = PAGE.read_text("utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{after}", "utf-8")
-    first = next(iter(networks))
-    measured[first]["cheap"].plot(PICTURE)
-    small = small_table(first, networks[first])
-    TABLE.write_text(json.dumps(small, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(f"wrote {PAGE}, {PICTURE} and {TABLE}")
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    told, _, after = rest.partition(END)
+    parts = sections_of(told) | {name: section(name, rows) for name, rows in networks.items()}
+    text = "\n".join(parts[name] for name in NAMES if name in parts)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", "utf-8")
+    print(f"wrote {PAGE}")
+    main = next(iter(NAMES))
+    if main in networks:
+        measured[main]["cheap"].plot(PICTURE)
+        small = small_table(main, networks[main])
+        TABLE.write_text(json.dumps(small, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        print(f"wrote {PICTURE} and {TABLE}")
+
+
+def sections_of(text: str) -> dict[str, str]:
+    """Return the sections that a page has, by the network whose name begins their title."""
+    found = {}
+    for part in text.split("### ")[1:]:
+        for name, title in NAMES.items():
+            if part.startswith(title):
+                found[name] = f"### {part.rstrip()}\n"
+    return found
 
 
 def rows_of(network: str, tiers: Mapping[str, Any]) -> dict[str, Row]:
@@ -98,7 +114,7 @@ def section(network: str, rows: Mapping[str, Row]) -> str:
         ", ".join(map(str, counts[:-1])) + (" or " if len(counts) > 1 else "") + str(counts[-1])
     )
     lines = [
-        f"### {NAMES[network]}",
+        f"### {NAMES[network]}{trained_for(network)}",
         "",
         f"On {spoken} photos that it is right about. Bold: better than every baseline at 95 %, "
         "photo by photo. The last row is the median half-width of the 95 % intervals.",
@@ -113,6 +129,16 @@ def section(network: str, rows: Mapping[str, Row]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def trained_for(network: str) -> str:
+    """Return what a network tells apart, as the end of a title."""
+    from benchmarks.truth_photos import load_network
+
+    labels = load_network(network).labels
+    if len(labels) == 1000:
+        return ", ImageNet's weights"
+    return f" ({', '.join(labels) if len(labels) < 5 else f'{len(labels)} classes'})"
 
 
 def main_table(rows: Mapping[str, Row]) -> list[str]:
@@ -284,7 +310,7 @@ def small_table(network: str, rows: Mapping[str, Row]) -> dict[str, Any]:
             "use": USES.get(name, ""),
         }
     return {
-        "network": NAMES[network].partition(",")[0],
+        "network": NAMES[network],
         "best": {"method": best_of(rows), "budget": BUDGET, "order": order_of(rows)},
         "methods": methods,
     }

@@ -69,7 +69,7 @@ KINDS: dict[str, tuple[int, ...]] = {
 }
 """ImageNet's classes by COCO's kinds, where they are the same things."""
 
-NETWORKS = ("mobilenet", "built-in", "squeezenet")
+NETWORKS = ("mobilenet", "squeezenet", "built-in")
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 NAMES = {
-    "mobilenet": "MobileNet (α = 0.75), ImageNet's weights",
-    "built-in": "The built-in network (cat, dog, panda)",
-    "squeezenet": "SqueezeNet v1.0, ImageNet's weights",
+    "mobilenet": "MobileNet (α = 0.75)",
+    "squeezenet": "SqueezeNet v1.0",
+    "built-in": "The built-in network",
 }
+"""How the titles of the networks' tables begin, in their order."""
 
 USES: dict[str, str] = {
     "grad-cam": "Use it first where CAM does not apply: as faithful as CAM, for one backward pass "

@@ -128,7 +128,7 @@ def test_the_mean_box_is_measured_again_where_photos_with_boxes_were_added(class
 
 
 def test_maps_that_rank_cells_alike_are_removed_once(classifier):
-    curves = PhotoCurves.of(classifier, Photo(PHOTOS[0]), 0)
+    curves = PhotoCurves.of(classifier, PHOTOS[0], 0)
     heat = np.random.default_rng(0).random((1, 14, 14))
     first = curves.measure(heat, 4)
     seen = classifier.network.seen

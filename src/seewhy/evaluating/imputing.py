@@ -96,7 +96,7 @@ def _solve(image: Float[ndarray, "h w c"], gone: Bool[ndarray, "_h _w"]) -> ndar
         options={"SymmetricMode": True},
     )
     flat[inside] = factors.solve(-(rows[:, ~inside] @ flat[~inside]))
-    filled: ndarray = np.empty_like(image)
+    filled: ndarray = np.empty(image.shape)
     filled.reshape(-1, channels)[order] = flat
     return filled
 
