@@ -5,6 +5,7 @@ import pytest
 
 from seewhy.errors import NotFinite, OptionError
 from seewhy.maps import (
+    heat_levels,
     heatmap_on_photo,
     is_empty,
     peak_on_photo,
@@ -278,3 +279,48 @@ def test_the_peak_is_the_largest_of_all_pixels(box, signed):
             first = np.unravel_index(np.nanargmax(values), values.shape)
             assert values[y, x] == pytest.approx(np.nanmax(values), rel=1e-6)
             assert (y, x) == first or values[first] == pytest.approx(values[y, x], rel=1e-6)
+
+
+# Levels
+
+
+@pytest.mark.parametrize("one_scale", [False, True])
+@pytest.mark.parametrize(
+    "box", [(0.0, 0.0, 53.0, 37.0), (10.0, 4.5, 40.0, 31.0), (-6.0, -3.0, 60.0, 41.0)]
+)
+@pytest.mark.parametrize("shape", [(7, 7), (1, 1), (4, 6), (64, 80)])
+def test_levels_are_256_times_the_scaled_heatmap_cut_off(shape, box, one_scale):
+    maps = np.stack([random_map(*shape) - np.float32(0.3), random_map(*shape) / 9])
+    found = heat_levels(maps, Placement(box), (37, 53), one_scale=one_scale)
+    assert found is not None
+    placed = [heatmap_on_photo(one, Placement(box), (37, 53)) for one in maps]
+    seen = np.isfinite(placed[0])
+    ends = [np.nanmax(one) for one in placed]
+    (x, y), (height, width) = found.corner, found.levels.shape[1:]
+    assert np.argwhere(seen)[0].tolist() == [y, x]
+    assert seen.sum() == height * width
+    for levels, one, end in zip(found.levels, placed, ends, strict=True):
+        inside = one[y : y + height, x : x + width].astype(float)
+        wanted = np.floor(np.clip(256 * inside / (max(ends) if one_scale else end), 0, 255))
+        assert np.abs(levels - wanted).max() <= 1  # at the edge between two levels
+        assert (levels == wanted).mean() > 0.98
+    assert found.levels.max() == 255
+    assert not found.empty.any()
+
+
+def test_levels_of_an_empty_map_are_zero_and_of_the_faintest_as_high_as_any():
+    place = Placement((0.0, 0.0, 30.0, 20.0))
+    faint = np.zeros((4, 2, 3), np.float32)
+    faint[1, 0, 0], faint[2, 0, 0], faint[3] = 1e-40, 3e38, -1
+    found = heat_levels(faint, place, (20, 30))
+    assert found is not None
+    assert found.empty.tolist() == [True, False, False, True]
+    assert found.levels.max(axis=(1, 2)).tolist() == [0, 255, 255, 0]
+
+
+def test_maps_with_holes_or_infinity_or_out_of_sight_have_no_levels():
+    place = Placement((0.0, 0.0, 5.0, 5.0))
+    assert heat_levels(np.ones((1, 2, 2)), place, (5, 5)) is not None
+    for odd in (np.nan, np.inf):
+        assert heat_levels(np.array([[[1.0, odd]]]), place, (5, 5)) is None
+    assert heat_levels(np.ones((1, 2, 2)), Placement((50.0, 50.0, 60.0, 60.0)), (5, 5)) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,25 @@ def test_negative_drops_are_shown_and_the_photo_shows_between() -> None:
     assert picture[45, 65, 2] > picture[45, 65, 0] + 100
     assert picture[45, 15].tolist() == [100, 100, 100]
     assert found.caption() == "cat (0)\n0.97, −2 to 1"
+
+
+@pytest.mark.parametrize("style", [Style(), Style(scale="photo", colormap="viridis", opacity=0.6)])
+@pytest.mark.parametrize("box", [(0.0, 0.0, 240.0, 180.0), (30.0, 0.0, 210.0, 180.0)])
+def test_a_page_shows_the_overlays_as_they_are(style: Style, box: tuple[float, ...]) -> None:
+    generator = np.random.default_rng(0)
+    photo = Photo(generator.integers(0, 256, (180, 240, 3), np.uint8), "noise.png")
+    found = dataclasses.replace(
+        of(generator.normal(size=(2, 7, 7)) * np.array([9, 1])[:, None, None]),
+        photos=(photo,),
+        placements=(Placement(box),),
+    )
+    page = draw_photo(found, 0, style).astype(int)
+    gap, below = 10, page.shape[0] - 180 - 10
+    for place, picture in enumerate([photo.pixels, *draw_targets(found, 0, style)]):
+        left = gap + place * (240 + gap)
+        cell = page[below : below + 180, left : left + 240]
+        assert (np.abs(cell - picture) <= 1).mean() > 0.99  # the rest: one level of heat
+        assert np.abs(cell - picture).max() <= 8
 
 
 def test_captions_have_the_index_and_the_peak() -> None:

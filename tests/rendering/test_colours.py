@@ -10,7 +10,15 @@ import pytest
 from PIL import Image
 
 from seewhy.errors import OptionError, OutputError
-from seewhy.rendering.colours import bare_map, colour, colour_signed, overlay, overlay_signed
+from seewhy.maps import HeatLevels
+from seewhy.rendering.colours import (
+    bare_map,
+    colour,
+    colour_signed,
+    overlay,
+    overlay_levels,
+    overlay_signed,
+)
 from seewhy.rendering.page import comparison, grid, sheet
 from seewhy.rendering.saving import picture_bytes, save_pages, save_picture
 from seewhy.rendering.text import fit_text, text_width
@@ -124,6 +132,26 @@ def test_a_crop_is_blended_where_the_network_looked_and_holes_stay_photo(opacity
         assert np.array_equal(laid[~seen], photo[~seen])
         assert np.abs(laid[seen] - wanted[seen]).max() <= 1  # halves may be rounded either way
         assert (laid[seen] == wanted[seen]).mean() > 0.98
+
+
+@pytest.mark.parametrize("opacity", [None, 0.0, 0.3, 1.0])
+@pytest.mark.parametrize("colormap", ["jet", "tab10"])
+@pytest.mark.parametrize("corner", [(0, 0), (4, 9)])
+def test_levels_are_laid_as_heatmaps_are_within_one_of_255(opacity, colormap, corner):
+    generator = np.random.default_rng(2)
+    photo = generator.integers(0, 256, (60, 70, 3), dtype=np.uint8)
+    x, y = corner
+    levels = generator.integers(0, 256, (2, 60 - 2 * y, 70 - 2 * x), dtype=np.uint8)
+    heat = HeatLevels(levels, corner, np.array([False, True]))
+    laid, bare = overlay_levels(Image.fromarray(photo), heat, colormap=colormap, opacity=opacity)
+    assert np.array_equal(bare, photo)
+    heatmap = np.full((60, 70), NAN, np.float32)
+    heatmap[y : 60 - y, x : 70 - x] = levels[0] / np.float32(256)
+    wanted = overlay(photo, heatmap, colormap=colormap, opacity=opacity).astype(int)
+    assert np.abs(np.asarray(laid, int) - wanted).max() <= 1
+    assert abs((np.asarray(laid, int) - wanted).mean()) < 0.2  # neither darker nor brighter
+    with pytest.raises(OptionError):
+        overlay_levels(Image.fromarray(photo), heat, opacity=1.5)
 
 
 def test_opacity_zero_is_the_photo_and_one_is_the_colours():

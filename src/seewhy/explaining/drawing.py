@@ -14,14 +14,14 @@ from numpy import ndarray
 from PIL import Image
 
 from seewhy.explaining.shrinking import shrunk
-from seewhy.maps import heatmap_on_photo
+from seewhy.maps import heat_levels, heatmap_on_photo
 from seewhy.rendering.attributions import (
     around_grey,
     attribution_end,
     paint_attribution,
     smoothed,
 )
-from seewhy.rendering.colours import overlay_image, overlay_signed
+from seewhy.rendering.colours import overlay, overlay_levels, overlay_signed
 from seewhy.rendering.page import Cell, Page, comparison, grid, grid_image
 from seewhy.rendering.style import Style
 from seewhy.rendering.text import short_name
@@ -38,12 +38,6 @@ def draw_targets(explanation: Explanation, photo: int, style: Style) -> list[Pic
     Low-resolution maps are laid over the photo. In signed maps, red speaks for the class and blue
     against it; the photo shows through where the map is near 0. Pixel-level maps are on grey.
     """
-    return [np.array(one) for one in _pictures(explanation, photo, style)]
-
-
-def _pictures(
-    explanation: Explanation, photo: int, style: Style
-) -> Sequence[Picture | Image.Image]:
     if explanation.pixel_level:
         return _attributions(explanation, photo, style)
     targets = range(explanation.maps.shape[1])
@@ -77,8 +71,10 @@ def draw_page(explanation: Explanation, photo: int, style: Style) -> Image.Image
     name = explanation.photo_title(photo)
     if style.scale == "photo" and explanation.maps.shape[1] > 1:
         name += "\none scale for all classes"
-    cells: list[Cell] = [(name, explanation.photos[photo].pixels)]
-    pictures = _pictures(explanation, photo, style)
+    bare = Image.fromarray(explanation.photos[photo].pixels)
+    cells: list[Cell] = [(name, bare)]
+    quick = _overlays(explanation, photo, bare, style)
+    pictures = draw_targets(explanation, photo, style) if quick is None else quick
     coloured = draw_colours(explanation, photo, style)
     for target, picture in enumerate(pictures):
         cells.append((explanation.caption(photo, target, style=style), picture))
@@ -109,9 +105,28 @@ def draw_methods(explanations: Sequence[Explanation], photo: int, style: Style) 
     return comparison(names, heads, rows, wrap=style.columns)
 
 
-def _overlay(
-    explanation: Explanation, photo: int, target: int, style: Style
-) -> Picture | Image.Image:
+def _overlays(
+    explanation: Explanation, photo: int, bare: Image.Image, style: Style
+) -> Sequence[Image.Image] | None:
+    """Draw what `draw_targets` draws, off by at most 1 of 255; None where that cannot be.
+
+    It can where heat of 256 levels, evenly opaque, is laid over the photo.
+    """
+    plain = not (explanation.signed or explanation.pixel_level or style.heat_is_opacity)
+    if not plain or style.interpolation != "linear":
+        return None
+    heat = heat_levels(
+        np.stack([explanation.shown_map(photo, one) for one in range(explanation.maps.shape[1])]),
+        explanation.placements[photo],
+        (bare.height, bare.width),
+        one_scale=style.scale == "photo",
+    )
+    if heat is None:
+        return None
+    return overlay_levels(bare, heat, colormap=style.colormap or "jet", opacity=style.opacity)
+
+
+def _overlay(explanation: Explanation, photo: int, target: int, style: Style) -> Picture:
     heat = explanation.heatmap(photo, target, interpolation=style.interpolation, scale=style.scale)
     pixels = explanation.photos[photo].pixels
     if explanation.signed:
@@ -122,7 +137,7 @@ def _overlay(
             opacity=style.opacity,
             heat_is_opacity=True,
         )
-    return overlay_image(
+    return overlay(
         pixels,
         heat,
         colormap=style.colormap or "jet",

@@ -134,14 +134,16 @@ class Explanation(Drawable):
     def _placed(self, photo: int, target: int, interpolation: str) -> Float[ndarray, "H W"]:
         """Return one raw map at its photo's own size."""
         size = self.photos[photo].pixels.shape[:2]
-        raw = self._shown(photo, target, interpolation)
+        raw = self.shown_map(photo, target, interpolation)
         return heatmap_on_photo(raw, self.placements[photo], size, interpolation=interpolation)
 
     def _largest(self, placed: Float[ndarray, "H W"]) -> float:
         sizes = np.abs(placed) if self.signed else placed
         return float(np.max(sizes, initial=0.0, where=~np.isnan(sizes)))
 
-    def _shown(self, photo: int, target: int, interpolation: str) -> Float[ndarray, "h w"]:
+    def shown_map(
+        self, photo: int = 0, target: int = 0, interpolation: str = "linear"
+    ) -> Float[ndarray, "h w"]:
         """Return what pictures show: the raw map, unless the method provides another one.
 
         Where pictures start at a map's minimum, the minimum is taken off.
@@ -326,7 +328,7 @@ class Explanation(Drawable):
         if self._is_empty(self.maps[photo, target]):
             return None
         size = self.photos[photo].pixels.shape[:2]
-        raw = self._shown(photo, target, "linear")
+        raw = self.shown_map(photo, target, "linear")
         return peak_on_photo(raw, self.placements[photo], size, signed=self.signed)
 
     def as_json(self) -> str:

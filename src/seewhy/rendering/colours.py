@@ -12,10 +12,10 @@ import math
 import numpy as np
 from jaxtyping import Float, Num, UInt8
 from numpy import ndarray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from seewhy.errors import OptionError, nearest_names
-from seewhy.maps import is_empty
+from seewhy.maps import HeatLevels, is_empty
 
 OPACITY = 0.4
 """The default opacity over the photo, as is usual in the field."""
@@ -90,28 +90,61 @@ def overlay(
         OptionError: the colour map is unknown, the opacity is outside 0..1, or the heatmap has
             integers or another size than the photo.
     """
-    return np.array(
-        overlay_image(
-            photo, heatmap, colormap=colormap, opacity=opacity, heat_is_opacity=heat_is_opacity
-        )
-    )
-
-
-def overlay_image(
-    photo: UInt8[ndarray, "H W 3"],
-    heatmap: Num[ndarray, "h w"],
-    *,
-    colormap: str = "jet",
-    opacity: float | None = None,
-    heat_is_opacity: bool = False,
-) -> Image.Image:
-    """Return what `overlay` returns as an image, for pages: with fewer copies of all pixels."""
     opacity = _check(photo, heatmap, opacity, heat_is_opacity)
     palette = _palette(colormap)
     if is_empty(heatmap):
-        return Image.fromarray(photo)
+        return photo.copy()
     strength = heatmap if heat_is_opacity else None
-    return _laid(photo, heatmap, palette, opacity=opacity, strength=strength)
+    return np.array(_laid(photo, heatmap, palette, opacity=opacity, strength=strength))
+
+
+def overlay_levels(
+    photo: Image.Image,
+    heat: HeatLevels,
+    *,
+    colormap: str = "jet",
+    opacity: float | None = None,
+) -> list[Image.Image]:
+    """Lay all heatmaps of a photo over it, for pages: in a quarter of the time.
+
+    As `overlay`, off by at most 1 of 255 at the same level: photo and colours are weighted by
+    tables, each rounded, and added.
+
+    Args:
+        photo: the photo, in RGB.
+        heat: as `heat_levels` returns it.
+        colormap: a colour map of matplotlib.
+        opacity: 0 (only the photo) to 1; by default 0.4.
+
+    Raises:
+        OptionError: the colour map is unknown, or the opacity is outside 0..1.
+    """
+    share = round(255 * _check_opacity(OPACITY if opacity is None else opacity))
+    palette = _palette(colormap)
+    colours = _weighted(palette[np.arange(256) * len(palette) // 256], share).tobytes()
+    left, top = heat.corner
+    box = (left, top, left + heat.levels.shape[2], top + heat.levels.shape[1])
+    seen = photo if box == (0, 0, *photo.size) else photo.crop(box)
+    dimmed = seen.point(_weighted(np.arange(256), 255 - share).tolist() * 3)
+    pictures = []
+    for levels, empty in zip(heat.levels, heat.empty, strict=True):
+        if empty:
+            pictures.append(photo)
+            continue
+        painted = Image.fromarray(levels)
+        painted.putpalette(colours)
+        laid = ImageChops.add_modulo(dimmed, painted.convert("RGB"))
+        if seen is not photo:
+            whole = photo.copy()
+            whole.paste(laid, heat.corner)
+            laid = whole
+        pictures.append(laid)
+    return pictures
+
+
+def _weighted(values: Num[ndarray, "*shape"], share: int) -> UInt8[ndarray, "*shape"]:
+    """Return `share` 255ths of values in 0..255, rounded."""
+    return np.rint(values * (share / 255)).astype(np.uint8)
 
 
 def overlay_signed(
@@ -248,6 +281,10 @@ def _check(
         )
     if opacity is None:
         return PEAK_OPACITY if heat_is_opacity else OPACITY
+    return _check_opacity(opacity)
+
+
+def _check_opacity(opacity: float) -> float:
     if not 0 <= opacity <= 1:
         raise OptionError(
             f"The opacity is {opacity}, and it ranges from 0 (photo alone) to 1 (heat alone). "
