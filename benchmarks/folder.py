@@ -3,7 +3,7 @@
     python benchmarks/folder.py FOLDER                        the built-in network
     python benchmarks/folder.py FOLDER --model "mobilenet?alpha=0.75&weights=FILE" --repeat 10
     python benchmarks/folder.py FOLDER --memory               12 megapixels each: what memory takes
-    python benchmarks/folder.py FOLDER --workers              one worker and two, on one core each
+    python benchmarks/folder.py FOLDER --workers              one worker against the loop, and two
 
 Every round times the plain loop and each way after the other, and the medians of the rounds' ratios
 are printed, of the time that passed and of the processors' time; on a busy machine, many short
@@ -176,7 +176,11 @@ def memory(classifier: Any, paths: list[Path], count: int, folder: Path) -> None
 
 
 def workers(model: str, paths: list[Path], rounds: int, folder: Path) -> None:
-    """Compare one worker process with two, each on a core of its own and with one thread."""
+    """Compare one worker with the plain loop, and with two workers.
+
+    The loop runs here, the worker in a process of its own, each on all cores; then one worker and
+    two, each on a core of its own and with one thread.
+    """
     listed = folder / "photos.txt"
     code = (
         "import sys, time, seewhy\n"
@@ -192,23 +196,38 @@ def workers(model: str, paths: list[Path], rounds: int, folder: Path) -> None:
     )
     listed.write_text("\n".join(map(str, paths)) + "\n")
     one = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "1")
+    network = seewhy.load(model)
+    plain(network, paths[:BATCH])  # compiles
 
-    def rate(count: int, cores: str) -> float:
+    def loop_rate() -> float:
+        start = time.perf_counter()
+        plain(network, paths)
+        return len(paths) / (time.perf_counter() - start)
+
+    def rate(count: int, cores: str, threads: dict[str, str]) -> float:
         out = fresh(folder / "run")
         command = ["taskset", "-c", cores, sys.executable, "-c", code, model, listed, out]
         done = subprocess.run(
             [*map(str, command), str(count), str(len(paths))],
-            env=os.environ | one,
+            env=os.environ | threads,
             capture_output=True,
             text=True,
             check=True,
         )
         return float(done.stdout.split()[-1])
 
-    rates = np.array([[rate(1, "0"), rate(2, "0,1")] for _ in range(rounds)])
-    single, two = np.median(rates, axis=0)
+    cores = f"0-{(os.cpu_count() or 1) - 1}"
+    rates = np.array(
+        [
+            [loop_rate(), rate(1, cores, {}), rate(1, "0", one), rate(2, "0,1", one)]
+            for _ in range(rounds)
+        ]
+    )
+    loop, alone, single, two = np.median(rates, axis=0)
+    print(f"plain loop: {loop:.1f} photos a second; one worker: {alone:.1f}, ", end="")
+    print(f"{np.median(rates[:, 1] / rates[:, 0]):.2f} of the plain loop's rate")
     print(f"one worker on one core: {single:.1f} photos a second; two on two: {two:.1f}, ", end="")
-    print(f"{np.median(rates[:, 1] / rates[:, 0]):.2f} times as many")
+    print(f"{np.median(rates[:, 3] / rates[:, 2]):.2f} times as many")
 
 
 def repeated(paths: list[Path], times: int, folder: Path) -> list[Path]:

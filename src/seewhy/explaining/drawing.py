@@ -73,8 +73,9 @@ def draw_page(explanation: Explanation, photo: int, style: Style) -> Image.Image
         name += "\none scale for all classes"
     bare = Image.fromarray(explanation.photos[photo].pixels)
     cells: list[Cell] = [(name, bare)]
-    quick = _overlays(explanation, photo, bare, style)
-    pictures = draw_targets(explanation, photo, style) if quick is None else quick
+    pictures: Sequence[Picture | Image.Image] | None = _overlays(explanation, photo, bare, style)
+    if pictures is None:
+        pictures = draw_targets(explanation, photo, style)
     coloured = draw_colours(explanation, photo, style)
     for target, picture in enumerate(pictures):
         cells.append((explanation.caption(photo, target, style=style), picture))
