@@ -56,7 +56,8 @@ def multiply_layers(maps: Sequence[Float[ndarray, "n _h _w"]]) -> Float[ndarray,
 
     Source:
         Domeniconi et al., *How to Evaluate and Refine your CAM*, 2026 (arXiv:2605.14641); the
-        product as in the authors' code.
+        product as in the authors' code. Differs from it: maps are divided by their maximum, there
+        they are scaled from their minimum to their maximum.
     """
     positive = [np.maximum(layer, 0) for layer in maps]
     return as_float32(np.prod(_scaled(positive), axis=0))
