@@ -66,3 +66,28 @@ def test_a_network_that_means_what_it_says_has_a_small_error() -> None:
     right = generator.uniform(size=len(p)) < p
     assert calibration(p, right).error < 0.02
     assert calibration(np.minimum(p + 0.2, 1), right).bias == pytest.approx(0.17, abs=0.03)
+
+
+def test_the_interval_of_the_error_covers_it_and_takes_off_what_chance_adds() -> None:
+    """200 photos of known calibration, 24 times: of a perfect network 0 is in the interval."""
+    generator = np.random.default_rng(0)
+    covered = {0.0: 0, 0.2: 0}
+    for _ in range(24):
+        p = generator.uniform(0.55, 0.95, 200)
+        for error in covered:
+            right = generator.uniform(size=len(p)) < p - error * (p > 0.75)
+            found = calibration(p, right)
+            truth = error * 0.5
+            covered[error] += found.low <= truth <= found.high
+            assert found.low <= found.error
+    assert min(covered.values()) >= 21
+
+
+def test_photos_that_say_nothing_of_the_error_leave_it_open() -> None:
+    sure = calibration(np.ones(40), np.ones(40, bool))
+    assert (sure.error, sure.low, sure.high) == (0, 0, 0)
+    again = [calibration(np.full(30, 0.8), np.arange(30) < 20) for _ in range(2)]
+    assert again[0] == again[1]
+    assert again[0].error == pytest.approx(2 / 15)
+    assert again[0].low == 0  # as large in 7 % of calibrated networks
+    assert again[0].high > again[0].error

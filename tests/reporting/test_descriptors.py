@@ -1,14 +1,23 @@
-"""Where and what."""
+"""Where, what, and colour."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seewhy.errors import MissingFramework
-from seewhy.reporting.descriptors import scikit_learn, what_descriptors, where_descriptors
+from seewhy.photos.fitting import Fit
+from seewhy.reporting.descriptors import (
+    colour_descriptors,
+    scikit_learn,
+    what_descriptors,
+    where_descriptors,
+)
+from seewhy.reporting.gallery import Gallery
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 7), (3, 11), (16, 16), (1, 1)])
@@ -46,3 +55,25 @@ def test_without_scikit_learn_the_message_names_the_extra(monkeypatch: pytest.Mo
         "A report finds clusters with scikit-learn, which is not installed. Install it: "
         "pip install 'seewhy[report]'"
     )
+
+
+def test_a_tint_is_a_shift_of_the_colours_and_what_is_gone_is_in_the_middle() -> None:
+    colours = np.array([[92, 92, 92, 12, 12, 12], [192, 92, 42, 32, 12, 2.0]])
+    found = colour_descriptors(np.vstack([colours, np.full(6, np.nan)]))
+    np.testing.assert_allclose(found[1] - found[0], np.log([2, 1, 0.5, 2, 1, 0.5]), atol=1e-6)
+    np.testing.assert_allclose(found[2], found[:2].mean(axis=0), rtol=1e-6)
+    assert (colour_descriptors(np.full((2, 6), np.nan)) == 0).all()
+
+
+def test_colours_of_photos_are_means_and_deviations_whatever_the_file(tmp_path: Path) -> None:
+    pixels = np.zeros((256, 512, 3), np.uint8)
+    pixels[:, :256] = (200, 100, 0)
+    pixels[:, 256:] = (100, 100, 50)
+    paths = [str(tmp_path / name) for name in ("a.jpg", "a.png", "gone.jpg")]
+    for path in paths[:2]:
+        Image.fromarray(pixels).save(path)
+    found = Gallery(paths, Fit((8, 8))).colours(np.arange(3))
+    np.testing.assert_allclose(found[0], [150, 100, 25, 50, 0, 25], atol=3)
+    np.testing.assert_allclose(found[1], [150, 100, 25, 50, 0, 25])
+    assert np.isnan(found[2]).all()
+    assert Gallery(paths, Fit((8, 8))).colours(np.arange(0)).shape == (0, 6)

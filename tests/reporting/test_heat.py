@@ -11,6 +11,7 @@ from seewhy.reporting.heat import (
     mean_heat,
     mean_map,
     outside_boxes,
+    outside_mask,
     place_of,
 )
 
@@ -89,6 +90,21 @@ def test_heat_outside_boxes_counts_parts_of_cells() -> None:
     twice = np.concatenate([quarter, quarter])
     assert outside_boxes(even, twice) == pytest.approx(0.75)
     assert np.isnan(outside_boxes(np.zeros((4, 4)), quarter))
+
+
+def test_heat_outside_a_mask_is_that_outside_the_same_box() -> None:
+    heatmap = np.random.default_rng(0).uniform(-0.2, 1, (4, 4))
+    mask = np.zeros((64, 32), bool)
+    mask[8:40, 4:30] = True
+    share = outside_boxes(heatmap, np.array([[4 / 32, 8 / 64, 30 / 32, 40 / 64]]))
+    assert outside_mask(heatmap, mask, (0, 0, 32, 64)) == pytest.approx(share)
+    assert outside_mask(heatmap, np.ones((9, 9), bool), (0, 0, 9, 9)) == 0
+    assert np.isnan(outside_mask(np.zeros((4, 4)), mask, (0, 0, 32, 64)))
+
+
+def test_beyond_the_photo_there_is_no_object() -> None:
+    # The map covers 8 x 8 pixels, of which the photo is the 4 x 8 in the middle.
+    assert outside_mask(np.ones((4, 4)), np.ones((4, 8), bool), (0, -2, 8, 6)) == 0.5
 
 
 def test_the_hot_region_reaches_a_share_of_the_peak() -> None:

@@ -50,8 +50,9 @@ def test_sections_are_in_the_order_of_a_reader(saved: Path) -> None:
         "4 · Doubtful labels, and confident mistakes",
         "5 · Right for a wrong reason",
         "6 · Clusters, and the test for shortcuts",
-        "7 · Where the heat is on average",
-        "8 · How to read it, and what it cannot show",
+        "7 · What harmless changes do",
+        "8 · Where the heat is on average",
+        "9 · How to read it, and what it cannot show",
     ]
 
 
@@ -156,7 +157,7 @@ def test_an_appendix_is_at_the_end(found: seewhy.Report) -> None:
 
     appendix = Appendix("How it was made", {"a curve": b"png"}, {"rate": "<1>"}, ("left & out",))
     text = page_bytes(replace(found, appendix=appendix), {}).decode()
-    last = text[text.index("9 · How it was made") :]
+    last = text[text.index("10 · How it was made") :]
     assert f"data:image/png;base64,{base64.b64encode(b'png').decode()}" in last
     assert "&lt;1&gt;" in last
     assert "left &amp; out" in last

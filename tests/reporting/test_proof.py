@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seewhy.reporting.descriptors import colour_descriptors, what_descriptors
 from seewhy.reporting.proof import (
     colour_distance,
     cover,
@@ -56,8 +57,6 @@ def drawn(maps: np.ndarray, marked: int) -> np.ndarray:
 def searched(answer, *, marked: int = 30, right: bool = True, at_hand: bool = True) -> Shortcut:
     maps, under = photos(np.random.default_rng(0), marked=marked)
     pixels = drawn(maps, marked)
-    from seewhy.reporting.descriptors import what_descriptors
-
     known = by_tag(pixels)[:, 1]
     _, found = find_shortcuts(
         ClassPhotos(
@@ -211,6 +210,52 @@ def test_a_tint_is_tested_by_taking_it_away() -> None:
     means = [one.mean(axis=(1, 2)) for one in (tinted, others)]
     assert colour_distance(*means) > 5
     assert colour_distance(means[1][:10], means[1][10:]) < 1.5
+
+
+def tinted_class(answer) -> list[Shortcut]:
+    """Search a class of grey photos, of which 30 have a tint and say it nowhere else."""
+    generator = np.random.default_rng(0)
+    maps, under = photos(generator)
+    grey = generator.integers(90, 160, (len(maps), 8, 8, 1)).repeat(3, axis=3)
+    grey[:30] = np.clip(grey[:30] * np.array([1.25, 1, 0.6]), 0, 255)
+    pixels = grey.astype(np.uint8)
+    flat = pixels.reshape(len(maps), -1, 3).astype(np.float64)
+    colours = np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1)
+    _, found = find_shortcuts(
+        ClassPhotos(
+            1, "ring", maps, answer(pixels)[:, 1], what_descriptors(under), None,
+            lambda places: pixels[places], colour_descriptors(colours),
+        ),
+        answer,
+    )  # fmt: skip
+    return found
+
+
+def test_a_tint_that_the_network_relies_on_is_found_by_colour_and_confirmed() -> None:
+    def by_strong_warmth(pixels: np.ndarray) -> np.ndarray:
+        p = np.maximum(by_warmth(pixels)[:, 1], 0.6)
+        return np.stack([1 - p, p], axis=1)
+
+    (found,) = tinted_class(by_strong_warmth)
+    assert (found.verdict, found.place) == (CONFIRMED, "the colour of the photo")
+    assert found.suspect.members.tolist() == list(range(30))
+    assert found.sentence.startswith(
+        "For 30 of 300 'ring' photos the network relies on the colour of the photo: with the "
+        "others' mean colour, it gets 30 of 30 right as before, but its probability falls by "
+    )
+
+
+def test_a_tint_that_does_not_matter_is_cleared_by_taking_it_away() -> None:
+    def constant(pixels: np.ndarray) -> np.ndarray:
+        return np.tile(np.float32([0.1, 0.9]), (len(pixels), 1))
+
+    (found,) = tinted_class(constant)
+    assert found.verdict == CLEARED
+    assert found.sentence == (
+        "30 of 300 'ring' photos stand apart (their colours are unlike the others'), but taking "
+        "that away makes no such difference: the probability falls by 0.00, and by 0.00 in other "
+        "photos."
+    )
 
 
 def test_recolouring_stays_within_a_pixels_range() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seewhy.reporting.clusters import best_groups, kmeans_groups, spectral_groups
-from seewhy.reporting.descriptors import what_descriptors
+from seewhy.reporting.descriptors import colour_descriptors, what_descriptors
 from seewhy.reporting.suspects import find_groups, island_gap, traits_of
 
 
@@ -56,6 +56,27 @@ def test_where_alone_is_enough_for_one_place() -> None:
     found = find_groups(maps).suspects
     assert f1(found[0].members, 30) >= 0.95
     assert found[0].descriptor == "where"
+
+
+def coloured(generator: np.random.Generator, count: int, *, tinted: int) -> np.ndarray:
+    """Return means and deviations of the colours of photos, of which the first have a tint."""
+    grey = np.concatenate(
+        [generator.uniform(70, 130, (count, 3)), generator.normal(20, 1, (count, 3))], axis=1
+    )
+    grey[:tinted] *= (1.25, 1, 0.6, 1.25, 1, 0.6)
+    return grey
+
+
+def test_a_tint_that_is_nowhere_is_found_by_colour() -> None:
+    generator = np.random.default_rng(0)
+    maps, under = photos(generator)
+    features = what_descriptors(under)
+    tint = colour_descriptors(coloured(generator, len(maps), tinted=24))
+    (found,) = find_groups(maps, features, tint).suspects
+    assert (found.descriptor, f1(found.members, 24)) == ("colour", pytest.approx(1, abs=0.05))
+    none = colour_descriptors(coloured(generator, len(maps), tinted=0))
+    assert find_groups(maps, features, none).suspects == ()
+    assert find_groups(maps, features, np.ones((len(maps), 6))).suspects == ()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -22,8 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "report",
         help="where a network is wrong on a data set, why, and whether it cheats: one HTML page",
         description="Report on photos, or on the results of seewhy batch: accuracy, confusions, "
-        "doubtful labels, and groups of photos that are recognised by a shortcut, each tested on "
-        "the network. Writes report.html, which needs no other file, and report.json.",
+        "doubtful labels, groups of photos that are recognised by a shortcut, each tested on the "
+        "network, and what harmless changes do. Writes report.html, which needs no other file, and "
+        "report.json.",
     )
     parser.add_argument(
         "source",
@@ -57,7 +58,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="the true boxes: JSON, COCO annotations, or a folder of Pascal VOC files",
     )
+    data.add_argument(
+        "--object-masks",
+        metavar="DIR",
+        help="the true outlines: a folder with a PNG for each photo (cow.png for cow.jpg), not "
+        "zero where the object is",
+    )
     work = parser.add_argument_group("work")
+    work.add_argument(
+        "--changes",
+        type=whole_number(0),
+        default=300,
+        metavar="N",
+        help="photos that the network sees again with each harmless change, such as blurred or in "
+        "grey: 13 passes for each photo; 0: none (300)",
+    )
     work.add_argument(
         "--run", metavar="RUN", dest="run_folder", help="keep the run here, to resume or reuse it"
     )
@@ -92,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
             layer=args.layer,
             output=args.output,
             boxes=args.boxes,
+            object_masks=args.object_masks,
+            changes=args.changes,
             run=args.run_folder,
             workers=args.workers,
             batch_size=args.batch_size,

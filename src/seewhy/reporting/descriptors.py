@@ -1,4 +1,4 @@
-"""Two descriptors of each photo: where its heat is, and what the layer saw under it.
+"""Descriptors of each photo: where its heat is, what the layer saw under it, and its colours.
 
 Axes: n photo, h row, w column of a map, d feature.
 """
@@ -45,6 +45,21 @@ def where_descriptors(maps: Float[ndarray, "n h w"]) -> Float[ndarray, "n d"]:
     rows, columns = _overlaps(maps.shape[1]), _overlaps(maps.shape[2])
     cells = np.einsum("ah,nhw,bw->nab", rows, shares(maps), columns, optimize=True)
     return np.asarray(cells.reshape(len(maps), -1), np.float32)
+
+
+def colour_descriptors(colours: Float[ndarray, "n 6"]) -> Float[ndarray, "n 6"]:
+    """Return the logarithms of each photo's mean colour and contrasts, of which a tint is a shift.
+
+        log(8 + mean over the pixels of channel c), log(8 + its standard deviation)
+
+    Args:
+        colours: means and standard deviations of red, green and blue, 0 to 255; rows of NaN (photos
+            that are gone) become the mean of the others.
+    """
+    found = np.log(8 + colours)
+    there = np.isfinite(found).all(axis=1)
+    middle = found[there].mean(axis=0) if there.any() else np.zeros(found.shape[1])
+    return np.asarray(np.where(there[:, None], found, middle), np.float32)
 
 
 def _overlaps(length: int) -> Float[ndarray, "_ _"]:

@@ -6,27 +6,35 @@ Axes: n photo, k class.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 from numpy import ndarray
 
-from seewhy.photos.fitting import Fit, fit_photo
-from seewhy.photos.photo import Photo
 from seewhy.progress import Progress, no_progress
 from seewhy.reporting.accuracy import ClassAccuracy, calibration, per_class, wilson
 from seewhy.reporting.confusion import ConfusedPair, confused_pairs
-from seewhy.reporting.descriptors import what_descriptors
+from seewhy.reporting.descriptors import colour_descriptors, what_descriptors
 from seewhy.reporting.gallery import Gallery
-from seewhy.reporting.heat import border_heat, mean_heat, outside_boxes
+from seewhy.reporting.heat import border_heat, mean_heat
 from seewhy.reporting.mislabelled import likely_mislabelled
+from seewhy.reporting.objects import Objects
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.page import make_page
 from seewhy.reporting.proof import Answer
 from seewhy.reporting.result import Appendix, Report, SearchedClass, WrongReason
-from seewhy.reporting.sentences import notes_on, on_accuracy, on_heat, on_mistakes, on_shortcuts
+from seewhy.reporting.robustness import CHANGED, try_changes
+from seewhy.reporting.robustness import FEWEST as ROBUST
+from seewhy.reporting.sentences import (
+    notes_on,
+    on_accuracy,
+    on_changes,
+    on_heat,
+    on_mistakes,
+    on_shortcuts,
+)
 from seewhy.reporting.shortcuts import CONFIRMED, ClassPhotos, find_shortcuts
 from seewhy.reporting.suspects import FEWEST
 
@@ -37,7 +45,14 @@ AT_BORDER = 0.75
 """The share of a photo's heat in the border ring from which a right answer is listed."""
 
 OUTSIDE = 0.75
-"""The share of a photo's heat outside its boxes from which a right answer is listed."""
+"""The share of a photo's heat outside its boxes or mask from which a right answer is listed."""
+
+COLOURED = 20_000
+"""Photos up to which groups are also looked for by colour: it reads each of them again."""
+
+TOO_FEW_TO_CHANGE = (
+    f"Harmless changes were not tried: at least {ROBUST} photos are needed that can still be read."
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +64,10 @@ class Setting:
         gallery: the photos.
         answer: the network; None where it is not at hand.
         notes: what could not be said, and why.
+        label: the name of a class; None where the network is not at hand.
         signed: whether maps have negative values that mean something.
-        boxes: of each photo, (x0, y0, x1, y1) in its pixels; None where they were not given.
+        objects: where the things are; None where nobody has drawn it.
+        changed: photos that are shown again, changed.
         search: whether to look for clusters and shortcuts.
         appendix: what the page ends with, or None.
     """
@@ -58,9 +75,11 @@ class Setting:
     facts: Mapping[str, str]
     gallery: Gallery
     answer: Answer | None = None
+    label: Callable[[int], str] | None = None
     notes: tuple[str, ...] = ()
     signed: bool = False
-    boxes: list[ndarray] | None = None
+    objects: Objects | None = None
+    changed: int = CHANGED
     search: bool = True
     appendix: Appendix | None = None
 
@@ -74,10 +93,10 @@ def analyse(
         seen: what the network said.
         setting: what else is known.
         seed: of clusters and draws.
-        progress: called with (done, total) classes that are searched for shortcuts.
+        progress: called with (done, total) photos that the network sees again.
     """
     labelled = np.flatnonzero(seen.labelled)
-    searched = _searched(seen, setting, seed=seed, progress=progress) if setting.search else ()
+    searched = _searched(seen, setting, seed=seed) if setting.search else ()
     accuracy, calibrated = None, None
     classes: tuple[ClassAccuracy, ...] = ()
     pairs: tuple[ConfusedPair, ...] = ()
@@ -97,17 +116,25 @@ def analyse(
         index: mean_heat(seen.maps[seen.found == index]) for index in np.unique(seen.found).tolist()
     }
     reasons = _wrong_reasons(seen, setting, searched)
-    notes = (*setting.notes, *notes_on(seen))
+    changes = None
+    notes = [*setting.notes, *notes_on(seen), *_notes_on_objects(seen, setting.objects)]
+    if setting.answer is not None and setting.label is not None and setting.changed:
+        changes = try_changes(
+            seen, setting.gallery, setting.answer, setting.label, count=setting.changed,
+            seed=seed, progress=progress,
+        )  # fmt: skip
+        notes += [] if changes else [TOO_FEW_TO_CHANGE]
     findings = [
         *on_accuracy(accuracy, classes, calibrated),
         *on_mistakes(seen, pairs, mislabelled),
         *on_shortcuts(searched, tested=setting.answer is not None),
+        *on_changes(changes),
         *on_heat(seen, heat, class_heat, reasons),
     ]
     return Report(
         findings=tuple(findings),
         facts=setting.facts,
-        notes=notes,
+        notes=tuple(notes),
         accuracy=accuracy,
         classes=classes,
         calibration=calibrated,
@@ -121,21 +148,20 @@ def analyse(
         observations=seen,
         gallery=setting.gallery,
         page=make_page,
+        changes=changes,
         signed=setting.signed,
         appendix=setting.appendix,
     )
 
 
-def _searched(
-    seen: Observations, setting: Setting, *, seed: int, progress: Progress
-) -> tuple[SearchedClass, ...]:
+def _searched(seen: Observations, setting: Setting, *, seed: int) -> tuple[SearchedClass, ...]:
     """Search the classes with the most photos for shortcuts."""
     indices, counts = np.unique(seen.found, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:SEARCHED]
     chosen = [int(indices[one]) for one in order if counts[one] >= FEWEST]
+    has_colours = setting.answer is not None and len(seen) <= COLOURED
     found = []
-    for done, index in enumerate(chosen):
-        progress(done, len(chosen))
+    for index in chosen:
         photos = np.flatnonzero(seen.found == index)
         features = None if seen.descriptors is None else what_descriptors(seen.descriptors[photos])
         right = seen.correct[photos] if seen.labelled.any() else None
@@ -148,12 +174,12 @@ def _searched(
                 features,
                 right,
                 functools.partial(_fitted, setting.gallery, photos),
+                colour_descriptors(setting.gallery.colours(photos)) if has_colours else None,
             ),
             setting.answer,
             seed=seed,
         )
         found.append(SearchedClass(index, photos, groups.parts, tuple(shortcuts)))
-    progress(len(chosen), len(chosen))
     return tuple(found)
 
 
@@ -181,21 +207,17 @@ def _wrong_reasons(
             for photo in one.photos[shortcut.suspect.members].tolist():
                 if seen.correct[photo]:
                     rows[photo] = (1.5, f"in a confirmed shortcut: {shortcut.place}")
-    if setting.boxes is not None:
+    if setting.objects is not None:
         for photo in right.tolist():
-            share = _outside(seen, photo, setting.boxes[photo], setting.gallery.fit)
+            share, what = setting.objects.outside(seen, photo, setting.gallery.fit)
             if share >= OUTSIDE:
-                rows[photo] = (1 + share, f"{share:.0%} of the heat is outside the boxes")
+                rows[photo] = (1 + share, f"{share:.0%} of the heat is outside the {what}")
     ordered = sorted(rows.items(), key=lambda item: (-item[1][0], item[0]))
     return tuple(WrongReason(photo, reason) for photo, (_, reason) in ordered)
 
 
-def _outside(seen: Observations, photo: int, boxes: Float[ndarray, "m 4"], fit: Fit) -> float:
-    """Return the share of a photo's heat outside boxes in its own pixels; NaN without a box."""
-    if not len(boxes):
-        return np.nan
-    height, width = seen.sizes[photo].tolist()
-    black = Photo(np.broadcast_to(np.uint8(0), (height, width, 3)))
-    x0, y0, x1, y1 = fit_photo(black, fit)[1].box
-    scale = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
-    return outside_boxes(seen.maps[photo], (boxes - (x0, y0, x0, y0)) / scale)
+def _notes_on_objects(seen: Observations, objects: Objects | None) -> list[str]:
+    if objects is None or objects.masks is None:
+        return []
+    missing = len(seen) - len(objects.masks)
+    return [f"{missing} of {len(seen)} photos have no mask."] if missing else []

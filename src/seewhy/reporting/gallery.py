@@ -5,6 +5,7 @@ Axes: n photo, H W row and column of the network's input, h w of a picture.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,9 @@ SIDE = 168
 """The longer side of a photo on the page."""
 
 QUALITY = 78
+
+TINY = 32
+"""Rows and columns of a photo whose colours are measured."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,32 @@ class Gallery:
         """
         pixels = map_ahead(lambda place: fit_photo(self.read(place), self.fit)[0], places.tolist())
         return np.stack(list(pixels))
+
+    def colours(self, places: Int[ndarray, " n"]) -> Float[ndarray, "n 6"]:
+        """Return means and standard deviations of red, green and blue, of photos at 32 × 32.
+
+        Photos that cannot be read have NaN.
+        """
+        found = list(map_ahead(self._colours, places.tolist()))
+        return np.stack(found) if found else np.zeros((0, 6))
+
+    def _colours(self, place: int) -> Float[ndarray, " 6"]:
+        try:
+            image = Image.fromarray(self._roughly(place))
+        except PhotoError:
+            return np.full(6, np.nan)
+        pixels = np.asarray(image.resize((TINY, TINY), Image.Resampling.BOX), np.float64)
+        return np.concatenate([pixels.mean(axis=(0, 1)), pixels.std(axis=(0, 1))])
+
+    def _roughly(self, place: int) -> UInt8[ndarray, "h w 3"]:
+        """Read a photo; one in a JPEG at an eighth of its size or more, which is faster."""
+        path = self.paths[place]
+        if not is_address(path):
+            with contextlib.suppress(OSError), Image.open(path, formats=["JPEG"]) as image:
+                if image.mode == "RGB":
+                    image.draft("RGB", (2 * TINY, 2 * TINY))
+                    return np.asarray(image)
+        return self.read(place).pixels
 
     def thumbnails(self, places: Iterable[int]) -> dict[int, Thumbnail]:
         """Return small photos by their place; those that cannot be read are left out."""

@@ -36,11 +36,12 @@ def clusters_section(report: Report, tiles: Tiles) -> str:
         )
         return section("clusters", "6 · Clusters, and the test for shortcuts", none)
     content = (
-        "<p>Photos that were taken for a class are grouped by where the heat is, and by what is "
-        "under it. A small group that stands apart is a suspect, and is tested: its hot region is "
-        "covered with the photo's mean colour, in its photos, in other photos of the class, and "
-        "where other photos are hot. It is <b>confirmed</b> if only the first makes the network "
-        "give up its answer. Then ask: is what is there a part of the thing, or only beside it?</p>"
+        "<p>Photos that were taken for a class are grouped by where the heat is, by what is under "
+        "it, and by their colours. A small group that stands apart is a suspect, and is tested: "
+        "its hot region is covered with the photo's mean colour, in its photos, in other photos of "
+        "the class, and where other photos are hot. It is <b>confirmed</b> if only the first makes "
+        "the network give up its answer. Then ask: is what is there a part of the thing, or only "
+        "beside it?</p>"
     )
     for number, searched in enumerate(report.searched):
         name = html.escape(report.observations.names[searched.index])
@@ -155,7 +156,7 @@ def heat_section(report: Report, tiles: Tiles) -> str:
         "captions, watermarks, and for the network's own padding.</p>"
         f'<div class="tiles">{"".join(shown)}</div>'
     )
-    return section("heat", "7 · Where the heat is on average", content)
+    return section("heat", "8 · Where the heat is on average", content)
 
 
 def _place(alarm: str, border: float) -> str:
@@ -168,15 +169,15 @@ def reading_section(report: Report) -> str:
     """Say how to read the page, and what it cannot show."""
     return section(
         "reading",
-        "8 · How to read it, and what it cannot show",
+        "9 · How to read it, and what it cannot show",
         f"""<p>Heat is where the network's last map speaks for a class, by the method named above.
 Each map is scaled by its own peak, so a faint one looks like a strong one. It is coarse: a cell
 covers a patch of the photo, and the network sees beyond it.</p>
 <p>A verdict “confirmed” says that the network depends on a region, and that photos of other groups
 do not. Whether the region is part of the thing is for you to judge. A shortcut that is everywhere
-in a class, or that has no place (the photo's sharpness, its compression, how it was stretched), is
-not found by covering. Groups of fewer than {20} photos are listed, not tested, and what no group
-of photos shares is not found at all.</p>
+in a class is not found by covering; of those that have no place, the harmless changes show
+sharpness, colour, light, compression and stretching. Groups of fewer than {20} photos are listed,
+not tested, and what no group of photos shares is not found at all.</p>
 <p>A photo in the list of doubtful labels is a question, not a verdict. Intervals are for other
 photos of the same kind: if the photos share a source, a camera or a video, the truth is wider.</p>
 """,
@@ -200,4 +201,4 @@ def appendix_section(appendix: Appendix) -> str:
     items = "".join(f"<li><code>{html.escape(one)}</code></li>" for one in appendix.items)
     listed = f"<h3>Left out</h3><ul>{items}</ul>" if items else ""
     table = f'<table class="facts">{rows}</table>'
-    return section("appendix", f"9 · {appendix.title}", figures + table + listed)
+    return section("appendix", f"10 · {appendix.title}", figures + table + listed)

@@ -110,12 +110,48 @@ def outside_boxes(
         boxes: (x0, y0, x1, y1), as shares of the width and height that the map covers.
         fineness: rows and columns into which a cell is cut to find how much of it is in a box.
     """
-    height, width = heatmap.shape
-    rows = (np.arange(height * fineness) + 0.5) / (height * fineness)
-    columns = (np.arange(width * fineness) + 0.5) / (width * fineness)
+    rows, columns = _fine_places(heatmap, fineness)
     inside = np.zeros((len(rows), len(columns)), bool)
     for x0, y0, x1, y1 in boxes.tolist():
         inside |= np.outer((rows >= y0) & (rows < y1), (columns >= x0) & (columns < x1))
+    return _outside(heatmap, inside, fineness)
+
+
+def outside_mask(
+    heatmap: Float[ndarray, "h w"],
+    mask: Bool[ndarray, "H W"],
+    box: tuple[float, float, float, float],
+    *,
+    fineness: int = 8,
+) -> float:
+    """Return the share of a map's positive heat outside a mask; NaN of an empty map.
+
+    Args:
+        heatmap: the map.
+        mask: the pixels of the object, in the photo.
+        box: the part of the photo that the map covers, (x0, y0, x1, y1) in its pixels; beyond the
+            photo there is no object.
+        fineness: as for `outside_boxes`.
+    """
+    x0, y0, x1, y1 = box
+    rows, columns = _fine_places(heatmap, fineness)
+    down = np.floor(y0 + rows * (y1 - y0)).astype(np.int64)
+    across = np.floor(x0 + columns * (x1 - x0)).astype(np.int64)
+    there = np.outer((down >= 0) & (down < mask.shape[0]), (across >= 0) & (across < mask.shape[1]))
+    down, across = down.clip(0, mask.shape[0] - 1), across.clip(0, mask.shape[1] - 1)
+    return _outside(heatmap, mask[np.ix_(down, across)] & there, fineness)
+
+
+def _fine_places(
+    heatmap: Float[ndarray, "h w"], fineness: int
+) -> tuple[Float[ndarray, " _"], Float[ndarray, " _"]]:
+    """Return the middles of fine rows and columns, as shares of what a map covers."""
+    height, width = (length * fineness for length in heatmap.shape)
+    return (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+
+
+def _outside(heatmap: Float[ndarray, "h w"], inside: Bool[ndarray, "_ _"], fineness: int) -> float:
+    height, width = heatmap.shape
     covered = inside.reshape(height, fineness, width, fineness).mean(axis=(1, 3))
     positive = np.where(heatmap > 0, heatmap, 0)
     total = positive.sum()

@@ -17,6 +17,7 @@ from PIL import Image
 from seewhy.errors import PhotoError
 from seewhy.files import write_whole
 from seewhy.photos.threads import map_ahead
+from seewhy.reporting.change_section import change_section
 from seewhy.reporting.gallery import jpeg_bytes
 from seewhy.reporting.group_sections import (
     appendix_section,
@@ -44,6 +45,7 @@ LINKS = {
     "mistakes": "Doubtful labels",
     "reasons": "Wrong reasons",
     "clusters": "Clusters and shortcuts",
+    "changes": "Harmless changes",
     "heat": "Mean heat",
     "reading": "How to read it",
     "appendix": "Training",
@@ -80,6 +82,7 @@ def page_bytes(report: Report, links: Mapping[int, str]) -> bytes:
         mistakes_section(report, tiles),
         reasons_section(report, tiles),
         clusters_section(report, tiles),
+        change_section(report, tiles),
         heat_section(report, tiles),
         reading_section(report),
         appendix_section(report.appendix) if report.appendix else "",

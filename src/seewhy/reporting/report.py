@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,16 +25,17 @@ from seewhy.datasets.table import Row
 from seewhy.errors import MissingFramework, ModelError, OptionError, UnknownName
 from seewhy.explaining.explain import as_classifier
 from seewhy.explaining.question import default_method, find_method, is_class_free
-from seewhy.locating.annotations import read_boxes
 from seewhy.networks.base import Output
-from seewhy.photos.photo import Photo
 from seewhy.progress import Progress, no_progress
 from seewhy.reporting.descriptors import scikit_learn
+from seewhy.reporting.facts import facts_in_words
 from seewhy.reporting.findings import Setting, analyse
 from seewhy.reporting.gallery import Gallery
-from seewhy.reporting.observations import Observations, observe
+from seewhy.reporting.objects import check_masks, objects_of
+from seewhy.reporting.observations import observe
 from seewhy.reporting.proof import Answer
 from seewhy.reporting.result import Appendix, Report
+from seewhy.reporting.robustness import CHANGED
 from seewhy.reporting.tiles import shared_folder
 
 NO_LABELS = "none"
@@ -53,6 +55,8 @@ def report(
     layer: Any = None,
     output: Output = "score",
     boxes: str | os.PathLike[str] | Sequence[ndarray] | None = None,
+    object_masks: str | os.PathLike[str] | Sequence[ndarray | None] | None = None,
+    changes: int = CHANGED,
     run: str | os.PathLike[str] | None = None,
     workers: int = 0,
     batch_size: int = 8,
@@ -81,13 +85,18 @@ def report(
         method, layer, output, options: as for `seewhy.explain`.
         boxes: where the things are: a file or folder of annotations as for `seewhy locate`, or one
             array of (x0, y0, x1, y1) per photo that can be explained.
+        object_masks: likewise: a folder with a PNG for each photo (cow.png for cow.jpg, or in a
+            sub-folder of the photo's folder's name), or one (height, width) array or None per photo
+            that can be explained. Pixels of the object are not zero. A mask counts before boxes.
+        changes: photos that the network sees again with harmless changes, such as blurred or in
+            grey: 13 passes for each; 0: none.
         run: keep the run in this folder, so that it can be resumed and reported on again; by
             default nothing is kept.
         workers: processes that explain photos; needs `run`.
         batch_size: photos per batch.
         settings: further arguments of `seewhy.load` if `classifier` is a name.
         seed: of clusters and draws.
-        progress: called with (done, total) photos.
+        progress: called with (done, total) photos, and again for those that are changed.
 
     Returns:
         The findings; `.save("report.html")` writes the page.
@@ -100,19 +109,31 @@ def report(
         PhotoError, ModelError, UnknownModel, UnknownMethod, UnknownLayer: as `seewhy.batch`.
     """
     scikit_learn("cluster")
+    if changes < 0:
+        raise OptionError(f"{changes} photos cannot be changed. Give 0 or more.")
+    of_run = functools.partial(
+        _of_run,
+        boxes=boxes,
+        object_masks=object_masks,
+        changes=changes,
+        seed=seed,
+        progress=progress,
+    )
     if isinstance(source, Run) or is_run(source):
         if true_labels is not None or method is not None or layer is not None or options:
             raise OptionError(
                 "A run has its own labels, method and layer. Leave them out, or give photos."
             )
         made = source if isinstance(source, Run) else read_run(source)
-        return _of_run(made, classifier, settings or {}, boxes=boxes, seed=seed)
+        return of_run(made, classifier, settings or {})
     if classifier is None:
         raise OptionError(
             "A report on photos needs a network. Name one: --model M on the command "
             "line, classifier=... in Python."
         )
     labels = _true_labels(source, true_labels)
+    if isinstance(object_masks, str | os.PathLike):
+        check_masks(object_masks, _paths(source, column))
     if run is not None:
         _check(find_method(method) if method else None, options)
         made = batch(
@@ -122,7 +143,7 @@ def report(
             progress=progress, **options,
         )  # fmt: skip
         given = None if isinstance(classifier, str | os.PathLike) else classifier
-        return _of_run(made, given, {}, boxes=boxes, seed=seed)
+        return of_run(made, given, {})
     if workers:
         raise OptionError("Workers write a run. Name a folder for it: run=..., or --run FOLDER.")
     items = find_items(source, column=column, true_labels=labels)
@@ -133,6 +154,8 @@ def report(
         layer=layer,
         output=output,
         boxes=boxes,
+        object_masks=object_masks,
+        changes=changes,
         batch_size=batch_size,
         seed=seed,
         progress=progress,
@@ -148,6 +171,8 @@ def report_on_items(
     layer: Any = None,
     output: Output = "score",
     boxes: str | os.PathLike[str] | Sequence[ndarray] | None = None,
+    object_masks: str | os.PathLike[str] | Sequence[ndarray | None] | None = None,
+    changes: int = CHANGED,
     batch_size: int = 8,
     seed: int = 0,
     progress: Progress = no_progress,
@@ -160,7 +185,8 @@ def report_on_items(
     Args:
         classifier: the network.
         items: the photos, with their labels.
-        method, layer, output, boxes, batch_size, seed, progress: as for `report`.
+        method, layer, output, boxes, object_masks, changes: as for `report`.
+        batch_size, seed, progress: likewise.
         options: of the method.
         search: whether to look for clusters and shortcuts, which needs scikit-learn.
         appendix: what the page ends with.
@@ -193,16 +219,19 @@ def report_on_items(
     return analyse(
         seen,
         Setting(
-            facts=_facts(asked, seen, shared_folder([item.path for item in items])),
+            facts=facts_in_words(asked, seen, shared_folder([item.path for item in items])),
             gallery=Gallery(seen.paths, classifier.fit),
             answer=answer_of(classifier),
+            label=classifier.label,
             notes=() if search else (WITHOUT_SEARCH,),
             signed=row.signed,
-            boxes=_boxes(boxes, seen),
+            objects=objects_of(boxes, object_masks, seen),
+            changed=changes,
             search=search,
             appendix=appendix,
         ),
         seed=seed,
+        progress=progress,
     )
 
 
@@ -231,7 +260,10 @@ def _of_run(
     settings: Mapping[str, Any],
     *,
     boxes: Any,
+    object_masks: Any,
+    changes: int,
     seed: int,
+    progress: Progress,
 ) -> Report:
     asked = run.question.asked
     place = run.folder.place
@@ -254,25 +286,28 @@ def _of_run(
     except (ModelError, UnknownName, MissingFramework, OptionError) as error:
         if classifier is not None:
             raise
-        notes.append(f"Suspects could not be tested on the network: {error}")
+        notes.append(f"Suspects and changes could not be tested on the network: {error}")
     if network is None and not notes:
         notes.append(
-            "Suspects were not tested: the run was made with a network that is not in a file. Give "
-            "the network, too: seewhy.report(run, classifier)."
+            "Suspects and changes were not tested: the run was made with a network that is not in "
+            "a file. Give the network, too: seewhy.report(run, classifier)."
         )
     names = (run.plan.name(shard) for shard in range(run.plan.shards))
     seen = observe(rows_of(run.folder.read(name)) for name in names)
     return analyse(
         seen,
         Setting(
-            facts=_facts(asked, seen, place),
+            facts=facts_in_words(asked, seen, place),
             gallery=Gallery(seen.paths, fit_of(asked)),
             answer=None if network is None else answer_of(network),
+            label=None if network is None else network.label,
             notes=tuple(notes),
             signed=row.signed,
-            boxes=_boxes(boxes, seen),
+            objects=objects_of(boxes, object_masks, seen),
+            changed=changes,
         ),
         seed=seed,
+        progress=progress,
     )
 
 
@@ -343,42 +378,5 @@ def _true_labels(source: Any, given: Any) -> Any:
     return FOLDERS if is_inside else None
 
 
-def _boxes(boxes: Any, seen: Observations) -> list[ndarray] | None:
-    """Return the boxes of each photo that was explained."""
-    if boxes is None:
-        return None
-    if isinstance(boxes, str | os.PathLike):
-        blank = np.uint8(0)
-        photos = [
-            Photo(np.broadcast_to(blank, (height, width, 3)), Path(path).name)
-            for path, (height, width) in zip(seen.paths, seen.sizes.tolist(), strict=True)
-        ]
-        return list(read_boxes(Path(boxes), photos))
-    found = [np.asarray(one, np.float64).reshape(-1, 4) for one in boxes]
-    if len(found) != len(seen):
-        raise OptionError(
-            f"Boxes of {len(found)} photos were given for {len(seen)} photos. Give one array for "
-            "each, which may be empty."
-        )
-    return found
-
-
-def _facts(asked: Mapping[str, Any], seen: Observations, place: str) -> dict[str, str]:
-    """Return what was asked, in words."""
-    count = len(seen) + len(seen.failures)
-    failed = f", {len(seen.failures)} failed" if seen.failures else ""
-    labelled = int(seen.labelled.sum())
-    options = ", ".join(f"{name}={value}" for name, value in asked["options"].items())
-    height, width = asked["preprocessing"]["size"]
-    kinds = len(seen.class_sizes)
-    labels = f"{labelled} labelled, {kinds} class{'es' if kinds != 1 else ''}"
-    return {
-        "model": asked["model"]["name"],
-        "weights": f"SHA-256 {asked['model']['sha256'][:16]}…",
-        "photos": f"{count} photos{failed}, {labels if labelled else 'no labels'}: {place}",
-        "method": f"{asked['method']}{f' ({options})' if options else ''} of the "
-        f"{asked['output']}, at {', '.join(asked['layer'])}",
-        "input": f"{height} × {width}, {asked['preprocessing']['fit']['mode']}, preprocessing "
-        f"{asked['preprocessing']['preprocess']}",
-        "versions": ", ".join(f"{name} {value}" for name, value in asked["versions"].items()),
-    }
+def _paths(source: Any, column: str) -> list[str]:
+    return [item.path for item in find_items(source, column=column, true_labels=None)]

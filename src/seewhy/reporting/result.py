@@ -22,6 +22,7 @@ from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.heat import MeanHeat
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.proof import Outcome, Trial
+from seewhy.reporting.robustness import ChangeResult, ChangeTest
 from seewhy.reporting.shortcuts import Shortcut
 
 SCHEMA = 1
@@ -111,6 +112,7 @@ class Report:
         observations: what the network said about each photo.
         gallery: the photos.
         page: makes the page of a report; with a folder, copies the photos into it.
+        changes: what harmless changes did; None where they were not tried.
         signed: whether maps have negative values that mean something.
         appendix: what the page ends with, or None.
     """
@@ -131,6 +133,7 @@ class Report:
     observations: Observations
     gallery: Gallery
     page: Callable[[Report, Path, Path | None], bytes]
+    changes: ChangeTest | None = None
     signed: bool = False
     appendix: Appendix | None = None
 
@@ -211,6 +214,7 @@ class Report:
                 for searched in self.searched
                 for one in searched.shortcuts
             ],
+            "changes": self._changes(),
             "heat": {
                 "all": _heat(self.heat),
                 "classes": {
@@ -245,6 +249,16 @@ class Report:
             "photos": [self.observations.paths[searched.photos[one]] for one in suspect.members],
         }
 
+    def _changes(self) -> dict[str, Any] | None:
+        if self.changes is None:
+            return None
+        paths, names = self.observations.paths, self.changes.names
+        return {
+            "photos": [paths[photo] for photo in self.changes.photos.tolist()],
+            "labelled": self.changes.labelled,
+            "results": [_changed(one, names) for one in self.changes.results],
+        }
+
     def __repr__(self) -> str:
         lines = [f"<Report on {self.facts['model']}: {len(self.observations)} photos"]
         lines += [f"  {one.text:.110}" for one in self.findings[:3]]
@@ -271,7 +285,22 @@ def _calibration(found: Calibration | None) -> dict[str, Any] | None:
         | {"accuracy": _share(one.accuracy)}
         for one in found.bins
     ]
-    return {"ece": found.error, "bias": found.bias, "bins": bins}
+    interval = {"ece_low": found.low, "ece_high": found.high}
+    return {"ece": found.error} | interval | {"bias": found.bias, "bins": bins}
+
+
+def _changed(result: ChangeResult, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "change": result.change.name,
+        "definition": result.change.definition,
+        "finding": result.matters,
+        "right_before": result.before,
+        "right_after": result.after,
+        "loss": vars(result.loss),
+        "lost": len(result.lost),
+        "taken_for": {names[index]: count for index, count in result.taken_for},
+        "classes": [vars(one) for one in result.classes],
+    }
 
 
 def _heat(heat: MeanHeat) -> dict[str, Any]:

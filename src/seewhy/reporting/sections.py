@@ -59,7 +59,8 @@ def accuracy_section(report: Report) -> str:
         content += (
             "<h3>Can its probabilities be trusted?</h3><p>Of answers that are given with 80%, "
             "80% should be right: then the dots are on the broken line. Below it the network is "
-            f"too sure. The expected calibration error is {report.calibration.error:.3f}.</p>"
+            f"too sure. The expected calibration error is {report.calibration.error:.3f} "
+            f"({report.calibration.low:.3f} to {report.calibration.high:.3f}).</p>"
             f'<div class="scroll">{reliability(report.calibration)}</div>'
         )
     if report.observations.failures:
@@ -250,8 +251,9 @@ def reasons_section(report: Report, tiles: Tiles) -> str:
         for one in report.wrong_reasons[:LISTED]
     ]
     content = (
-        "<p>The answer is right, but the heat is outside the boxes (where they were given), in a "
-        "confirmed shortcut, or at the border. On other photos such answers may be wrong.</p>"
+        "<p>The answer is right, but the heat is outside the boxes or masks (where they were "
+        "given), in a confirmed shortcut, or at the border. On other photos such answers may be "
+        "wrong.</p>"
     )
     more = len(report.wrong_reasons) - len(shown)
     content += f'<div class="tiles">{"".join(shown)}</div>' if shown else "<p>There are none.</p>"

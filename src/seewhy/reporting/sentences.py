@@ -12,11 +12,19 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from seewhy.reporting.accuracy import Calibration, ClassAccuracy, Share
+from seewhy.reporting.changes import RELIANCES
 from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.heat import MeanHeat
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.result import Finding, SearchedClass, WrongReason
+from seewhy.reporting.robustness import LOSS, ChangeResult, ChangeTest, ClassLoss
 from seewhy.reporting.shortcuts import CLEARED, CONFIRMED
+
+CALIBRATED = 0.03
+"""The expected calibration error below which probabilities mean what they say."""
+
+KINDS = 3
+"""Kinds of harmless changes, and classes that mind them, that have a sentence of their own."""
 
 
 def notes_on(seen: Observations) -> list[str]:
@@ -74,11 +82,14 @@ def on_accuracy(
         more = f" and {len(weak) - 3} more" if len(weak) > 3 else ""
         found.append(Finding(f"It is clearly weaker on {listed}{more}.", "bad", "accuracy"))
     if calibrated is not None:
-        error = f"expected calibration error {calibrated.error:.3f}"
-        if calibrated.error < 0.03 or accuracy.of < 50:
+        error = (
+            f"expected calibration error {calibrated.error:.3f}, {calibrated.low:.3f} to "
+            f"{calibrated.high:.3f}"
+        )
+        if accuracy.of < 50 or (calibrated.low == 0 and calibrated.error >= CALIBRATED):
+            text, tone = f"Too few photos to judge its probabilities ({error}).", "plain"
+        elif calibrated.error < CALIBRATED:
             text, tone = f"Its probabilities are close to its accuracy ({error}).", "good"
-            if accuracy.of < 50:
-                text, tone = f"Too few photos to judge its probabilities ({error}).", "plain"
         else:
             way = "too sure of itself" if calibrated.bias > 0 else "less sure than it could be"
             text = (
@@ -149,6 +160,90 @@ def on_shortcuts(searched: tuple[SearchedClass, ...], *, tested: bool) -> list[F
     return found
 
 
+def on_changes(tested: ChangeTest | None) -> list[Finding]:
+    """Say which harmless changes do harm, on what the network relies, and which classes do."""
+    if tested is None or not tested.results:
+        return []
+    photos = len(tested.photos)
+    kinds: dict[str, list[ChangeResult]] = {}
+    for one in sorted(tested.results, key=lambda each: -each.loss.mean):
+        if one.matters:
+            kinds.setdefault(one.change.kind, []).append(one)
+    found = [
+        Finding(
+            f"{share_after(several[0], tested)}{_also(several, photos)}: the network relies on "
+            f"{RELIANCES[kind]}.{_taken(several[0], tested)}",
+            "bad",
+            "changes",
+        )
+        for kind, several in list(kinds.items())[:KINDS]
+    ]
+    if len(kinds) > KINDS:
+        others = ", ".join(RELIANCES[kind] for kind in list(kinds)[KINDS:])
+        found.append(Finding(f"It also relies on {others}.", "bad", "changes"))
+    if not kinds:
+        worst = max(tested.results, key=lambda each: each.loss.mean)
+        found.append(
+            Finding(
+                f"None of {len(tested.results)} harmless changes costs more than {LOSS:.0%} of the "
+                f"photos for sure. At worst: {share_after(worst, tested)}.",
+                "good" if photos >= 100 else "plain",
+                "changes",
+            )
+        )
+    return found + _on_classes(tested)
+
+
+def share_after(result: ChangeResult, tested: ChangeTest) -> str:
+    """Say how many photos are recognised with a change, and without it."""
+    photos = len(tested.photos)
+    what = f"{result.change.clause}, {result.after / photos:.0%} of {photos} photos"
+    if not tested.labelled:
+        return f"{what} keep their class"
+    return f"{what} are recognised instead of {result.before / photos:.0%}"
+
+
+def _also(several: list[ChangeResult], photos: int) -> str:
+    others = [f"{one.change.name}: {one.after / photos:.0%}" for one in several[1:]]
+    return f" ({', '.join(others)})" if others else ""
+
+
+def _taken(result: ChangeResult, tested: ChangeTest) -> str:
+    """Say what the lost photos are taken for, where that is one class."""
+    lost = len(result.lost)
+    if not result.taken_for or lost < 5:
+        return ""
+    index, count = result.taken_for[0]
+    name = tested.names[index]
+    kinds = len({*tested.before.tolist(), *(taken for taken, _ in result.taken_for)})
+    if count > lost * (0.5 if kinds > 2 else 0.75):
+        return f" Most of the lost ones are taken for '{name}'."
+    if kinds > 4 and count >= 10 and count >= lost / 4:
+        return f" Of {lost} lost ones {count} are taken for '{name}'."
+    return ""
+
+
+def _on_classes(tested: ChangeTest) -> list[Finding]:
+    """Say which classes mind a change much more than the others: of each class the worst."""
+    worst: dict[int, tuple[float, ChangeResult, ClassLoss]] = {}
+    for result in tested.results:
+        for one in result.classes:
+            loss = (one.before - one.after) / one.before
+            if one.index not in worst or loss > worst[one.index][0]:
+                worst[one.index] = loss, result, one
+    ordered = sorted(worst.values(), key=lambda each: -each[0])
+    return [
+        Finding(
+            f"{result.change.clause}, {one.after} of {one.photos} '{one.name}' photos "
+            f"{'are recognised' if tested.labelled else 'keep their class'} instead of "
+            f"{one.before}; the other classes lose {one.others:.0%} of theirs.",
+            "bad",
+            "changes",
+        )
+        for _, result, one in ordered[:KINDS]
+    ]
+
+
 def on_heat(
     seen: Observations,
     heat: MeanHeat,
@@ -188,7 +283,8 @@ def on_heat(
 
 def _counted(reasons: tuple[WrongReason, ...]) -> str:
     kinds = {
-        "outside their boxes": sum("outside" in one.reason for one in reasons),
+        "outside their boxes": sum("outside the boxes" in one.reason for one in reasons),
+        "outside their masks": sum("outside the mask" in one.reason for one in reasons),
         "in a confirmed shortcut": sum("shortcut" in one.reason for one in reasons),
         "with the heat at the border": sum("border" in one.reason for one in reasons),
     }

@@ -26,10 +26,13 @@ from seewhy.reporting.proof import (
     recolour_trial,
     regions_of,
 )
-from seewhy.reporting.suspects import Groups, Suspect, find_groups
+from seewhy.reporting.suspects import COLOUR, Groups, Suspect, find_groups, overlap
 
 TESTED = 4
 """Suspects of a class that are tested."""
+
+COLOURS_TESTED = 2
+"""Likewise of those that are found by colour."""
 
 LISTED = 2
 """Suspects of a class that are too few to tell and are listed: those that stand out most."""
@@ -43,6 +46,9 @@ CONFIRMED, CLEARED, TOO_FEW, UNTESTED = (
     "too few to tell",
     "not tested",
 )
+
+WHOLE_COLOUR = "the colour of the photo"
+"""The place of what is not at a place."""
 
 Pixels = Callable[[Int[ndarray, " m"]], UInt8[ndarray, "m H W 3"]]
 """From places of photos to pixels at the network's input size."""
@@ -78,6 +84,7 @@ class ClassPhotos:
         features: *what*; None where not recorded.
         right: which of them are of the class; None without labels.
         pixels: reads some of them.
+        colours: as `colour_descriptors` returns them; None where the photos are not at hand.
     """
 
     index: int
@@ -87,6 +94,7 @@ class ClassPhotos:
     features: Float[ndarray, "n d"] | None = None
     right: Bool[ndarray, " n"] | None = None
     pixels: Pixels | None = None
+    colours: Float[ndarray, "n c"] | None = None
 
 
 def find_shortcuts(
@@ -99,15 +107,28 @@ def find_shortcuts(
         answer: the network; None where it is not at hand, so that nothing can be tested.
         seed: of clusters and draws.
     """
-    groups = find_groups(photos.maps, photos.features, seed=seed)
-    found = [
-        _examined(photos, one, answer if place < TESTED else None, seed=seed)
-        for place, one in enumerate(groups.suspects)
-    ]
+    groups = find_groups(photos.maps, photos.features, photos.colours, seed=seed)
+    by_colour = [one for one in groups.suspects if one.descriptor == COLOUR]
+    others = [one for one in groups.suspects if one.descriptor != COLOUR]
+    found = _once([
+        _examined(photos, one, answer if place < most else None, seed=seed)
+        for several, most in ((others, TESTED), (by_colour, COLOURS_TESTED))
+        for place, one in enumerate(several)
+    ])  # fmt: skip
     few = [one for one in found if one.verdict == TOO_FEW]
     kept = [one for one in found if one.verdict != TOO_FEW or one in few[:LISTED]]
     order = (CONFIRMED, UNTESTED, CLEARED, TOO_FEW)
     return groups, sorted(kept, key=lambda one: order.index(one.verdict))
+
+
+def _once(found: list[Shortcut]) -> list[Shortcut]:
+    """Keep one of suspects of the same photos: what was confirmed, else what stands apart most."""
+    order = (CONFIRMED, CLEARED, UNTESTED, TOO_FEW)
+    kept: list[Shortcut] = []
+    for one in sorted(found, key=lambda each: (order.index(each.verdict), -each.suspect.gap)):
+        if not any(overlap(one.suspect, other.suspect) for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _examined(
@@ -127,6 +148,9 @@ def _examined(
             verdict = CONFIRMED if any(one.confirmed for one in trials) else CLEARED
         except PhotoError:  # it was there when the run was made
             verdict = UNTESTED
+    by_region = any(one.confirmed and one.kind != "recolour" for one in trials)
+    if suspect.descriptor == COLOUR and not by_region:
+        place = WHOLE_COLOUR
     sentence = _sentence(photos, suspect, place, verdict, trials)
     return Shortcut(suspect, place, verdict, trials, sentence)
 
@@ -134,7 +158,7 @@ def _examined(
 def _tried(
     photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int
 ) -> tuple[Trial, ...]:
-    """Test a suspect by covering, and by its colour where that is unlike the others'.
+    """Test a suspect by covering, and by its colours where those are unlike the others'.
 
     Where one region is everyone's, it is also replaced by that of other photos.
     """
@@ -165,7 +189,7 @@ def _tried(
         for swap in ways
     ]
     colours = [one.mean(axis=(1, 2)) for one in (ours, theirs)]
-    if colour_distance(*colours) >= FAR:
+    if suspect.descriptor == COLOUR or colour_distance(*colours) >= FAR:
         trials.append(
             recolour_trial(
                 answer,
@@ -187,14 +211,17 @@ def _sentence(
     apart = "what is under their heat is unlike the others'"
     if suspect.descriptor == "where" or suspect.odd >= 0.5:
         apart = f"their heat is at an odd place, {place}"
+    if suspect.descriptor == COLOUR:
+        apart = "their colours are unlike the others'"
     if verdict == TOO_FEW:
         return f"{which} stand apart ({apart}); too few to tell: a test needs {FEWEST}."
     if verdict == UNTESTED:
         return f"{which} stand apart ({apart}). That was not tested on the network."
     if verdict == CLEARED:
-        trial = trials[0]
+        trial = trials[-1 if suspect.descriptor == COLOUR else 0]
+        done = "taking that away" if suspect.descriptor == COLOUR else "covering it"
         return (
-            f"{which} stand apart ({apart}), but covering it makes no such difference: "
+            f"{which} stand apart ({apart}), but {done} makes no such difference: "
             f"the probability falls by {trial.members.drop.mean:.2f}, and by "
             f"{trial.matched.drop.mean:.2f} in other photos."
         )
@@ -202,7 +229,7 @@ def _sentence(
     on, done = {
         "cover": (f"{place}" if trial.shared else "something at changing places", "covered"),
         "swap": (place, "replaced by that of other photos"),
-        "recolour": ("the colour of the photo", "with the others' mean colour"),
+        "recolour": (WHOLE_COLOUR, "with the others' mean colour"),
     }[trial.kind]
     return (
         f"For {which} the network relies on {on}: {done}, it gets {_share(trial.members)}; "

@@ -43,6 +43,9 @@ WHOLE = 0.8
 SHORES = (0.5, 0.35)
 """Where an island ends, on the way from the mean of the others to its own; both are tried."""
 
+COLOUR = "colour"
+"""The descriptor of suspects that are found by the colours of the photo."""
+
 STEPS = 5
 """Steps in which a cluster settles on its island."""
 
@@ -53,7 +56,8 @@ class Suspect:
 
     Attributes:
         members: their places among the photos of the class.
-        descriptor: in which the cluster was found: 'where' the heat is, or 'what' is under it.
+        descriptor: in which the cluster was found: 'where' the heat is, 'what' is under it, or
+            'colour', of the whole photo.
         by: 'k-means' or 'spectral'.
         gap: standard deviations between the others and the group, see `island_gap`.
         odd: the share of the mean heat that is where the others have none.
@@ -72,7 +76,8 @@ class Groups:
 
     Attributes:
         parts: the cluster of each photo, by where the heat is.
-        suspects: the groups that stand out, those that do most first; they may overlap `parts`.
+        suspects: the groups that stand out, those that do most first, and then those of colour,
+            which may have the same photos.
     """
 
     parts: Int[ndarray, " n"]
@@ -82,18 +87,20 @@ class Groups:
 def find_groups(
     maps: Float[ndarray, "n h w"],
     features: Float[ndarray, "n d"] | None = None,
+    colours: Float[ndarray, "n c"] | None = None,
     *,
     seed: int = 0,
 ) -> Groups:
     """Cluster the photos of a class, and find the groups that stand out.
 
-    Clusters of every number from 2 to 8, by k-means and by a spectral cut, on both descriptors and
+    Clusters of every number from 2 to 8, by k-means and by a spectral cut, on all descriptors and
     on the traits, are candidates. Each settles on the photos that are nearer to it than to the
     others, on the line that sets it apart; a suspect is then small, and an island.
 
     Args:
         maps: of the class, of each photo.
         features: *what*, as `what_descriptors` returns it; None where it was not recorded.
+        colours: as `colour_descriptors` returns them; None where the photos are not at hand.
         seed: of k-means, and of the sample that is clustered where there are many photos.
     """
     where = np.sqrt(where_descriptors(maps))  # distances of square roots: Hellinger's
@@ -103,6 +110,10 @@ def find_groups(
         chosen = np.sort(np.random.default_rng(seed).choice(count, SAMPLE, replace=False))
     traits = traits_of(where if features is None else features)
     spaces = {"where": [where]} | ({} if features is None else {"what": [features, traits]})
+    lines = dict.fromkeys(spaces, traits)
+    if colours is not None and np.ptp(colours, axis=0).any():
+        lines[COLOUR] = traits_of(colours)
+        spaces[COLOUR] = [lines[COLOUR]]
     found: list[Suspect] = []
     parts = np.zeros(count, np.int64)
     if count < FEWEST or not np.ptp(traits, axis=0).any():
@@ -117,11 +128,13 @@ def find_groups(
                 by_cut = spectral_groups(sample, counts=range(2, MOST + 1), seed=seed)
                 for way, groups in (("k-means", by_means), ("spectral", by_cut)):
                     for members in _small(groups):
-                        found += _islands(members, traits[chosen], name, way)
+                        found += _islands(members, lines[name][chosen], name, way)
     mean = where**2
     kept = []
-    for one in _distinct(found):
-        whole = _widened(one, chosen, traits) if count > SAMPLE else one
+    by_colour = [one for one in found if one.descriptor == COLOUR]
+    others = [one for one in found if one.descriptor != COLOUR]
+    for one in (*_distinct(others), *_distinct(by_colour)):
+        whole = _widened(one, chosen, lines[one.descriptor]) if count > SAMPLE else one
         inside = np.zeros(count, bool)
         inside[whole.members] = True
         odd = 0.5 * float(np.abs(mean[inside].mean(axis=0) - mean[~inside].mean(axis=0)).sum())
@@ -221,16 +234,16 @@ def _distinct(found: list[Suspect]) -> list[Suspect]:
     left = sorted(found, key=lambda each: -each.gap)
     while left:
         best = left[0]
-        alike = [one for one in left if _overlap(one, best)]
+        alike = [one for one in left if overlap(one, best)]
         whole = max(
             (one for one in alike if one.gap >= WHOLE * best.gap), key=lambda one: len(one.members)
         )
         kept.append(whole)
-        left = [one for one in left if not _overlap(one, best) and not _overlap(one, whole)]
+        left = [one for one in left if not overlap(one, best) and not overlap(one, whole)]
     return kept
 
 
-def _overlap(one: Suspect, other: Suspect) -> bool:
+def overlap(one: Suspect, other: Suspect) -> bool:
     """Return whether two suspects share half of the smaller one's photos."""
     shared = len(np.intersect1d(one.members, other.members))
     return shared >= 0.5 * min(len(one.members), len(other.members))
