@@ -60,6 +60,16 @@ def test_maps_that_are_all_empty_stay_empty_on_one_scale() -> None:
     assert found.caption() == "cat (0)\n0.97, empty map"
 
 
+def test_a_map_from_its_minimum_is_empty_only_where_it_is_constant() -> None:
+    # RISE of a class with a negative score: every value is negative, and the picture shows heat
+    found = of(np.stack([hot(2) - 3, np.full((6, 8), -3)]), "rise", from_minimum=True)
+    assert found.empty.tolist() == [[False, True]]
+    assert found.heatmap(0, 0).max() == 1
+    assert found.caption() == "cat (0)\n0.97, peak −1"
+    assert found.title() == "cat 0.97"
+    assert found.title(0, 1) == "dog 0.02 (empty map)"
+
+
 def test_pixel_level_maps_are_drawn_on_grey_without_the_photo() -> None:
     maps = np.zeros((1, 60, 80))
     maps[0, 10, :40], maps[0, 40, :40] = 1, -1

@@ -100,10 +100,16 @@ class Explanation(Drawable):
 
     @property
     def empty(self) -> Bool[ndarray, "n t"]:
-        """True for each map that is zero everywhere (or negative, where only positive counts)."""
+        """True for each map that is zero everywhere (or negative, where only positive counts).
+
+        A map that pictures show from its minimum is empty where it is the same everywhere.
+        """
         return np.array([[self._is_empty(raw) for raw in raws] for raws in self.maps], dtype=bool)
 
     def _is_empty(self, raw: Float[ndarray, "h w"]) -> bool:
+        if self.from_minimum:
+            # the offset means nothing, and may be negative as a whole
+            return not bool(np.nanmax(raw) > np.nanmin(raw))
         return is_empty(np.abs(raw)) if self.signed else is_empty(raw)
 
     def heatmap(
@@ -204,7 +210,7 @@ class Explanation(Drawable):
             return f"{'±' if self.signed else 'to '}{end:.2g} ({style.percentile:g} %)"
         low, high = float(np.nanmin(raw)), float(np.nanmax(raw))
         span = f"{low:.3g} to {high:.3g}".replace("-", "−")
-        return span if self.signed and low < 0 else f"peak {high:.3g}"
+        return span if self.signed and low < 0 else f"peak {high:.3g}".replace("-", "−")
 
     def photo_title(self, photo: int = 0) -> str:
         """Return the photo's name, with a note if it is unlike the network's training photos."""
