@@ -9,6 +9,7 @@ from seewhy.maps import (
     heatmap_on_photo,
     is_empty,
     peak_on_photo,
+    peaks_on_photo,
     resize_map,
     scale_map,
     scale_signed_map,
@@ -279,6 +280,14 @@ def test_the_peak_is_the_largest_of_all_pixels(box, signed):
             first = np.unravel_index(np.nanargmax(values), values.shape)
             assert values[y, x] == pytest.approx(np.nanmax(values), rel=1e-6)
             assert (y, x) == first or values[first] == pytest.approx(values[y, x], rel=1e-6)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_peaks_of_several_maps_are_those_of_each(signed):
+    maps, place = random_map(3, 5, 6) - np.float32(0.5), Placement((3.0, -2.0, 50.0, 37.5))
+    alone = [peak_on_photo(one, place, (37, 53), signed=signed) for one in maps]
+    assert peaks_on_photo(maps, place, (37, 53), signed=signed) == alone
+    assert len(set(alone)) > 1
 
 
 # Levels

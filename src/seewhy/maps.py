@@ -109,10 +109,21 @@ def peak_on_photo(
         placed = heatmap_on_photo(heatmap, placement, size)
         y, x = np.unravel_index(np.nanargmax(np.abs(placed) if signed else placed), placed.shape)
         return int(x), int(y)
-    ys, xs, sampled = _extremes(heatmap, placement, size)
+    return peaks_on_photo(heatmap[None], placement, size, signed=signed)[0]
+
+
+def peaks_on_photo(
+    heatmaps: Float[ndarray, "t h w"],
+    placement: Placement,
+    size: tuple[int, int],
+    *,
+    signed: bool = False,
+) -> list[tuple[int, int]]:
+    """Return what `peak_on_photo` returns, of several maps without NaN at once."""
+    ys, xs, sampled = _extremes(heatmaps, placement, size)
     values = np.abs(sampled) if signed else sampled
-    y, x = np.unravel_index(np.argmax(values), values.shape)
-    return int(xs[x]), int(ys[y])
+    places = values.reshape(len(values), -1).argmax(axis=1).tolist()
+    return [(int(xs[one % xs.size]), int(ys[one // xs.size])) for one in places]
 
 
 @dataclass(frozen=True, eq=False)

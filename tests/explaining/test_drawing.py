@@ -151,6 +151,19 @@ def test_a_page_shows_the_overlays_as_they_are(style: Style, box: tuple[float, .
         assert np.abs(cell - picture).max() <= 8
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("hole", [False, True])
+def test_the_peaks_in_json_are_those_of_the_pictures(signed: bool, hole: bool) -> None:
+    maps = np.stack([hot(3), -hot(2)])
+    maps[0, 5, 7], maps[0, 0, 0] = -7, np.nan if hole else 0
+    found = of(maps, signed=signed)
+    (row,) = found.as_dict()
+    places = [found.peak_at(0, target) for target in range(2)]
+    assert [one["peak_at"] for one in row["targets"]] == places
+    assert (places[1] is None) == (not signed)
+    assert (places[0] == (75, 55)) == signed
+
+
 def test_captions_have_the_index_and_the_peak() -> None:
     found = of(np.stack([hot(12.345), hot(1)]))
     assert found.caption(0, 1) == "dog (1)\n0.02, peak 1"

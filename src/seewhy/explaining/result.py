@@ -26,6 +26,7 @@ from seewhy.maps import (
     heatmap_on_photo,
     is_empty,
     peak_on_photo,
+    peaks_on_photo,
     scale_map,
     scale_signed_map,
 )
@@ -296,6 +297,7 @@ class Explanation(Drawable):
     def as_dict(self) -> list[dict[str, Any]]:
         """Return predictions, targets and peaks of each photo, ready for JSON."""
         peaks, empty = self.peaks, self.empty
+        places = [self._peaks_at(index, empty[index]) for index in range(len(self))]
         return [
             {
                 "photo": str(photo.path or photo.name),
@@ -309,7 +311,7 @@ class Explanation(Drawable):
                     _ranked(one)
                     | {
                         "peak": finite(float(peaks[index, target])),
-                        "peak_at": self.peak_at(index, target),
+                        "peak_at": places[index][target],
                         "empty": bool(empty[index, target]),
                     }
                     | self._numbers(index, target)
@@ -336,6 +338,16 @@ class Explanation(Drawable):
         size = self.photos[photo].pixels.shape[:2]
         raw = self.shown_map(photo, target, "linear")
         return peak_on_photo(raw, self.placements[photo], size, signed=self.signed)
+
+    def _peaks_at(self, photo: int, empty: Bool[ndarray, " t"]) -> list[tuple[int, int] | None]:
+        """Return `peak_at` of all targets of a photo, of which some are `empty`, at once."""
+        targets = range(len(empty))
+        raws = np.stack([self.shown_map(photo, target) for target in targets])
+        if np.isnan(raws).any():
+            return [self.peak_at(photo, target) for target in targets]
+        size = self.photos[photo].pixels.shape[:2]
+        peaks = peaks_on_photo(raws, self.placements[photo], size, signed=self.signed)
+        return [None if none else peak for none, peak in zip(empty, peaks, strict=True)]
 
     def as_json(self) -> str:
         """Return `as_dict` as JSON text."""
