@@ -269,6 +269,7 @@ def best_of(rows: Mapping[str, Row]) -> str:
 def best_on_halves(rows: Mapping[str, Row]) -> list[str]:
     """Tell the best method within the budget, and its gains on both halves of the photos."""
     from seewhy.evaluating.columns import MEASURES
+    from seewhy.evaluating.intervals import bootstrap
 
     best, default = best_of(rows), default_of(rows)
     if best == default:
@@ -277,15 +278,20 @@ def best_on_halves(rows: Mapping[str, Row]) -> list[str]:
             "measures more than it is worse by."
         ]
     told = []
+    signs = []
     for measure in COMPARED:
         gains = gains_over(rows[best], rows[default], measure)
+        whole = bootstrap(gains)
+        signs.append((whole.low > 1e-9, whole.high < -1e-9))
         halves = [gains[half::2] for half in (0, 1)]
         if all(np.isfinite(half).any() for half in halves):
             first, other = (f"{np.nanmean(half):+.2f}".replace("-", "−") for half in halves)
             told.append(f"{MEASURES[measure].title.split()[0]} {first} and {other}")
+    better, worse = (sum(sign) for sign in zip(*signs, strict=True))
     return [
-        f"Within {BUDGET} forward passes, `{best}` is better than `{default}` by most measures. "
-        f"Its gains on the one half and on the other: {', '.join(told)}."
+        f"Within {BUDGET} forward passes, `{best}` is better than `{default}` by {better} of these "
+        f"{len(told)} measures and worse by {worse}, at 95 %. Its gains on the one half and on the "
+        f"other: {', '.join(told)}."
     ]
 
 

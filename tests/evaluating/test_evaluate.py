@@ -125,6 +125,9 @@ def test_the_mean_box_is_measured_again_where_photos_with_boxes_were_added(class
         classifier, PHOTOS, methods=["cam"], boxes=TRUTHS, steps=2, measures=["boxes"]
     )
     assert added.as_json() == afresh.as_json()
+    lines = settings["resume"].read_text()
+    evaluate(classifier, PHOTOS[:1], methods=["cam"], boxes=TRUTHS[:1], **settings)
+    assert settings["resume"].read_text() == lines  # what fewer photos gave is kept beside it
 
 
 def test_maps_that_rank_cells_alike_are_removed_once(classifier):

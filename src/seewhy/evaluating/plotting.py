@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,9 @@ ENDINGS = (".png", ".jpg", ".pdf")
 
 DRAWN = 6
 """Methods with a colour of their own: the best. The others are thin grey lines."""
+
+ALIKE = 0.004
+"""Probability by which two curves differ at most that are drawn as one."""
 
 BASELINE_STYLES = ("--", ":", "-.", (0, (1, 4)))
 
@@ -48,8 +52,8 @@ def plot(evaluation: Measured, path: Path) -> Path:
     """Write the picture of an evaluation.
 
     Above, the mean probability while the hottest cells go, and while they come, over both fills:
-    the best six methods in colour, baselines in black. Below, the rank of every method by every
-    measure, sorted by the mean rank.
+    the best six in colour, each with all methods whose curve it is, baselines in black. Below, the
+    rank of every method by every measure, sorted by the mean rank.
 
     Raises:
         OptionError: the file does not end in .png, .jpg or .pdf.
@@ -81,6 +85,8 @@ def plot(evaluation: Measured, path: Path) -> Path:
 
 def _curves(evaluation: Measured, direction: str, axes: Any) -> None:
     """Draw the mean curve of each method, over both fills."""
+    from matplotlib import colormaps
+
     sign = -1 if MEASURES[direction].higher_is_better else 1
     curves = {
         name: np.mean([curve for key, curve in one.curves.items() if key.startswith(direction)], 0)
@@ -91,11 +97,15 @@ def _curves(evaluation: Measured, direction: str, axes: Any) -> None:
         key=lambda name: sign * evaluation.methods[name].mean(direction),
     )
     steps = np.linspace(0, 100, len(next(iter(curves.values()))))
-    for name in order[DRAWN:]:
-        axes.plot(steps, curves[name], color="0.8", linewidth=0.8)
-    for number, name in enumerate(order[:DRAWN]):
-        area = evaluation.methods[name].mean(direction)
-        axes.plot(steps, curves[name], color=f"C{number}", label=f"{name} {area:.3f}")
+    groups = _alike(curves, order)
+    for names in groups[DRAWN:]:
+        axes.plot(steps, curves[names[0]], color="0.8", linewidth=0.8)
+    palette = colormaps["tab20"]
+    colours = {name: palette(number % 20) for number, name in enumerate(curves)}
+    for names in groups[:DRAWN]:
+        area = evaluation.methods[names[0]].mean(direction)
+        label = fill(f"{', '.join(names)} {area:.3f}", 42, break_on_hyphens=False)
+        axes.plot(steps, curves[names[0]], color=colours[names[0]], label=label)
     present = [name for name in BASELINES if name in curves]
     for name, style in zip(present, BASELINE_STYLES, strict=False):
         area = evaluation.methods[name].mean(direction)
@@ -107,6 +117,19 @@ def _curves(evaluation: Measured, direction: str, axes: Any) -> None:
     axes.set_ylabel("probability of the class" if direction == "deletion" else "")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper right" if sign > 0 else "lower right")
+
+
+def _alike(curves: Mapping[str, Any], order: Sequence[str]) -> list[list[str]]:
+    """Group methods whose curves cannot be told apart; the first of a group is drawn."""
+    groups: list[list[str]] = []
+    for name in sorted(order, key=list(curves).index):
+        same = (one for one in groups if np.allclose(curves[one[0]], curves[name], 0, ALIKE))
+        group = next(same, None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return sorted(groups, key=lambda names: min(order.index(name) for name in names))
 
 
 def _ranks(evaluation: Measured, axes: Any) -> None:

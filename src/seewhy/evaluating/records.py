@@ -1,7 +1,8 @@
 """What was measured so far, photo by photo and method by method: in memory, and in a file.
 
 The file has one JSON object per line. The first says what was asked; an evaluation goes on from the
-file only with the same question. Methods may be added: only they are measured then.
+file only with the same question. Methods may be added, or measured with other options: only they
+are measured then.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any, TextIO
 from seewhy.errors import OptionError, OutputError
 from seewhy.files import parse_json
 
-Key = tuple[str, str, str]
-"""Stage ('photo', 'mosaic' or 'reference'), photo and method."""
+Key = tuple[str, str, str, str]
+"""Stage ('photo', 'mosaic' or 'reference'), photo, method and its options."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Record:
 
 
 class Records:
-    """Records by stage, photo and method; with a file, each is appended as soon as it is there.
+    """Records by stage, photo, method and options; with a file, each is appended at once.
 
     Args:
         path: the file, which may be there from an earlier run; None: in memory only.
@@ -74,12 +75,11 @@ class Records:
 
     def get(self, stage: str, photo: str, method: str, options: str) -> Record | None:
         """Return a record; None where it is not there, or the method had other options."""
-        found = self._found.get((stage, photo, method))
-        return found if found is not None and found.options == options else None
+        return self._found.get((stage, photo, method, options))
 
     def add(self, stage: str, photo: str, method: str, record: Record) -> None:
         """Keep a record, and append it to the file."""
-        self._found[stage, photo, method] = record
+        self._found[stage, photo, method, record.options] = record
         self._write({"stage": stage, "photo": photo, "method": method, **asdict(record)})
 
     def close(self) -> None:
@@ -106,7 +106,8 @@ class Records:
                         self._check(row["question"], question)
                     else:
                         key = (row.pop("stage"), row.pop("photo"), row.pop("method"))
-                        self._found[key] = Record(**row)
+                        record = Record(**row)
+                        self._found[*key, record.options] = record
                 except (ValueError, TypeError, KeyError, AttributeError) as error:
                     if isinstance(error, OptionError):
                         raise
