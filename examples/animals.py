@@ -22,19 +22,18 @@ parser.add_argument("--least", type=float, default=0.6, help="probability of the
 arguments = parser.parse_args()
 classifier = seewhy.load(arguments.network)
 page, number = Image.new("RGB", (1200, 636), "white"), 0
-for folder in sorted(one for one in arguments.photos.iterdir() if one.is_dir()):
+for folder in sorted(one for one in arguments.photos.iterdir() if one.is_dir())[:15]:
     index = classifier.class_index(folder.name)
-    if number == 15:
-        break
     for path in np.random.default_rng(arguments.seed).permutation(sorted(folder.iterdir())):
         found = seewhy.explain(classifier, path, classes=[index])
         best = found.predictions[0][0]
         if best.index == index and best.probability >= arguments.least:
             left, top, number = 240 * (number % 5), 212 * (number // 5), number + 1
-            heat = ImageOps.fit(Image.fromarray(found.overlays()[0][0]), (234, 180))
+            overlay = Image.fromarray(found.overlays()[0][0])
+            heat = ImageOps.pad(overlay, (234, 180), color="white")
             page.paste(heat, (left + 3, top + 3))
-            place, name = (left + 120, top + 196), classifier.label(index)
-            ImageDraw.Draw(page).text(place, name, "black", anchor="mm", font_size=18)
-            print(f"{folder.name}/{path.name}: {name} {best.probability:.2f}")
+            place = left + 120, top + 196
+            ImageDraw.Draw(page).text(place, best.label, "black", anchor="mm", font_size=18)
+            print(f"{folder.name}/{path.name}: {best.label} {best.probability:.2f}")
             break
 page.save(arguments.out, quality=80, optimize=True)
