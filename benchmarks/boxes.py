@@ -36,7 +36,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "tiles": {},
     "tiles-2-objects": {"objects": 2},
     "tiles-3-objects": {"objects": 3},
-    "several": {"several": True, "min_support": 0.0},
+    "several": {"several": True},
+    "several-0.1": {"several": True, "min_support": 0.1},
+    "several-0.02": {"several": True, "min_support": 0.02},
 }
 
 
