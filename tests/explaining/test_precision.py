@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import warnings
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from seewhy.networks import execution
 from seewhy.networks.execution import Execution, processor_has_units
 from seewhy.networks.pytorch.module import PyTorchNetwork
 from tests.linear_network import LinearNetwork
+from tests.loading import load_this
 
 SIZE = 32
 
@@ -251,6 +251,13 @@ class Handmade(Small):
         return super().forward(nn.functional.conv2d(x, torch.eye(3)[:, :, None, None]))
 
 
+class ByNumbers(Small):
+    """Its way depends on numbers, so that its data flow is not known before it runs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x if x.mean() > -1e9 else -x)
+
+
 class Locked(Small):
     """Cannot be copied."""
 
@@ -403,7 +410,7 @@ def test_a_compiled_network_gives_the_same_maps(monkeypatch: pytest.MonkeyPatch)
         return call
 
     monkeypatch.setattr(torch, "compile", compiled)
-    model = made()
+    model = made(ByNumbers)
     before, one = state(model), classifier(model)
     for method in ("rise", "saliency"):
         settings = FEW.get(method, {})
@@ -429,7 +436,7 @@ def test_a_failing_compiler_is_one_sentence_and_the_network_runs(
         return call
 
     monkeypatch.setattr(torch, "compile", compiled)
-    one = classifier()
+    one = classifier(made(ByNumbers))
     message = (
         r"^PyTorch cannot compile 'small', so it is run without compiling: InvalidCxxCompiler: "
         r"No working C\+\+ compiler found in .*$"
@@ -446,7 +453,7 @@ def test_a_final_softmax_is_not_compiled() -> None:
         r"^A network that ends in softmax or sigmoid is not compiled\. 'small' is run without "
         r"compiling\.$"
     )
-    one = classifier(nn.Sequential(made(), nn.Softmax(1)).eval())
+    one = classifier(nn.Sequential(made(ByNumbers), nn.Softmax(1)).eval())
     with pytest.warns(SeewhyWarning, match=message):
         found = seewhy.explain(one, photos(1), method="saliency", compile=True)
     assert found.provenance is not None
@@ -455,13 +462,46 @@ def test_a_final_softmax_is_not_compiled() -> None:
 
 def test_passes_that_look_at_a_layer_are_not_said_to_be_compiled() -> None:
     message = (
-        r"^PyTorch does not compile passes that look at a layer, as those of cam do\. 'small' is "
-        r"run without compiling\.$"
+        r"^Passes that look at a layer, as those of cam do, are not compiled here\. 'small' is run "
+        r"without compiling\.$"
     )
     with pytest.warns(SeewhyWarning, match=message):
-        found = seewhy.explain(classifier(), photos(1), method="cam", compile=True)
+        found = seewhy.explain(classifier(made(ByNumbers)), photos(1), method="cam", compile=True)
     assert found.provenance is not None
     assert not found.provenance.facts["compiled"]
+
+
+@pytest.mark.parametrize("end", ["linear", "softmax"])
+def test_networks_of_convolutions_are_fused_without_a_compiler(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda run: pytest.fail("The compiler was called."))
+    model = made() if end == "linear" else nn.Sequential(made(), nn.Softmax(1)).train()
+    before, one = state(model), classifier(model)
+    for method in ("cam", "grad-cam", "rise", "saliency", "guided-backpropagation"):
+        settings = FEW.get(method, {})
+        exact = seewhy.explain(one, photos(), method=method, **settings)
+        found = seewhy.explain(one, photos(), method=method, compile=True, **settings)
+        np.testing.assert_allclose(found.maps, exact.maps, atol=1e-5 * np.abs(exact.maps).max())
+        assert found.provenance is not None
+        assert found.provenance.facts["compiled"]
+        assert found.rounding is not None
+        assert found.rounding.map_error < 1e-5
+    np.testing.assert_equal(state(model), before)
+    passes = one.session.network_for(Execution(compiled=True))[0]._passes
+    assert len(passes) == 3
+    assert None not in passes.values()
+
+
+def test_a_fused_network_that_is_trained_further_is_fused_again() -> None:
+    model = made()
+    one = classifier(model)
+    seewhy.explain(one, photos(), method="grad-cam", compile=True)
+    with torch.no_grad():
+        model.maps[1].running_var.mul_(3)  # type: ignore[operator, union-attr, index]
+    exact = seewhy.explain(one, photos(), method="grad-cam", classes=[0])
+    found = seewhy.explain(one, photos(), method="grad-cam", classes=[0], compile=True)
+    np.testing.assert_allclose(found.maps, exact.maps, atol=1e-5 * np.abs(exact.maps).max())
 
 
 # The command line
@@ -481,9 +521,7 @@ def test_flags_of_the_network_belong_to_every_method() -> None:
 def test_the_command_line_prints_the_error_once_and_keeps_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module = importlib.import_module("seewhy.zoo.load")
-    monkeypatch.setattr(module, "load", lambda name, **settings: classifier())
-    monkeypatch.setattr(module, "backend_in_use", lambda _: "PyTorch")
+    load_this(classifier, monkeypatch)
     monkeypatch.chdir(tmp_path)
     for number, pixels in enumerate(photos(3)):
         Image.fromarray(pixels).save(f"{number}.png")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import warnings
 from pathlib import Path
@@ -20,6 +19,7 @@ from seewhy.errors import OptionError, SeewhyWarning
 from seewhy.explaining.rounding import map_error
 from seewhy.incremental.choosing import BOUND, rounding_error, warn_of_rounding
 from seewhy.networks import execution
+from tests.loading import load_this
 
 SIZE = (72, 64)
 
@@ -255,9 +255,7 @@ def test_an_unreadable_network_asked_for_bfloat16_runs_whole_with_a_warning() ->
 def test_the_command_line_says_how_far_the_map_is_off(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module = importlib.import_module("seewhy.zoo.load")
-    monkeypatch.setattr(module, "load", lambda name, **settings: classifier())
-    monkeypatch.setattr(module, "backend_in_use", lambda _: "PyTorch")
+    load_this(classifier, monkeypatch)
     monkeypatch.chdir(tmp_path)
     Image.fromarray(photo()).save("a.png")
     arguments = ["explain", "a.png", "--method", "occlusion", "--patch", "12", "--stride", "6"]

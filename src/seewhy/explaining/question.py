@@ -123,17 +123,18 @@ class Question:
     def _computing(self) -> tuple[Any, Execution]:
         # Any, as whoever checks types at run time would ask every property of a Network to do so.
         session, execution = self.classifier.session, self.execution
+        network, computed = session.network_for(execution)
         looks_inside = all(one.per_batch for one in self.methods)
-        if execution.compiled and looks_inside and session.network.framework == "torch":
+        if computed.compiled and looks_inside and not network.compiles_inside:
             names = ", ".join(one.name for one in self.methods)
             warnings.warn(
-                f"PyTorch does not compile passes that look at a layer, as those of {names} do. "
+                f"Passes that look at a layer, as those of {names} do, are not compiled here. "
                 f"'{self.classifier.name}' is run without compiling.",
                 SeewhyWarning,
                 stacklevel=2,
             )
-            execution = replace(execution, compiled=False)
-        return session.network_for(execution)
+            return session.network_for(replace(computed, compiled=False))
+        return network, computed
 
     @property
     def needs_gradients(self) -> bool:

@@ -40,7 +40,7 @@ class Adapter(ABC):
     """The methods of `Network`, as far as no framework is needed.
 
     Attributes:
-        framework, name, model, input_shape: see `Network`.
+        framework, name, model, input_shape, compiles_inside: see `Network`.
         is_pair: whether a single output without a sigmoid is the logit of two classes.
     """
 
@@ -49,6 +49,7 @@ class Adapter(ABC):
     model: Any
     input_shape: tuple[int | None, int | None, int]
     is_pair: bool = False
+    compiles_inside: bool = True
 
     # What a framework says of its model
 

@@ -258,6 +258,9 @@ class Network(Protocol):
             ModelError: the framework or the machine does not offer that; the message says why.
         """
 
+    compiles_inside: bool
+    """Whether what `computing` compiles is also the passes that look at a layer inside."""
+
     is_current: bool
     """False where a network that `computing` returned has older weights than the user's model."""
 

@@ -14,8 +14,9 @@ from seewhy.errors import SeewhyWarning
 class CompiledCall:
     """Calls a model through `torch.compile`; after a failure, the model itself.
 
-    The model is compiled at the first call, and again for another batch size. Its weights are read
-    at each call, so that training it further needs no second compilation.
+    The model is compiled at the first call, before which the compiler is not loaded, and again for
+    another batch size. Its weights are read at each call, so that training it further needs no
+    second compilation.
 
     Args:
         run: calls the model with images.
@@ -25,16 +26,18 @@ class CompiledCall:
     def __init__(self, run: Callable[[torch.Tensor], Any], *, name: str) -> None:
         self.run = run
         self.name = name
-        self.compiled: Callable[[torch.Tensor], Any] | None = torch.compile(run)
+        self.compiled: Callable[[torch.Tensor], Any] | None = None
+        self.has_failed = False
 
     def __call__(self, images: torch.Tensor) -> Any:
         """Return the model's output."""
-        if self.compiled is None:
+        if self.has_failed:
             return self.run(images)
         try:
+            self.compiled = self.compiled or torch.compile(self.run)
             return self.compiled(images)
         except RuntimeError as error:  # the compiler's; a model's own is raised again below
-            self.compiled = None
+            self.has_failed = True
             output = self.run(images)
             warnings.warn(
                 f"PyTorch cannot compile '{self.name}', so it is run without compiling: "

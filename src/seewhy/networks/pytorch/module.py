@@ -6,11 +6,8 @@ tokens; see `torch_layout`. Axes: n image, h row, w column, c channel.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from copy import Error as CopyError
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -26,24 +23,19 @@ from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.base import INPUT, FilterBank, Head, Layer
 from seewhy.networks.checks import by_ending, check_input_shape, no_map, unknown_layer
-from seewhy.networks.execution import EXACT, Execution
+from seewhy.networks.execution import EXACT
 from seewhy.networks.filters import torch_filters
 from seewhy.networks.linear import LinearMap, PooledSamples
-from seewhy.networks.pytorch import normalizations, randomizing
+from seewhy.networks.pytorch import executing, normalizations, randomizing
 from seewhy.networks.pytorch.cam import LINEAR, derived_map, linear_map
-from seewhy.networks.pytorch.compiling import CompiledCall
+from seewhy.networks.pytorch.executing import FAILURES
+from seewhy.networks.pytorch.fusing import FusedPass, TracedModule
 from seewhy.networks.pytorch.guard import undisturbed
 from seewhy.networks.pytorch.hooks import LayerHook, hooked
 from seewhy.networks.pytorch.kernels import PyTorchKernels
 from seewhy.networks.pytorch.layout import CHANNELS_FIRST, Layout
 from seewhy.networks.pytorch.lowering import lower
-from seewhy.networks.pytorch.narrowing import (
-    State,
-    check_units,
-    in_float32,
-    narrowed,
-    weights_state,
-)
+from seewhy.networks.pytorch.narrowing import State, in_float32
 from seewhy.networks.pytorch.network import TorchNetwork
 from seewhy.networks.pytorch.published import published
 from seewhy.networks.pytorch.telling import (
@@ -64,11 +56,6 @@ from seewhy.networks.pytorch.view import to_numpy
 
 _SIZE_FOR_ANY = 224
 _CANDIDATES = 24
-_FAILURES = (
-    RuntimeError, TypeError, ValueError, AssertionError, LookupError, AttributeError,
-    NotImplementedError,
-)  # fmt: skip
-"""What a model may raise when it is called with images that it cannot take."""
 
 
 class PyTorchNetwork(TorchNetwork):
@@ -88,6 +75,8 @@ class PyTorchNetwork(TorchNetwork):
     Attributes:
         call: the same; None where the model is called with images alone.
     """
+
+    compiles_inside = False
 
     def __init__(
         self,
@@ -110,9 +99,12 @@ class PyTorchNetwork(TorchNetwork):
         self._trials: dict[tuple[int, int], TrialPass] = {}
         self._default_layer: str | None = None
         self._is_channels_last = False
-        self._source: tuple[torch.nn.Module, State] | None = None
         self._execution = EXACT
+        self._exact: PyTorchNetwork | None = None
+        self._state: State | None = None
         self._is_autocast = False
+        self._traced: TracedModule | None = None
+        self._passes: dict[Any, FusedPass | None] = {}
         self._compiled: Callable[[torch.Tensor], Any] | None = None
 
     remembered = normalizations.remembered
@@ -120,6 +112,8 @@ class PyTorchNetwork(TorchNetwork):
     first_input = normalizations.first_input
     published = published
     randomized = randomizing.randomized
+    computing = executing.computing
+    is_current = property(executing.is_current)
 
     # Facts
 
@@ -204,48 +198,6 @@ class PyTorchNetwork(TorchNetwork):
         kernels = partial(PyTorchKernels, device=str(device_and_type(self.model)[0]))
         return Engine(graph, kernels, torch.inference_mode, RATES["pytorch"])
 
-    def computing(self, execution: Execution) -> PyTorchNetwork:
-        """Return the same network in another precision, or compiled: see `Network`."""
-        self._trial()
-        made = copy(self)  # what is known of layers, layouts and the head is the same
-        made.__dict__.pop("_spreads", None)
-        made._execution = execution
-        if execution.precision == "bfloat16":
-            check_units(device_and_type(self.model)[0])
-            made._narrow()
-        if execution.compiled:
-            if self._trial().activation is not None:
-                raise ModelError("A network that ends in softmax or sigmoid is not compiled.")
-            made._compiled = CompiledCall(made._call, name=self.name)
-        return made
-
-    @property
-    def is_current(self) -> bool:
-        """False for a network of converted weights after the user's weights have changed."""
-        return self._source is None or weights_state(self._source[0]) == self._source[1]
-
-    def _narrow(self) -> None:
-        """Compute in bfloat16: by a copy of the module, or where that fails by autocast."""
-        own = self.model, self._paths, self._modules
-        state = weights_state(self.model)
-        try:
-            with self._undisturbed():
-                self.model = narrowed(own[0], self._linear_end())
-            self._paths = dict(self.model.named_modules(remove_duplicate=False))
-            self._modules = {path: one for path, one in self.model.named_modules() if path}
-            with self._undisturbed(), torch.no_grad():
-                self._ask(self._tensor(self._noise()))
-            self._source = own[0], state
-        except (*_FAILURES, CopyError):
-            self.model, self._paths, self._modules = own
-            self._is_autocast = True
-
-    def _linear_end(self) -> list[torch.nn.Module]:
-        """Return the layer that the scores come from, if they are one row per image."""
-        weighty = [call.layer for call in self._trial().calls if self._is_weighty(call)]
-        is_row = bool(weighty) and math.prod(weighty[-1].shape[:-1]) == 1
-        return [self._modules[weighty[-1].name]] if is_row else []
-
     def weight_arrays(self) -> Iterator[ndarray]:
         """Yield all parameters and buffers, in PyTorch's order; bfloat16 as float32."""
         for tensor in chain(self.model.parameters(), self.model.buffers()):
@@ -261,6 +213,18 @@ class PyTorchNetwork(TorchNetwork):
 
     def _hooked(self, hooks: Mapping[str, LayerHook]) -> AbstractContextManager[None]:
         return hooked({self._modules[name]: hook for name, hook in hooks.items()})
+
+    def _forward(
+        self, hooks: Mapping[str, LayerHook], *, is_watched: bool, guided: bool
+    ) -> Callable[[torch.Tensor], Any]:
+        is_compiled = self._compiled is not None and not (hooks or is_watched)
+        fused = None if is_compiled else executing.fused_pass(self, hooks, guided=guided)
+        if fused is not None:
+            return lambda images: in_float32(fused(images, hooks))
+        run: Callable[[torch.Tensor], Any] = super()._forward(
+            hooks, is_watched=is_watched, guided=guided
+        )
+        return run
 
     def _ask(self, images: torch.Tensor, *, is_looked_into: bool = True) -> Any:
         call = self._call if is_looked_into else self._compiled or self._call
@@ -343,7 +307,7 @@ class PyTorchNetwork(TorchNetwork):
             self._is_channels_last = way
             try:
                 return try_out(self._ask, self._tensor(images), CHANNELS_FIRST, self._modules)
-            except _FAILURES as error:
+            except FAILURES as error:
                 if not way:
                     height, width, channels = images.shape[1:]
                     said = str(error).strip().partition("\n")[0]

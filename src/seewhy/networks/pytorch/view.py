@@ -10,7 +10,7 @@ Axes: n image, t target, h row, w column, c channel, k class, m copy of one imag
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +81,23 @@ class TorchView(Adapter):
     def _is_watched(self, *, differentiable: bool) -> bool:
         """True where functions must be watched: a final softmax, or a no_grad in the model."""
 
+    def _forward(
+        self, hooks: Mapping[str, LayerHook], *, is_watched: bool, guided: bool
+    ) -> Callable[[torch.Tensor], Any]:
+        """Return what calls the model, with hooks on layers.
+
+        Args:
+            hooks: by layer.
+            is_watched: whether functions are watched while the model runs.
+            guided: whether that changes the backward pass of activations.
+        """
+
+        def run(images: torch.Tensor) -> Any:
+            with self._hooked(hooks):
+                return self._ask(images, is_looked_into=bool(hooks) or is_watched)
+
+        return run
+
     # One pass
 
     def _see(
@@ -102,14 +119,15 @@ class TorchView(Adapter):
         )
         watch = None
         output = None
+        is_watched = guided or self._is_watched(differentiable=differentiable)
+        forward = self._forward(catch.hooks(), is_watched=is_watched, guided=guided)
         with ExitStack() as stack:
-            stack.enter_context(self._hooked(catch.hooks()))
-            if guided or self._is_watched(differentiable=differentiable):
+            if is_watched:
                 watch = FunctionWatcher(guided=guided, keep_gradients=differentiable)
                 stack.enter_context(watch)
             try:
                 if catch.names or not stop:
-                    output = self._ask(given, is_looked_into=bool(catch.names or watch))
+                    output = forward(given)
             except StopForward:
                 pass
         for name in catch.names:
