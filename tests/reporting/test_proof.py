@@ -261,3 +261,17 @@ def test_a_tint_that_does_not_matter_is_cleared_by_taking_it_away() -> None:
 def test_recolouring_stays_within_a_pixels_range() -> None:
     found = recolour(np.full((1, 1, 1, 3), 200, np.uint8), np.array([100, 0.4, -300]))
     assert found.ravel().tolist() == [255, 200, 0]
+
+
+def test_a_region_that_is_most_of_the_photo_is_not_replaced_by_another_photo() -> None:
+    maps, under = photos(np.random.default_rng(0))
+    maps[:30] = 1 - 0.2 * maps[:30]  # warm all over
+    under[:30, :3] += 2
+    pixels = drawn(maps, 30)
+    classes = ClassPhotos(
+        1, "horse", maps, by_tag(pixels)[:, 1], what_descriptors(under), None,
+        lambda places: pixels[places],
+    )  # fmt: skip
+    _, (found, *_) = find_shortcuts(classes, by_tag)
+    assert found.place == "the whole photo"
+    assert [one.kind for one in found.trials if one.kind != "recolour"] == ["cover"]

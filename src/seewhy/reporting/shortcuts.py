@@ -31,8 +31,11 @@ from seewhy.reporting.suspects import COLOUR, Groups, Suspect, find_groups, over
 TESTED = 4
 """Suspects of a class that are tested."""
 
+REPLACED = 0.6
+"""The share of a photo up to which a region is replaced."""
+
 COLOURS_TESTED = 2
-"""Likewise of those that are found by colour."""
+"""Suspects of a class that are tested of those that are found by colour."""
 
 LISTED = 2
 """Suspects of a class that are too few to tell and are listed: those that stand out most."""
@@ -160,7 +163,8 @@ def _tried(
 ) -> tuple[Trial, ...]:
     """Test a suspect by covering, and by its colours where those are unlike the others'.
 
-    Where one region is everyone's, it is also replaced by that of other photos.
+    Where one region is everyone's, it is also replaced by that of other photos, unless it is most
+    of the photo: then there is another photo, and that its answer differs says nothing.
     """
     assert photos.pixels is not None
     generator = np.random.default_rng(seed)
@@ -173,7 +177,8 @@ def _tried(
     ]
     ours, theirs = photos.pixels(members), photos.pixels(others)
     right = None if photos.right is None else (photos.right[members], photos.right[others])
-    ways = (False, True) if regions_of(photos.maps[members])[1] else (False,)
+    regions, shared = regions_of(photos.maps[members])
+    ways = (False, True) if shared and regions[0].mean() <= REPLACED else (False,)
     trials = [
         cover_trial(
             answer,
