@@ -90,11 +90,12 @@ def _whole(value: float) -> str:
 
 
 def _example(report: Report, tested: ChangeTest, tiles: Tiles) -> str:
-    """Show the photo that is lost by most of the changes, with each of them."""
-    losses = np.zeros(len(tested.photos), np.int64)
+    """Show the photo that is lost by the changes that are findings, and by no others."""
+    losses = np.zeros((2, len(tested.photos)), np.int64)
     for one in tested.results:
-        losses[one.lost] += 1
-    number = int(losses.argmax())
+        losses[int(one.matters), one.lost] += 1
+    apart = losses[1] - losses[0] if losses[1].any() else losses[0]
+    number = int(apart.argmax())
     photo = int(tested.photos[number])
     several = variants(report.gallery, photo)
     if several is None:
@@ -105,7 +106,8 @@ def _example(report: Report, tested: ChangeTest, tiles: Tiles) -> str:
         if change.name in there:
             found = int(there[change.name].found[number])
             shown.append(_tile(change.name, pixels, found, tested.names, tiles))
-    lost = f"lost by {losses[number]} of the changes" if losses[number] else "as an example"
+    count = int(losses[:, number].sum())
+    lost = f"lost by {count} change{'s' if count > 1 else ''}" if count else "as an example"
     return (
         f"<h3>One photo, {lost}</h3><p>At the network's input size, and what it is taken for: "
         f'{tiles.name(photo)}</p><div class="tiles">{"".join(shown)}</div>'
