@@ -38,6 +38,11 @@ MARGIN = 2
 """Measures by which a method is better than the default, less those by which it is worse, from
 which on it is the better one. One of nine may be chance."""
 
+FEW = 8
+"""Photos below which no method is called the best, and no halves are compared."""
+
+TOO_FEW = "So few photos show whether the order of the methods is similar, and no more than that."
+
 HALVES = ("deletion", "insertion", "road", "agreement", "weights", "stability", "energy")
 """The measures whose order of methods is compared between the halves."""
 
@@ -123,9 +128,7 @@ def section(network: str, rows: Mapping[str, Row]) -> str:
         "",
         *against_default(rows),
         "",
-        *halves(rows),
-        "",
-        *best_on_halves(rows),
+        *([TOO_FEW] if counts[0] < FEW else [*halves(rows), "", *best_on_halves(rows)]),
         "",
     ]
     return "\n".join(lines)
