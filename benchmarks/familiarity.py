@@ -55,8 +55,10 @@ def scores_of(
                 print(f"left out: {error}")
         images = classifier.to_input(classifier.fit_photos(photos)[0])
         found = classifier.network.activations(images, [references.layer, SCORES])
-        similarities += [one.similarity for one in references.judge(found[references.layer])]
-        probabilities.append(classifier.probabilities(found[SCORES]).max(axis=1))
+        shares = classifier.probabilities(found[SCORES])
+        judged = references.judge(found[references.layer], shares.argmax(axis=1))
+        similarities += [one.similarity for one in judged]
+        probabilities.append(shares.max(axis=1))
     return np.array(similarities), np.concatenate(probabilities)
 
 

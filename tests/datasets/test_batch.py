@@ -22,6 +22,7 @@ from seewhy.errors import (
     PhotoError,
     UnknownClass,
 )
+from seewhy.networks.base import SCORES
 from seewhy.photos.reading import read_photo
 from tests.datasets.made import CHOKES, LABELS, Fragile, classifier, paint, save_photos
 
@@ -156,12 +157,20 @@ def test_familiarity_is_told_where_the_network_remembers_its_photos(tmp_path: Pa
     paths = save_photos(tmp_path / "photos", 5)
     asked = classifier()
     pixels, _ = asked.fit_photos([read_photo(path) for path in paths])
-    maps = asked.network.activations(asked.to_input(pixels), ["maps"])["maps"]
+    given = asked.network.activations(asked.to_input(pixels), ["maps", SCORES])
+    maps, found = given["maps"], given[SCORES].argmax(axis=1)
     features = pooled_features(maps)
-    references = reference_features(features[:2], features[:3], layer="maps", neighbours=1)
+    references = reference_features(
+        features[[0, 1] * 3],
+        features[:3],
+        layer="maps",
+        classes=np.repeat([0, 1, 2], 2),
+        found=found[:3],
+        neighbours=1,
+    )
     asked = seewhy.Classifier(Fragile(), labels=LABELS, preprocess="unit", references=references)
     rows = seewhy.batch(asked, paths, tmp_path / "run", top=1).table().to_pylist()
-    judged = references.judge(maps)
+    judged = references.judge(maps, found)
     assert [row["familiar"] for row in rows] == [one.familiar for one in judged]
     assert [row["similarity"] for row in rows] == pytest.approx([one.similarity for one in judged])
     save_photos(tmp_path / "unknown" / "photos", 5)

@@ -2,7 +2,8 @@
 
 A classifier always predicts one of its classes, however strange the photo. Its last feature map
 shows more: a photo whose features resemble those of no training photo is unlike anything the
-network was trained on, whatever the probabilities.
+network was trained on, whatever the probabilities. Compared are those of the class that was found:
+a photo of a half-track that is taken for a cat has to look like one.
 
 Axes: n photo, h row, w column, c channel of the last map, r reference photo, d = 2c.
 """
@@ -11,18 +12,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Float, Int, Int8
 from numpy import ndarray
 
 PASSING = 0.95
 """The share of held-out photos of its own classes that a network finds familiar."""
 
 NEIGHBOURS = 10
-"""The number of reference photos that a photo is compared with: the most similar ones."""
+"""The number of reference photos that a photo is compared with: the most similar ones of the class
+that was found."""
 
 STEPS = 127
 """References are stored in 8 bits: from -127 to 127."""
@@ -66,41 +68,52 @@ class ReferenceFeatures:
         vectors: (r, d) of the reference photos, in 8 bits; each half has its own scale.
         limit: the similarity that 95 % of held-out photos reach.
         neighbours: the number of most similar reference photos that count.
+        classes: (r) of the reference photos; None: a photo is compared with those of all classes.
     """
 
     layer: str
     vectors: Int8[ndarray, "r d"]
     limit: float
     neighbours: int = NEIGHBOURS
+    classes: Int[ndarray, " r"] | None = None
 
-    def similarities(self, features: Float[ndarray, "n d"]) -> Float[ndarray, " n"]:
+    def similarities(
+        self, features: Float[ndarray, "n d"], found: Int[ndarray, " n"]
+    ) -> Float[ndarray, " n"]:
         """Return the mean cosine similarity to each photo's `neighbours` nearest references.
 
-            s[n] = mean over the k largest of f[n] · r[j],  f and r of unit length
+            s[n] = mean over the k largest of f[n] · r[j],  f and r of unit length,
+                   j of the class found[n], as far as the references' classes are known
 
         Source:
             Sun et al., *Out-of-Distribution Detection with Deep Nearest Neighbors*, ICML 2022
             (arXiv:2204.06507), section 3. Differs from the paper: the mean over k neighbours, not
-            the k-th; features pooled by mean and by maximum, not by mean alone.
+            the k-th; features pooled by mean and by maximum, not by mean alone; neighbours of the
+            class that was found only.
         """
         products = features @ unit_halves(self.vectors.astype(np.float32)).T
+        if self.classes is not None:
+            products = np.where(self.classes == found[:, None], products, -1.0)
         nearest = np.sort(products, axis=1)[:, -self.neighbours :]
         return np.asarray(nearest.mean(axis=1), np.float32)
 
-    def judge(self, maps: Float[ndarray, "n h w c"]) -> tuple[Familiarity, ...]:
-        """Return how familiar photos are, by their maps at `layer`."""
-        similarities = self.similarities(pooled_features(maps))
+    def judge(
+        self, maps: Float[ndarray, "n h w c"], found: Int[ndarray, " n"]
+    ) -> tuple[Familiarity, ...]:
+        """Return how familiar photos are, by their maps at `layer` and the classes found."""
+        similarities = self.similarities(pooled_features(maps), found)
         return tuple(Familiarity(float(one), self.limit) for one in similarities)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
-        return {
+        stored = {
             "layer": self.layer,
             "limit": self.limit,
             "neighbours": self.neighbours,
             "shape": list(self.vectors.shape),
             "vectors": base64.b64encode(self.vectors.tobytes()).decode(),
         }
+        return stored if self.classes is None else {**stored, "classes": self.classes.tolist()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> ReferenceFeatures:
@@ -115,11 +128,17 @@ class ReferenceFeatures:
             vectors = np.frombuffer(content, np.int8).reshape(rows, columns)
             layer, limit = str(stored["layer"]), float(stored["limit"])
             neighbours = int(stored["neighbours"])
-        except (KeyError, TypeError, ValueError) as error:
+            classes = None
+            if "classes" in stored:
+                classes = np.array([int(one) for one in stored["classes"]], np.int64)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError("the features of the training photos cannot be read") from error
-        if not (0 < neighbours <= rows and columns % 2 == 0 and np.isfinite(limit)):
+        known = classes is None or (
+            len(classes) == rows and np.unique(classes, return_counts=True)[1].min() >= neighbours
+        )
+        if not (0 < neighbours <= rows and columns % 2 == 0 and np.isfinite(limit) and known):
             raise ValueError("the features of the training photos are not consistent")
-        return cls(layer, vectors, limit, neighbours)
+        return cls(layer, vectors, limit, neighbours, classes)
 
 
 def reference_features(
@@ -127,12 +146,23 @@ def reference_features(
     held_out: Float[ndarray, "n d"],
     *,
     layer: str,
+    classes: Int[ndarray, " r"],
+    found: Int[ndarray, " n"],
     neighbours: int = NEIGHBOURS,
 ) -> ReferenceFeatures:
-    """Return references with the limit that a share `PASSING` of the held-out photos reaches."""
-    without_limit = ReferenceFeatures(layer, _in_8_bits(references), 0.0, neighbours)
-    limit = np.quantile(without_limit.similarities(held_out), 1 - PASSING, method="lower")
-    return ReferenceFeatures(layer, without_limit.vectors, float(limit), neighbours)
+    """Return references with the limit that a share `PASSING` of the held-out photos reaches.
+
+    Args:
+        references: of some training photos.
+        held_out: of photos that the limit is measured on.
+        layer: whose map was pooled.
+        classes: of the references; each has at least `neighbours` of them.
+        found: the class that the network found in each held-out photo.
+        neighbours: how many references count.
+    """
+    without_limit = ReferenceFeatures(layer, _in_8_bits(references), 0.0, neighbours, classes)
+    limit = np.quantile(without_limit.similarities(held_out, found), 1 - PASSING, method="lower")
+    return replace(without_limit, limit=float(limit))
 
 
 def pooled_features(maps: Float[ndarray, "n h w c"]) -> Float[ndarray, "n d"]:

@@ -169,9 +169,10 @@ def _familiarity(
     Unless the question needs the last map anyway, that takes one more forward pass.
     """
     references = question.classifier.references
-    if references is None:
+    if references is None or capture.scores is None:
         return ()
-    return references.judge(_activations(question, images, capture, references.layer))
+    found = question.classifier.probabilities(capture.scores).argmax(axis=1)
+    return references.judge(_activations(question, images, capture, references.layer), found)
 
 
 def _activations(

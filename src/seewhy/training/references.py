@@ -60,21 +60,29 @@ def remember(
     from keras import Model
 
     references = draw_references(classes, training, seed=seed)
-    extractor = Model(network.input, network.get_layer("pooling").input, name="last_map_only")
+    outputs = [network.get_layer("pooling").input, network.output]
+    extractor = Model(network.input, outputs, name="last_map_and_classes")
 
-    def features(indices: Int[ndarray, " m"]) -> Float[ndarray, "m d"]:
-        batches = ordered_batches(pixels, classes, np.sort(indices), batch_size=BATCH)
-        found = [
-            pooled_features(np.asarray(extractor.predict(batches[number][0], verbose=0)))
-            for number in range(len(batches))
-        ]
-        return np.concatenate(found).astype(np.float32)
+    def features(
+        indices: Int[ndarray, " m"],
+    ) -> tuple[Float[ndarray, "m d"], Int[ndarray, " m"]]:
+        """Return the features of photos and the class that is found in each."""
+        batches = ordered_batches(pixels, classes, indices, batch_size=BATCH)
+        pooled, found = [], []
+        for number in range(len(batches)):
+            maps, probabilities = extractor.predict(batches[number][0], verbose=0)
+            pooled.append(pooled_features(np.asarray(maps)))
+            found.append(np.asarray(probabilities).argmax(axis=1))
+        return np.concatenate(pooled).astype(np.float32), np.concatenate(found)
 
     smallest = np.unique(classes[references], return_counts=True)[1].min()
+    held_out, found = features(validation)
     return reference_features(
-        features(references),
-        features(validation),
+        features(references)[0],
+        held_out,
         layer=layer,
+        classes=classes[references],
+        found=found,
         neighbours=min(NEIGHBOURS, int(smallest)),
     )
 
