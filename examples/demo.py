@@ -7,4 +7,4 @@ import skimage.data
 from seewhy.commands.cli import main
 
 photo = Path(skimage.data.__file__).parent / "chelsea.png"
-raise SystemExit(main(["explain", str(photo), "--out", "demo", "--scale", "photo"]))
+raise SystemExit(main(["explain", str(photo), "--out", "demo"]))

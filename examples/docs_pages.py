@@ -27,14 +27,14 @@ with sync_playwright() as one:
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
             page = browser.new_page(color_scheme="light" if key == "l" else "dark")
             page.goto(next(line.split()[1] for line in server.stderr if line.startswith("Open")))
-            page.locator("#trust button").or_(page.locator("#trust .badge")).first.click(**wait)
-            page.wait_for_selector("#trust .badge", **wait)
+            page.wait_for_selector("#trust .badge, #trust button", **wait)
+            page.evaluate("() => document.querySelector('#trust button')?.click()")
             page.keyboard.press(key)
             for method in ("layer-cam", "occlusion") * (key == "c"):
                 page.click(f".chip:text-is('{method}')")
                 page.wait_for_selector(f"[aria-pressed=true]:text-is('{method}')", **wait)
             page.mouse.move(480, 260)
-            page.wait_for_timeout(4000)
+            page.wait_for_timeout(9000)
             page.wait_for_function("() => !document.querySelector('.frame.busy')", **wait)
             page.screenshot(path=out / f"{name}.jpg", quality=85)
             server.terminate()

@@ -25,9 +25,9 @@ def write(pixels, name):
 for photo in (cat, person):
     one = seewhy.compare(built_in, photo, methods=list(METHODS), classes=["cat"])
     write(draw_methods(list(one.values()), 0, seewhy.Style(smooth=1)), f"methods_{photo.stem}.jpg")
-for one, name in (("occlusion", "occlusion.jpg"), ("cam", "training.jpg"), ("cam", "demo.png")):
-    write(seewhy.explain(built_in, cat, method=one).picture(style=style), name)
-write(seewhy.locate(built_in, cat).pictures()[0], "locate.jpg")
+write(seewhy.explain(built_in, cat, method="occlusion").picture(style=style), "occlusion.jpg")
+write(seewhy.explain(built_in, cat, method="cam").picture(), "training.jpg")
+write(seewhy.locate(built_in, cat, fast=True).pictures()[0], "locate.jpg")
 ways = [{}, {"contrast": "dog"}, {"zoom": 2}, {"method": "refine-cam"}]
 maps = [seewhy.explain(built_in, cat, **{"method": "grad-cam"} | way, top=1) for way in ways]
 targets, (a, b) = seewhy.targets, map(built_in.class_index, ("cat", "dog"))

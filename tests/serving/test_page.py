@@ -293,6 +293,8 @@ def test_classes_are_searched_and_chosen_by_keyboard(page):
     assert [one.inner_text() for one in page.query_selector_all("#found li")] == ["panda"]
     page.press("#search", "Enter")
     title_is(page, "panda")
+    page.fill("#search", "Snow_l")
+    assert [one.inner_text() for one in page.query_selector_all("#found li")] == ["snow leopard"]
     page.fill("#search", "xyz")
     assert page.inner_text("#found") == "There is no class like “xyz”."
 

@@ -15,14 +15,17 @@ import seewhy
 from seewhy.classifier import Classifier
 from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.photos.reading import read_photo
-from tests.places import DOCS, ROOT
+from tests.places import DOCS, ROOT, SHARED
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
 
 FILE = files("seewhy").joinpath("data/built_in.keras")
-LABELS = ("cat", "dog", "panda")
+LABELS = (
+    "ape", "bear", "butterfly", "cat", "cheetah", "cow", "deer", "dog", "elephant", "giraffe",
+    "horse", "leopard", "lion", "monkey", "panda", "puma", "snow leopard", "tiger", "zebra",
+)  # fmt: skip
 SIZE = (160, 160)
 LARGEST = 5 * 10**6
 """What is shipped. Nothing else in the tests depends on which network that is."""
@@ -116,9 +119,17 @@ def test_it_is_small_and_carries_no_state_of_an_optimizer(classifier: Classifier
 
 
 def test_help_and_docs_say_what_it_knows(classifier: Classifier) -> None:
-    assert ", ".join(classifier.labels) == BUILT_IN_KNOWS
+    assert f"{len(classifier.labels)} animals" == BUILT_IN_KNOWS
     assert f"the built-in network: {BUILT_IN_KNOWS}\n" in (ROOT / "README.md").read_text("utf-8")
     assert f"comes with seewhy: {BUILT_IN_KNOWS} (" in (DOCS / "models.md").read_text("utf-8")
+    *most, last = classifier.labels
+    listed = f"{len(LABELS)} animals: {', '.join(most)} and {last}."
+    assert listed in " ".join((DOCS / "training.md").read_text("utf-8").split())
+
+
+def test_a_name_of_two_words_is_found_in_any_spelling(classifier: Classifier) -> None:
+    for name in ("snow leopard", "snow_leopard", "Snow-Leopard"):
+        assert classifier.label(classifier.class_index(name)) == "snow leopard"
 
 
 def test_the_cat_is_a_cat_and_cam_says_where(classifier: Classifier) -> None:
@@ -129,6 +140,26 @@ def test_the_cat_is_a_cat_and_cam_says_where(classifier: Classifier) -> None:
     row, column = np.unravel_index(int(np.nanargmax(heat)), heat.shape)
     assert row in range(300)[EYES_AND_NOSE[0]]
     assert column in range(451)[EYES_AND_NOSE[1]]
+
+
+@pytest.mark.skipif(not (SHARED / "photos").is_dir(), reason="the photos are not here")
+def test_animals_of_other_photos_are_among_its_best_three(classifier: Classifier) -> None:
+    shown = {
+        "n02099601_golden_retriever": "dog",
+        "n02108089_boxer": "dog",
+        "n02123045_tabby": "cat",
+        "n02124075_Egyptian_cat": "cat",
+        "n02132136_brown_bear": "bear",
+        "n02279972_monarch": "butterfly",
+        "n02391049_zebra": "zebra",
+        "n02504458_African_elephant": "elephant",
+        "n02510455_giant_panda": "panda",
+    }
+    photos = [read_photo(SHARED / "photos" / f"{name}.jpg") for name in shown]
+    scores = classifier.network.scores(classifier.prepare(photos)[0])
+    best = [[classifier.labels[index] for index in row.argsort()[:-4:-1]] for row in scores]
+    found = [name in three for name, three in zip(shown.values(), best, strict=True)]
+    assert sum(found) >= len(found) - 2, best
 
 
 def test_cam_is_grad_cam_but_for_a_factor(classifier: Classifier) -> None:
