@@ -30,9 +30,6 @@ with sync_playwright() as one:
             page.wait_for_selector("#trust .badge, #trust button", **wait)
             page.evaluate("() => document.querySelector('#trust button')?.click()")
             page.keyboard.press(key)
-            for method in ("layer-cam", "occlusion") * (key == "c"):
-                page.click(f".chip:text-is('{method}')")
-                page.wait_for_selector(f"[aria-pressed=true]:text-is('{method}')", **wait)
             page.mouse.move(480, 260)
             page.wait_for_timeout(9000)
             page.wait_for_function("() => !document.querySelector('.frame.busy')", **wait)

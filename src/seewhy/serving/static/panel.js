@@ -261,8 +261,9 @@ function show(found, map) {
   if (found.unfamiliar) lines.push(["The photo is unlike anything the network was trained on", null, "Its answer means little, whatever the probabilities say."]);
   const good = lines.filter(([, holds]) => holds === true).length;
   const bad = lines.some(([, holds]) => holds === false);
+  const passed = found.unfamiliar ? "Checks passed, but an unfamiliar photo" : "All checks passed";
   $("trust").replaceChildren(
-    h("span", { className: `badge${bad ? " bad" : ""}`, textContent: bad ? `${good} of ${lines.filter(([, holds]) => holds !== null).length} checks passed` : "All checks passed" }),
+    h("span", { className: `badge${bad ? " bad" : ""}`, textContent: bad ? `${good} of ${lines.filter(([, holds]) => holds !== null).length} checks passed` : passed }),
     h("ul", {}, ...lines.map(([text, holds, why]) => h("li", { className: holds === null ? "unknown" : holds ? "" : "bad" },
       h("span", { textContent: holds === false ? text.replace("It depends", "It hardly depends").replace(" hurts most", " does not hurt most").replace(" helps most", " does not help most") : text }), h("small", { textContent: why })))));
 }
