@@ -78,6 +78,34 @@ def _number(text: str, *, most: float) -> float:
     return number
 
 
+def add_data_arguments(
+    parser: argparse.ArgumentParser, *, true_labels: str
+) -> argparse._ArgumentGroup:
+    """Add --true-labels, with its help, and --column, which say what a data set's table holds."""
+    group = parser.add_argument_group("the data set")
+    group.add_argument("--true-labels", metavar="WHERE", help=true_labels)
+    group.add_argument("--column", default="path", help="the column of paths in a table (path)")
+    return group
+
+
+def add_photos_per_batch(parser: argparse._ActionsContainer) -> None:
+    """Add --batch-size of a run over a data set, whose batches are photos."""
+    parser.add_argument(
+        "--batch-size", type=whole_number(), default=8, metavar="N", help="photos per batch (8)"
+    )
+
+
+def add_workers(parser: argparse._ActionsContainer, words: str) -> None:
+    """Add --workers; its help begins with the words."""
+    parser.add_argument(
+        "--workers",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help=f"{words}; 0: only this one (0)",
+    )
+
+
 def add_batch_size(parser: argparse.ArgumentParser) -> None:
     """Add --batch-size."""
     parser.add_argument(

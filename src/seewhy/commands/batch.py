@@ -7,8 +7,11 @@ import sys
 
 from seewhy.commands.arguments import (
     add_class_arguments,
+    add_data_arguments,
     add_layer_arguments,
     add_model_arguments,
+    add_photos_per_batch,
+    add_workers,
     model_name,
     model_settings,
     positive,
@@ -37,13 +40,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_class_arguments(parser)
     add_method_arguments(parser)
     add_layer_arguments(parser)
-    data = parser.add_argument_group("the data set")
-    data.add_argument(
-        "--true-labels",
-        metavar="WHERE",
-        help="'folders': the name of each photo's folder; or a column of the table",
+    add_data_arguments(
+        parser, true_labels="'folders': the name of each photo's folder; or a column of the table"
     )
-    data.add_argument("--column", default="path", help="the column of paths in a table (path)")
     rows = parser.add_argument_group("rows")
     rows.add_argument("--boxes", action="store_true", help="add boxes around the heat")
     rows.add_argument(
@@ -58,13 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="precision of the maps in the files (float32)",
     )
     work = parser.add_argument_group("work")
-    work.add_argument(
-        "--workers",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="worker processes; 0: only this one (0)",
-    )
+    add_workers(work, "worker processes")
     work.add_argument(
         "--ray",
         nargs="?",
@@ -76,9 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     work.add_argument(
         "--gpus", type=positive, default=0, metavar="N", help="GPUs per Ray worker (0)"
     )
-    work.add_argument(
-        "--batch-size", type=whole_number(), default=8, metavar="N", help="photos per batch (8)"
-    )
+    add_photos_per_batch(work)
     work.add_argument(
         "--shard-size", type=whole_number(), default=256, metavar="N", help="photos per file (256)"
     )

@@ -99,12 +99,10 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
 
 def choose_best(args: argparse.Namespace, classifier: Classifier) -> None:
     """Put the method that --budget chooses into the place of 'best', and tell it on stderr."""
-    from seewhy.explaining.budget import best_method, method_passes
-    from seewhy.explaining.question import is_best
+    from seewhy.explaining.budget import best_method, in_place_of_best, method_passes
 
     chosen = best_method(classifier, args.budget, layer=args.layer)
-    names = names_given(args.method)
-    args.method = [chosen if is_best(name) else name for name in names]
+    args.method = in_place_of_best(chosen, names_given(args.method))
     passes = method_passes(classifier, chosen)
     sys.stderr.write(
         f"The best method within {args.budget:,} forward passes is '{chosen}', which takes "
@@ -160,14 +158,13 @@ def one_method(
     Raises:
         OptionError: several methods are named, or an option is wrong.
     """
-    methods = method_names(args.method)
+    methods, options = methods_and_options(args)
     if len(methods) > 1:
         raise OptionError(
             f"{what} has one method, and {len(methods)} were named: {', '.join(methods)}. {instead}"
         )
-    # Options of the default method: CAM and Grad-CAM have none, so any is an error.
-    (options,) = method_options(args, methods or ["cam"]).values()
-    return (methods[0] if methods else None), options
+    (only,) = options.values()
+    return (methods[0] if methods else None), only
 
 
 def method_options(args: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 from seewhy.commands.arguments import (
+    add_data_arguments,
     add_layer_arguments,
     add_model_arguments,
+    add_photos_per_batch,
+    add_workers,
     model_name,
     model_settings,
     whole_number,
@@ -45,14 +48,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_model_arguments(parser)
     add_method_arguments(parser)
     add_layer_arguments(parser)
-    data = parser.add_argument_group("the data set")
-    data.add_argument(
-        "--true-labels",
-        metavar="WHERE",
-        help="'folders': the name of each photo's folder (default where all photos are in "
+    data = add_data_arguments(
+        parser,
+        true_labels="'folders': the name of each photo's folder (default where all photos are in "
         "sub-folders); a column of the table; or 'none'",
     )
-    data.add_argument("--column", default="path", help="the column of paths in a table (path)")
     data.add_argument(
         "--boxes",
         metavar="FILE",
@@ -76,16 +76,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     work.add_argument(
         "--run", metavar="RUN", dest="run_folder", help="keep the run here, to resume or reuse it"
     )
-    work.add_argument(
-        "--workers",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="worker processes, with --run; 0: only this one (0)",
-    )
-    work.add_argument(
-        "--batch-size", type=whole_number(), default=8, metavar="N", help="photos per batch (8)"
-    )
+    add_workers(work, "worker processes, with --run")
+    add_photos_per_batch(work)
     parser.set_defaults(run=run)
 
 

@@ -38,9 +38,9 @@ from seewhy.evaluating.records import Records
 from seewhy.evaluating.result import Evaluation
 from seewhy.evaluating.run import MaskOf, Run, Truths
 from seewhy.evaluating.sanity import cascade
-from seewhy.explaining.budget import best_method, check_budget
+from seewhy.explaining.budget import best_method, check_budget, in_place_of_best
 from seewhy.explaining.explain import as_classifier, method_options
-from seewhy.explaining.question import default_method, find_method, is_best, layer_names
+from seewhy.explaining.question import default_method, find_method, layer_names
 from seewhy.photos.photo import Photo, PhotoFailure
 from seewhy.photos.reading import find_sources
 from seewhy.progress import Progress, no_progress
@@ -120,8 +120,7 @@ def evaluate(
         raise OptionError(f"steps={steps} changes nothing. Give 1 or more.")
     names = list(methods) if methods else [default_method(classifier, layer)]
     if budget is not None:
-        chosen = best_method(classifier, budget, layer=layer)
-        names = [chosen if is_best(name) else name for name in names]
+        names = in_place_of_best(best_method(classifier, budget, layer=layer), names)
     layers = layer_names(classifier, layer)
     table = applicable(classifier, [find_method(name) for name in names], layers[0])
     groups = _groups(measures, has_boxes=boxes is not None)

@@ -1,8 +1,8 @@
 """Does the score depend on what is hot? Ranking by cells, and removing them.
 
 Deletion and insertion by single pixels are in `measures`. This module ranks by cells, which reduces
-every map to one resolution first: by a fill, or from the neighbours as
-ROAD does (`imputing`).
+every map to one resolution first: by a fill, or from the neighbours as ROAD does
+(`imputing`).
 
 Axes: h row, w column, c channel, g cells along a side, s step, m copy, t target.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seewhy.classifier import Classifier
@@ -69,6 +69,11 @@ def best_method(classifier: Classifier, budget: int, *, layer: Any = None) -> st
         f"takes {costs[cheapest]} forward pass{'es' * (costs[cheapest] != 1)}. Give "
         f"budget={costs[cheapest]} or more."
     )
+
+
+def in_place_of_best(chosen: str, names: Sequence[str]) -> list[str]:
+    """Return names of methods with the chosen one in the place of 'best'."""
+    return [chosen if is_best(name) else name for name in names]
 
 
 def check_budget(budget: Any, methods: Any) -> None:

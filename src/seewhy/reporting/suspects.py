@@ -158,17 +158,21 @@ def traits_of(features: Float[ndarray, "n d"]) -> Float[ndarray, "n t"]:
 
 
 def direction(traits: Float[ndarray, "n t"], members: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
-    """Return each photo's place on the line that sets members best apart from the others.
+    """Return each photo's place on the line that sets members best apart from the others."""
+    return np.asarray(traits @ _fisher(traits[members], traits[~members]))
+
+
+def _fisher(ours: Float[ndarray, "_m t"], others: Float[ndarray, "_n t"]) -> Float[ndarray, " t"]:
+    """Return the direction that sets our photos best apart from the others.
 
         w = (C + 0.05 I)^-1 (mean of the members − mean of the others),  C: covariance of the others
 
     Source:
         Fisher, *The Use of Multiple Measurements in Taxonomic Problems*, Annals of Eugenics 1936.
     """
-    ours, others = traits[members], traits[~members]
-    scatter = np.cov(others.T).reshape(traits.shape[1], traits.shape[1])
-    scatter = scatter + 0.05 * np.eye(traits.shape[1])
-    return np.asarray(traits @ np.linalg.solve(scatter, ours.mean(axis=0) - others.mean(axis=0)))
+    count = others.shape[1]
+    scatter = np.cov(others.T).reshape(count, count) + 0.05 * np.eye(count)
+    return np.asarray(np.linalg.solve(scatter, ours.mean(axis=0) - others.mean(axis=0)))
 
 
 def island_gap(traits: Float[ndarray, "n t"], members: Bool[ndarray, " n"]) -> float:
@@ -268,10 +272,7 @@ def _widened(
     members[suspect.members] = True
     sample = traits[chosen]
     ours, others = sample[members], sample[~members]
-    scatter = np.cov(others.T).reshape(traits.shape[1], traits.shape[1])
-    way = np.linalg.solve(
-        scatter + 0.05 * np.eye(traits.shape[1]), ours.mean(axis=0) - others.mean(axis=0)
-    )
+    way = _fisher(ours, others)
     inside = traits @ way > ((ours.mean(axis=0) + others.mean(axis=0)) / 2) @ way
     inside[chosen] = members
     return replace(suspect, members=np.flatnonzero(inside))
