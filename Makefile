@@ -1,7 +1,7 @@
 # make demo   install into .venv and explain a real photo, offline
 # make test   install everything and run every test on every framework
 # make check  lint, format, types
-# make truth  measure every method on real networks (../shared/data), and write docs/trust.md
+# make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
 # make fuzz   100,000 damaged photos, model files, options and side files (SEEWHY_FUZZ_FIRST=N: others)
 
 PYTHON ?= python3
@@ -37,7 +37,7 @@ demo: .venv/demo
 
 # Keras's backend is fixed in a process, so each backend has a run of its own.
 test: .venv/test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 $(PYTEST)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --durations=15 $(PYTEST)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m backends $(PYTEST)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends $(PYTEST)
 
@@ -45,7 +45,7 @@ truth: .venv/test
 	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),32) $(TRUTH)
 
 fuzz: .venv/test
-	SEEWHY_FUZZ=100000 $(BIN)/python -m pytest tests/fuzz -n 2 $(PYTEST)
+	SEEWHY_FUZZ=100000 $(BIN)/python -m pytest tests/fuzz -n 2 --durations=15 $(PYTEST)
 
 check: .venv/check
 	$(BIN)/ruff check

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from boxes import MOBILENET, SHARED, SMALLEST, areas, samples
+from boxes import DATA, MOBILENET, SMALLEST, areas, samples
 
 THRESHOLDS = (0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75)
 GRID = 56
@@ -81,7 +81,7 @@ CLASSES = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=SHARED / "boxes")
+    parser.add_argument("--data", type=Path, default=DATA / "boxes")
     parser.add_argument("--model", default=MOBILENET)
     args = parser.parse_args()
     import seewhy

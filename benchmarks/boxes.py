@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -22,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("SEEWHY_TEST_DATA", "no-test-data"))
 MOBILENET = "mobilenet?alpha=0.75&weights=" + str(
-    SHARED / "networks" / "mobilenet_0.75_224.weights.h5"
+    DATA / "networks" / "mobilenet_0.75_224.weights.h5"
 )
 SMALLEST, MOST = 0.01, 6
 """The smallest share of a photo that counts as an object, and the most objects of a photo."""
@@ -44,7 +45,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=SHARED / "boxes")
+    parser.add_argument("--data", type=Path, default=DATA / "boxes")
     parser.add_argument("--model", default=MOBILENET)
     parser.add_argument("--only", help="names of ways, separated by commas")
     parser.add_argument("--min-probability", default="0", help="several, separated by commas")

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("SEEWHY_TEST_DATA", "no-test-data"))
 MOBILENET = "mobilenet?alpha=0.75&weights=" + str(
-    SHARED / "networks" / "mobilenet_0.75_224.weights.h5"
+    DATA / "networks" / "mobilenet_0.75_224.weights.h5"
 )
 KINDS = {"dog": range(151, 269), "cat": range(281, 286)}
 """Which of ImageNet's classes are dogs and cats."""
@@ -28,7 +29,7 @@ KINDS = {"dog": range(151, 269), "cat": range(281, 286)}
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=SHARED / "boxes")
+    parser.add_argument("--data", type=Path, default=DATA / "boxes")
     parser.add_argument("--model", action="append", help="a name or a file; may be repeated")
     parser.add_argument("--method", default="cam,grad-cam")
     args = parser.parse_args()

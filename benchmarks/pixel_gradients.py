@@ -3,8 +3,8 @@
     python benchmarks/pixel_gradients.py --photos 8
 
 MobileNet with its real weights, on real photos: every Keras backend in a process of its own, and
-the same layers in float64. Needs ../shared/data. Differences are shares of the maximum of a photo's
-gradient (or of its map). Every row is the median over the photos, and the worst of them.
+the same layers in float64. Needs SEEWHY_TEST_DATA. Differences are shares of the maximum of a
+photo's gradient (or of its map). Every row is the median over the photos, and the worst of them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-WEIGHTS = SHARED / "networks" / "mobilenet_0.75_224.weights.h5"
+DATA = Path(os.environ.get("SEEWHY_TEST_DATA", "no-test-data"))
+WEIGHTS = DATA / "networks" / "mobilenet_0.75_224.weights.h5"
 BACKENDS = ("tensorflow", "jax", "torch")
 DOUBLE = "float64"
 CELLS = 14
@@ -36,7 +36,7 @@ def main() -> int:
     if not WEIGHTS.is_file():
         print(f"{WEIGHTS} is not there: the photos and networks are not on this machine")
         return 1
-    files = sorted((SHARED / "photos").glob("*.jpg"))[: args.photos]
+    files = sorted((DATA / "photos").glob("*.jpg"))[: args.photos]
     if args.of:
         np.savez(args.out, **(in_double(files) if args.of == DOUBLE else in_seewhy(files)))
         return 0

@@ -14,6 +14,7 @@ not.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data"
+DATA = Path(os.environ.get("SEEWHY_TEST_DATA", "no-test-data"))
 COUNTS = (1, 4, 8)
 SIDE = 72
 
@@ -32,13 +33,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--draws", type=int, default=6, help="of photos, of each count")
     args = parser.parse_args()
-    if not (SHARED / "photos").is_dir():
-        print(f"{SHARED} holds no photos")
+    if not (DATA / "photos").is_dir():
+        print(f"{DATA} holds no photos")
         return 1
     sys.path.insert(0, str(ROOT))
     warnings.simplefilter("ignore")
-    photos = read(sorted((SHARED / "photos").glob("*.jpg")))
-    photos += read(sorted((SHARED / "boxes" / "coco128").glob("*.jpg"))[:40])
+    photos = read(sorted((DATA / "photos").glob("*.jpg")))
+    photos += read(sorted((DATA / "boxes" / "coco128").glob("*.jpg"))[:40])
     print(
         f"{'network':26}{'trained with':>13}{'right':>7}{'unclear':>8}{'wrong':>6}"
         f"{'  distance':>11}{'next':>7}   doubted of the wrong, of the right"
@@ -113,7 +114,7 @@ def networks() -> Iterator[tuple[str, str | None, Any]]:
     from seewhy.photos.preprocessing import MODES
     from tests.incremental.test_real_networks import SqueezeNet, squeezenet
 
-    files = SHARED / "networks"
+    files = DATA / "networks"
     yield "MobileNet", "tf", seewhy.load(files / "mobilenet_0.75_224.keras")
     yield "emotions", "tf", seewhy.load(files / "fer2013_mini_XCEPTION.102-0.66.hdf5")
     yield "built-in", "none", seewhy.load("built-in")
@@ -136,7 +137,7 @@ def animals(each: int = 300) -> tuple[np.ndarray, np.ndarray]:
 
     pixels, labels = [], []
     for label, kind in enumerate(("cat", "dog", "panda")):
-        for path in sorted((SHARED / "animals" / kind).glob("*.jpg"))[:each]:
+        for path in sorted((DATA / "animals" / kind).glob("*.jpg"))[:each]:
             with Image.open(path) as photo:
                 pixels.append(np.asarray(photo.convert("RGB").resize((SIDE, SIDE))))
             labels.append(label)

@@ -9,7 +9,7 @@ stop it at any time, and go on with the same command, or with more photos. On a 
 OMP_NUM_THREADS=1: PyTorch's threads wait for each other by spinning, which made SqueezeNet take
 three times the processor time. Costly methods are measured on fewer photos (PLAN), with fewer
 copies (OPTIONS in `truth_costs`).
-Needs ../shared/data. Writes docs/trust.md and src/seewhy/methods/measured.json.
+Needs SEEWHY_TEST_DATA. Writes docs/trust.md and src/seewhy/methods/measured.json.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.truth_costs import OPTIONS, cost_of
-from benchmarks.truth_photos import NETWORKS, SHARED, load_network, mask_of, samples_of
+from benchmarks.truth_photos import DATA, NETWORKS, load_network, mask_of, samples_of
 
 STEPS = 7
 """Of deletion and insertion: 28 cells at a time."""
@@ -54,8 +54,8 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=Path("truth"), help="measurements (truth/)")
     parser.add_argument("--only-measure", action="store_true", help="do not write the page")
     args = parser.parse_args()
-    if not (SHARED / "boxes" / "boxes.json").is_file():
-        print(f"{SHARED} has no boxes/boxes.json: the photos and networks are not on this machine")
+    if not (DATA / "boxes" / "boxes.json").is_file():
+        print(f"{DATA} has no boxes/boxes.json: the photos and networks are not on this machine")
         return 1
     measured: dict[str, dict[str, Any]] = {}
     for name in args.network or NETWORKS:

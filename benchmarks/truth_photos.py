@@ -7,6 +7,7 @@ right about it, and the object is what the heat should be on. COCO's photos have
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("SEEWHY_TEST_DATA", "no-test-data"))
 
 KINDS: dict[str, tuple[int, ...]] = {
     "dog": tuple(range(151, 269)),
@@ -93,13 +94,13 @@ def load_network(name: str) -> Any:
     import seewhy
 
     if name == "mobilenet":
-        weights = SHARED / "networks" / "mobilenet_0.75_224.weights.h5"
+        weights = DATA / "networks" / "mobilenet_0.75_224.weights.h5"
         return seewhy.load(f"mobilenet?alpha=0.75&weights={weights}")
     if name == "built-in":
         return seewhy.load("built-in")
     from tests.incremental.test_real_networks import squeezenet
 
-    model = squeezenet(SHARED / "networks" / "squeezenet_v1.0.npz")
+    model = squeezenet(DATA / "networks" / "squeezenet_v1.0.npz")
     return seewhy.Classifier(
         model,
         size=227,
@@ -116,22 +117,22 @@ def samples_of(network: str, count: int) -> list[Sample]:
     from seewhy.photos.reading import read_photo
 
     classifier = load_network(network)
-    boxes = json.loads((SHARED / "boxes" / "boxes.json").read_text())
+    boxes = json.loads((DATA / "boxes" / "boxes.json").read_text())
     found: list[Sample] = []
     for file in _by_turns(sorted(boxes)):
         if len(found) == count:
             break
-        photo = read_photo(SHARED / "boxes" / file)
+        photo = read_photo(DATA / "boxes" / file)
         best = int(classifier.network.scores(classifier.prepare([photo])[0])[0].argmax())
         kind = _kind(classifier, best, {one["class"] for one in boxes[file]})
         if kind is None:
             continue
         objects = [one for one in boxes[file] if one["class"] == kind]
-        drawn = SHARED / "boxes" / "coco128_masks" / f"{Path(file).stem}.png"
+        drawn = DATA / "boxes" / "coco128_masks" / f"{Path(file).stem}.png"
         mask = (drawn, objects[0]["coco80"] + 1) if "coco80" in objects[0] else None
         found.append(
             Sample(
-                SHARED / "boxes" / file,
+                DATA / "boxes" / file,
                 np.array([one["box"] for one in objects], np.float64),
                 mask if drawn.is_file() else None,
             )

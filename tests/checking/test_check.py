@@ -17,7 +17,7 @@ import seewhy
 from seewhy.classifier.labels import imagenet_labels
 from seewhy.commands.cli import main
 from tests.classifier.made import SIDE, keras_network, moments, torch_network
-from tests.places import SHARED
+from tests.places import DATA, NO_DATA
 
 
 def checked(model: Any, **settings: Any) -> seewhy.CheckResult:
@@ -138,9 +138,9 @@ NETWORKS = {
 @pytest.mark.parametrize("file", NETWORKS)
 @pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 def test_real_networks_get_the_preprocessing_that_they_were_trained_with(file: str) -> None:
-    path = SHARED / "networks" / file
+    path = DATA / "networks" / file
     if not path.is_file():
-        pytest.skip("../shared/data is not on this machine")
+        pytest.skip(NO_DATA)
     found = seewhy.check(seewhy.load(path))
     assert (found.preprocessing.mode, found.preprocessing.origin) == NETWORKS[file]
     assert next(iter(found.evidence.values)) == "tf"
@@ -149,9 +149,9 @@ def test_real_networks_get_the_preprocessing_that_they_were_trained_with(file: s
 def test_a_tabby_is_no_longer_a_class_904_in_silence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, photo = SHARED / "networks/mobilenet_0.75_224.keras", SHARED / "photos"
+    model, photo = DATA / "networks/mobilenet_0.75_224.keras", DATA / "photos"
     if not model.is_file():
-        pytest.skip("../shared/data is not on this machine")
+        pytest.skip(NO_DATA)
     tabby = str(photo / "n02123045_tabby.jpg")
     assert main(["explain", tabby, "--model", str(model), "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr()

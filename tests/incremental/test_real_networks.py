@@ -1,4 +1,4 @@
-"""Two networks with real weights (in ../shared) on a real photo: re-run windows are exact."""
+"""Two networks with real weights on a real photo: re-run windows are exact."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import nn
 
 from tests.incremental.families import assert_agrees
 from tests.incremental.made import engine
-from tests.places import SHARED
+from tests.places import DATA, NO_DATA
 
-NETWORKS = SHARED / "networks"
+NETWORKS = DATA / "networks"
 
 EGYPTIAN_CAT = 285
 
@@ -24,7 +24,7 @@ EGYPTIAN_CAT = 285
 def network_file(name: str) -> Path:
     path = NETWORKS / name
     if not path.is_file():
-        pytest.skip("../shared/data is not on this machine")
+        pytest.skip(NO_DATA)
     return path
 
 

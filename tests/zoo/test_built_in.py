@@ -15,7 +15,7 @@ import seewhy
 from seewhy.classifier import Classifier
 from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.photos.reading import read_photo
-from tests.places import DOCS, ROOT, SHARED
+from tests.places import DATA, DOCS, ROOT
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
@@ -142,7 +142,7 @@ def test_the_cat_is_a_cat_and_cam_says_where(classifier: Classifier) -> None:
     assert column in range(451)[EYES_AND_NOSE[1]]
 
 
-@pytest.mark.skipif(not (SHARED / "photos").is_dir(), reason="the photos are not here")
+@pytest.mark.skipif(not (DATA / "photos").is_dir(), reason="the photos are not here")
 def test_animals_of_other_photos_are_among_its_best_three(classifier: Classifier) -> None:
     shown = {
         "n02099601_golden_retriever": "dog",
@@ -155,7 +155,7 @@ def test_animals_of_other_photos_are_among_its_best_three(classifier: Classifier
         "n02504458_African_elephant": "elephant",
         "n02510455_giant_panda": "panda",
     }
-    photos = [read_photo(SHARED / "photos" / f"{name}.jpg") for name in shown]
+    photos = [read_photo(DATA / "photos" / f"{name}.jpg") for name in shown]
     scores = classifier.network.scores(classifier.prepare(photos)[0])
     best = [[classifier.labels[index] for index in row.argsort()[:-4:-1]] for row in scores]
     found = [name in three for name, three in zip(shown.values(), best, strict=True)]

@@ -17,7 +17,7 @@ import pytest
 from seewhy.errors import ModelError, OutputError
 from seewhy.zoo.keras import load_keras_weights
 from seewhy.zoo.keras_files import load_keras_file, read_metadata, write_metadata
-from tests.places import SHARED
+from tests.places import DATA, NO_DATA
 
 METADATA = {
     "labels": ["cat", "dog"],
@@ -29,7 +29,7 @@ METADATA = {
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
-EMOTIONS = SHARED / "networks/fer2013_mini_XCEPTION.102-0.66.hdf5"
+EMOTIONS = DATA / "networks/fer2013_mini_XCEPTION.102-0.66.hdf5"
 
 
 def small_model(*, code: bool = False) -> Any:
@@ -193,7 +193,7 @@ def test_hdf5_whose_configuration_is_broken_is_an_error(tmp_path: Path) -> None:
 
 def test_the_emotion_network_that_keras_2_saved_is_loaded() -> None:
     if not EMOTIONS.is_file():
-        pytest.skip("../shared/data is not on this machine")
+        pytest.skip(NO_DATA)
     model = load_keras_file(EMOTIONS)
     assert (model.input_shape, model.output_shape) == ((None, 64, 64, 1), (None, 7))
 

@@ -20,7 +20,7 @@ from seewhy.photos.preprocessing import Normalize
 from seewhy.photos.reading import read_photo
 from seewhy.zoo.load import backend_in_use, load, models, write_metadata
 from seewhy.zoo.names import parse_name
-from tests.places import SHARED
+from tests.places import DATA, NO_DATA
 from tests.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
@@ -141,9 +141,9 @@ def test_a_grey_network_and_one_sigmoid_output_are_read_right(tmp_path: Path) ->
 
 
 def test_the_emotion_network_of_keras_2_is_a_classifier() -> None:
-    path = SHARED / "networks/fer2013_mini_XCEPTION.102-0.66.hdf5"
+    path = DATA / "networks/fer2013_mini_XCEPTION.102-0.66.hdf5"
     if not path.is_file():
-        pytest.skip("../shared/data is not on this machine")
+        pytest.skip(NO_DATA)
     classifier = load(path, preprocess="tf")
     assert (classifier.size, len(classifier.labels)) == ((64, 64), 7)
     images, _ = classifier.prepare([read_photo(np.zeros((20, 20, 3), np.uint8))])
@@ -151,11 +151,11 @@ def test_the_emotion_network_of_keras_2_is_a_classifier() -> None:
 
 
 def test_real_weights_name_most_real_photos_right() -> None:
-    weights = SHARED / "networks/mobilenet_0.75_224.weights.h5"
+    weights = DATA / "networks/mobilenet_0.75_224.weights.h5"
     if not weights.is_file():
-        pytest.skip("../shared/data is not on this machine")
+        pytest.skip(NO_DATA)
     classifier = load(f"mobilenet?alpha=0.75&weights={weights}")
-    paths = sorted((SHARED / "photos").glob("*.jpg"))
+    paths = sorted((DATA / "photos").glob("*.jpg"))
     images, _ = classifier.prepare([read_photo(path) for path in paths])
     best = classifier.network.scores(images).argmax(axis=1)
     right = sum(
