@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import glob
-import io
 import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seewhy.datasets.arrow import arrow
+from seewhy.datasets.lists import ENDINGS, Entry, read_list
 from seewhy.datasets.storage import is_address, open_address, read_bytes, read_table, table_bytes
 from seewhy.errors import OptionError, PhotoError
-from seewhy.photos.reading import PHOTO_ENDINGS
+from seewhy.files import is_file
+from seewhy.photos.reading import PHOTO_ENDINGS, expanded
 
 NAME = "manifest.parquet"
-TABLES = (".parquet", ".csv", ".tsv")
 FOLDERS = "folders"
 """The word for labels that are the names of the photos' folders."""
 
@@ -34,6 +32,7 @@ class Item:
         size: bytes of the file; −1 where it was not there when the run was planned.
         mtime: when the file was changed, in nanoseconds; 0 where that is not known.
         label: what it shows, where that was given.
+        problem: why it cannot be read, where that is known from its name alone.
     """
 
     photo_id: int
@@ -41,6 +40,18 @@ class Item:
     size: int
     mtime: int
     label: str | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A photo that has no number yet; the attributes are those of `Item`."""
+
+    path: str
+    size: int = -1
+    mtime: int = 0
+    label: str | None = None
+    problem: str | None = None
 
 
 def find_items(
@@ -64,7 +75,7 @@ def find_items(
     label_column = true_labels if isinstance(true_labels, str) else None
     if label_column == FOLDERS:
         label_column = None
-    found: list[tuple[str, int, int, str | None]] = []
+    found: list[Found] = []
     for source in sources:
         if not isinstance(source, str | os.PathLike):
             raise OptionError(
@@ -79,33 +90,38 @@ def find_items(
             if sources
             else "No photo was given. Name at least one file, folder or pattern."
         )
-    if all(size < 0 and not is_address(path) for path, size, _, _ in found):
-        first = found[0][0]
-        raise PhotoError(
-            f"There is no file '{first}'. Check the path and its spelling."
-            if len(found) == 1
-            else f"None of the {len(found)} photos exists, beginning with '{first}'. Check the "
-            "paths: those in a file are relative to it."
-        )
+    if all(one.size < 0 and not is_address(one.path) for one in found):
+        raise PhotoError(_nothing_there(found))
     labels = _labels(found, true_labels)
     return [
-        Item(number, path, size, mtime, label)
-        for number, ((path, size, mtime, _), label) in enumerate(zip(found, labels, strict=True))
+        Item(number, one.path, one.size, one.mtime, label, one.problem)
+        for number, (one, label) in enumerate(zip(found, labels, strict=True))
     ]
 
 
-def _labels(
-    found: Sequence[tuple[str, int, int, str | None]], true_labels: str | Sequence[str] | None
-) -> list[str | None]:
+def _nothing_there(found: Sequence[Found]) -> str:
+    first = found[0]
+    if len(found) == 1:
+        return first.problem or f"There is no file '{first.path}'. Check the path and its spelling."
+    return (
+        f"None of the {len(found)} photos exists, beginning with '{first.path}'. Check the "
+        "paths: those in a file are relative to it."
+    )
+
+
+def _labels(found: Sequence[Found], true_labels: str | Sequence[str] | None) -> list[str | None]:
     if true_labels == FOLDERS:
-        return [path.replace("\\", "/").split("/")[-2] for path, *_ in found]
+        return [
+            one.path.replace("\\", "/").split("/")[-2] if one.problem is None else None
+            for one in found
+        ]
     if true_labels is None or isinstance(true_labels, str):
-        if isinstance(true_labels, str) and all(label is None for *_, label in found):
+        if isinstance(true_labels, str) and all(one.label is None for one in found):
             raise OptionError(
                 f"No photo has a label in a column '{true_labels}'. Give a Parquet or CSV file "
                 f"with that column, or '{FOLDERS}' for the names of the photos' folders."
             )
-        return [label for *_, label in found]
+        return [one.label for one in found]
     given = [str(label) for label in true_labels]
     if len(given) != len(found):
         raise OptionError(
@@ -114,68 +130,138 @@ def _labels(
     return list(given)
 
 
-def _photos(
-    source: str, column: str, label_column: str | None
-) -> Iterator[tuple[str, int, int, str | None]]:
-    """Yield path, size, mtime and label of the photos of one source."""
+def _photos(source: str, column: str, label_column: str | None) -> Iterator[Found]:
+    """Yield the photos of one source."""
     if is_address(source):
         yield from _remote(source, column, label_column)
         return
-    path = Path(source).expanduser().absolute()
-    if path.is_dir():
-        files = list(_walk(path))
-        if not files:
+    path = expanded(source).absolute()
+    # os.path tells of names that no file can have; Path raises.
+    if os.path.isdir(path):  # noqa: PTH112
+        found = list(_walk(path))
+        if not found:
             raise PhotoError(f"The folder '{source}' contains no photo. Name another folder.")
-        yield from ((file, *_state(file), None) for file in files)
-    elif path.suffix.lower() in (*TABLES, ".txt") and path.is_file():
-        rows = _rows(path.read_bytes(), str(path), column, label_column)
-        for file, label in rows:
-            where = file if is_address(file) else str(path.parent / Path(file).expanduser())
-            yield (where, *_state(where), label)
-    elif glob.has_magic(str(path)) and not path.exists():
+        yield from found
+    elif path.suffix.lower() in ENDINGS and is_file(path):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise OptionError(
+                f"The list '{source}' cannot be read: {error.strerror}. Check its permissions."
+            ) from error
+        for entry in read_list(content, str(path), column, label_column):
+            yield _listed(entry, source, lambda file: str(path.parent / expanded(file)))
+    elif glob.has_magic(str(path)) and not os.path.lexists(path):
         # Path.glob takes no pattern that starts at the root.
         matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
-        files = [match for match in matches if Path(match).is_file()]
+        files = [match for match in matches if is_file(match)]
         if not files:
             raise PhotoError(f"No file matches '{source}'. Check the folder and the extension.")
-        yield from ((file, *_state(file), None) for file in files)
+        yield from map(_found, files)
     else:
-        yield (str(path), *_state(str(path)), None)
+        yield _found(str(path))
 
 
-def _walk(folder: Path) -> Iterator[str]:
-    """Yield the photos in a folder and its sub-folders, by name; hidden ones are left out."""
-    with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
-    for entry in listed:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(Path(entry.path))
-        elif Path(entry.name).suffix.lower() in PHOTO_ENDINGS:
-            yield entry.path
+def _walk(folder: Path) -> Iterator[Found]:
+    """Yield the photos in a folder and its sub-folders, by name; hidden ones are left out.
+
+    Links to other folders are followed, but not to those that are walked anyway, nor to one
+    above: links make no circle. A folder that cannot be listed counts as a photo that failed.
+    """
+    root = os.path.realpath(folder)
+    walked: set[str] = set()
+
+    def walk(here: str, where: str) -> Iterator[Found]:
+        walked.add(where)
+        try:
+            with os.scandir(here) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            reason = str(error.strerror or error)
+            yield Found(here, problem=f"The folder '{here}' cannot be listed: {reason}.")
+            return
+        for entry in listed:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                inner = os.path.realpath(entry.path)
+                if inner in walked or (entry.is_symlink() and _are_nested(inner, root)):
+                    continue
+                yield from walk(entry.path, inner)
+            elif Path(entry.name).suffix.lower() in PHOTO_ENDINGS:
+                yield _found(entry.path)
+
+    yield from walk(str(folder), root)
 
 
-def _state(place: str) -> tuple[int, int]:
-    """Return size and mtime of a file; (−1, 0) where it is not there."""
+def _are_nested(one: str, other: str) -> bool:
+    """True where one of two real folders contains the other."""
+    return Path(one).is_relative_to(other) or Path(other).is_relative_to(one)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _found(place: str, label: str | None = None) -> Found:
+    """Return a photo with its size and mtime; (−1, 0) where it is not there."""
     if is_address(place):
-        return -1, 0
+        return Found(place, label=label)
+    if not _is_text(place):
+        shown = os.fsencode(place).decode("utf-8", "replace")
+        return Found(
+            shown,
+            label=label,
+            problem=f"The name of '{shown}' is not text in UTF-8, so it cannot be written down. "
+            "Rename the file.",
+        )
     try:
         state = Path(place).stat()
-    except OSError:
-        return -1, 0
-    return state.st_size, state.st_mtime_ns
+    except (OSError, ValueError):
+        return Found(place, label=label)
+    return Found(place, state.st_size, state.st_mtime_ns, label)
 
 
-def _remote(
-    source: str, column: str, label_column: str | None
-) -> Iterator[tuple[str, int, int, str | None]]:
+def _is_text(place: str) -> bool:
+    """True where a path can be written as UTF-8, which is so of nearly all."""
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _listed(entry: Entry, source: str, place: Callable[[str], str]) -> Found:
+    """Return the photo that a line of a list names."""
+    if not entry.path:
+        return Found(
+            f"{source}#{entry.number}",
+            label=entry.label,
+            problem=f"Row {entry.number} of '{source}' names no photo: the cell is empty. "
+            "Fill it, or remove the row.",
+        )
+    return _found(entry.path if is_address(entry.path) else place(entry.path), entry.label)
+
+
+def _remote(source: str, column: str, label_column: str | None) -> Iterator[Found]:
     system, path = open_address(source)
     scheme = source.partition("://")[0]
     fs = arrow("fs")
-    (info,) = system.get_file_info([path])
-    if info.type == fs.FileType.Directory:
-        found = system.get_file_info(fs.FileSelector(path, recursive=True))
+    try:
+        (info,) = system.get_file_info([path])
+        inside = info.type == fs.FileType.Directory
+        found = system.get_file_info(fs.FileSelector(path, recursive=True)) if inside else []
+        is_list = info.type == fs.FileType.File and source.lower().endswith(ENDINGS)
+        content = read_bytes(source) if is_list else b""
+    except OSError as error:
+        raise PhotoError(
+            f"'{source}' cannot be listed: {str(error).rstrip('.')}. Check the address, the "
+            "network and your rights."
+        ) from error
+    if inside:
         photos = [
             one
             for one in sorted(found, key=lambda one: one.path)
@@ -186,44 +272,15 @@ def _remote(
         if not photos:
             raise PhotoError(f"The folder '{source}' contains no photo. Name another folder.")
         for one in photos:
-            yield f"{scheme}://{one.path.lstrip('/')}", int(one.size), int(one.mtime_ns or 0), None
-    elif info.type == fs.FileType.File and source.lower().endswith((*TABLES, ".txt")):
-        for file, label in _rows(read_bytes(source), source, column, label_column):
-            where = file if is_address(file) else f"{source.rpartition('/')[0]}/{file}"
-            yield (where, *_state(where), label)
+            place = f"{scheme}://{one.path.lstrip('/')}"
+            yield Found(place, int(one.size), int(one.mtime_ns or 0))
+    elif is_list:
+        for entry in read_list(content, source, column, label_column):
+            yield _listed(entry, source, lambda file: f"{source.rpartition('/')[0]}/{file}")
+    elif info.type == fs.FileType.File:
+        yield Found(source, int(info.size), int(info.mtime_ns or 0))
     else:
-        is_file = info.type == fs.FileType.File
-        size, mtime = (int(info.size), int(info.mtime_ns or 0)) if is_file else (-1, 0)
-        yield source, size, mtime, None
-
-
-def _rows(
-    content: bytes, name: str, column: str, label_column: str | None
-) -> list[tuple[str, str | None]]:
-    """Return paths and labels out of a text file, a CSV or a Parquet file."""
-    if name.lower().endswith(".txt"):
-        # Only these end a line: str.splitlines also splits at U+2028, which may be in a name.
-        lines = re.split(r"\r\n|\n|\r", content.decode("utf-8-sig"))
-        return [(line.strip(), None) for line in lines if line.strip()]
-    if name.lower().endswith(".parquet"):
-        table = read_table(content)
-        columns = {key: table[key].to_pylist() for key in table.column_names}
-    else:
-        delimiter = "\t" if name.lower().endswith(".tsv") else ","
-        text = io.StringIO(content.decode("utf-8-sig"))
-        reader = csv.DictReader(text, delimiter=delimiter)
-        rows = list(reader)
-        columns = {key: [row[key] for row in rows] for key in reader.fieldnames or ()}
-    for wanted in filter(None, (column, label_column)):
-        if wanted not in columns:
-            raise OptionError(
-                f"'{name}' has no column '{wanted}'. It has: {', '.join(columns) or 'none'}."
-            )
-    labels: Iterable[Any] = columns[label_column] if label_column else [None] * len(columns[column])
-    return [
-        (str(path), None if label is None or label == "" else str(label))
-        for path, label in zip(columns[column], labels, strict=True)
-    ]
+        yield Found(source)
 
 
 @functools.lru_cache(maxsize=1)
@@ -236,16 +293,14 @@ def _schema() -> Any:
             pa.field("size", pa.int64(), nullable=False),
             pa.field("mtime", pa.int64(), nullable=False),
             pa.field("label", pa.string()),
+            pa.field("problem", pa.string()),
         ]
     )
 
 
 def manifest_bytes(items: Sequence[Item]) -> bytes:
     """Return the manifest as the bytes of a Parquet file."""
-    columns = {
-        name: [getattr(item, name) for item in items]
-        for name in ("photo_id", "path", "size", "mtime", "label")
-    }
+    columns = {name: [getattr(item, name) for item in items] for name in _schema().names}
     return table_bytes(arrow().table(columns, schema=_schema()))
 
 

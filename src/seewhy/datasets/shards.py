@@ -17,7 +17,7 @@ from seewhy.datasets.asking import RowSelection, explain_batch
 from seewhy.datasets.manifest import Item
 from seewhy.datasets.storage import Folder, is_address, read_bytes, read_table
 from seewhy.datasets.table import COLUMNS, Row, read_footer, shard_bytes
-from seewhy.errors import NotFinite, PhotoError
+from seewhy.errors import NotFinite, OptionError, PhotoError
 from seewhy.explaining.question import Question
 from seewhy.photos.fitting import fit_only
 from seewhy.photos.reading import Photo, read_photo
@@ -219,6 +219,8 @@ def failure(item: Item, kind: str, reason: str) -> Row:
 
 def read_item(item: Item, fit: Any) -> tuple[Item, Photo | Row]:
     """Read and fit a photo; one that fails is a row."""
+    if item.problem is not None:
+        return item, failure(item, "unreadable", item.problem)
     try:
         if is_address(item.path):
             source: Any = io.BytesIO(read_bytes(item.path))
@@ -228,6 +230,8 @@ def read_item(item: Item, fit: Any) -> tuple[Item, Photo | Row]:
         return item, fit_only(photo, fit)
     except PhotoError as error:
         return item, failure(item, _kind(error), str(error))
+    except OptionError as error:  # an address that nothing opens
+        return item, failure(item, "missing", str(error))
     except OSError as error:  # of an address; of a path, a PhotoError says so
         return item, failure(item, "missing", f"'{item.path}' cannot be read: {error}")
 

@@ -21,6 +21,7 @@ from seewhy.photos.threads import map_ahead
 __all__ = [
     "Photo",
     "PhotoFailure",
+    "expanded",
     "find_photos",
     "find_sources",
     "name_of",
@@ -62,7 +63,7 @@ def read_photo(source: Any, *, name: str | None = None) -> Photo:
         return source if name is None else Photo(source.pixels, name, source.path)
     if isinstance(source, str | os.PathLike):
         _refuse_addresses(source)
-        path = _expanded(source)
+        path = expanded(source)
         return Photo(decode_file(path, str(source)), name or path.name, path)
     if isinstance(source, Image.Image):
         file = getattr(source, "filename", "")
@@ -187,7 +188,7 @@ def name_of(source: Any) -> str:
     return name if isinstance(name, str) else "photo"
 
 
-def _expanded(source: str | os.PathLike[str]) -> Path:
+def expanded(source: str | os.PathLike[str]) -> Path:
     """Return the path, with '~' replaced by the home folder if it exists."""
     path = Path(source)
     try:
@@ -204,7 +205,7 @@ def _files(source: str | os.PathLike[str]) -> list[Path]:
             or the source is a web address.
     """
     _refuse_addresses(source)
-    path = _expanded(source)
+    path = expanded(source)
     if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for names that are too long)
         try:
             names = sorted(path.iterdir())
