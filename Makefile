@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo truth test check fuzz install-demo install-test install-check format clean
+.PHONY: demo truth test test-environment check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
@@ -40,6 +40,8 @@ test: .venv/test
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --durations=15 $(PYTEST)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m backends $(PYTEST)
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends $(PYTEST)
+
+test-environment: .venv/test
 
 truth: .venv/test
 	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),32) $(TRUTH)

@@ -16,7 +16,12 @@ from seewhy.commands.cli import build_parser
 from seewhy.methods import METHODS
 from tests.places import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 SHORT = [path for path in sorted((ROOT / "examples").glob("*.py")) if "targets" not in path.name]
 """The examples of one idea each; those of targets build their own networks."""
 
