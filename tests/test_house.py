@@ -28,7 +28,7 @@ FLOORS = (
     {"zoo"},
     {"classifier", "methods", "rendering"},
     {"networks", "maps"},
-    {"incremental", "photos", "boxes", "files"},
+    {"incremental", "photos", "boxes", "files", "settings"},
     {"errors", "progress", "tables"},
 )
 """The rooms from the top floor down: a room imports only rooms on lower floors."""

@@ -7,10 +7,11 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from seewhy.classifier import Classifier, as_fit, as_size
+from seewhy.classifier import Classifier, as_fit
 from seewhy.errors import OptionError, UnknownClass, UnknownLayer
 from seewhy.photos.fitting import Fit
 from seewhy.photos.reading import Photo, read_photo
+from seewhy.settings import as_size
 from tests.linear_network import LinearNetwork
 
 

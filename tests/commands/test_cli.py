@@ -15,8 +15,6 @@ from seewhy import __version__
 from seewhy.commands import cli
 from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.commands.options import method_options
-from seewhy.errors import OptionError
-from seewhy.methods.options import parse_fill, parse_sizes
 from tests.linear_network import LinearNetwork
 
 Run = Callable[..., tuple[int, str, str]]
@@ -204,17 +202,6 @@ def test_version_and_methods(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     code, out, _ = run("methods")
     assert "occlusion" in out
     assert f"measured: insertion {figures['means']['insertion']:.2f}" in out
-
-
-def test_sizes_and_fills_are_read_as_people_write_them() -> None:
-    assert parse_sizes("32") == 32
-    assert parse_sizes("0.15") == 0.15
-    assert parse_sizes("16x32") == (16, 32)
-    assert parse_sizes("16,32,64") == [16, 32, 64]
-    assert parse_fill("255,128,0") == [255, 128, 0]
-    assert parse_fill("blur") == "blur"
-    with pytest.raises(OptionError, match=r"^'big' is not a size\. Give pixels \(32\)"):
-        parse_sizes("big")
 
 
 def test_an_option_goes_to_the_methods_that_have_it() -> None:

@@ -45,5 +45,5 @@ def test_a_wrong_option_is_refused_before_the_network_runs() -> None:
     with pytest.raises(seewhy.errors.OptionError) as caught:
         seewhy.estimate("a network that is never loaded", [PHOTO], method="rise", masks=0)
     assert str(caught.value) == (
-        "masks=0 is not valid for the method 'rise'. Give a whole number, 1 or more."
+        "masks=0 is not valid for the method 'rise'. Give a whole number, 1 to 1,000,000."
     )

@@ -214,8 +214,8 @@ def test_an_option_that_the_method_does_not_have_is_refused() -> None:
         (
             "smooth-grad",
             {"samples": "many"},
-            "samples='many' is not valid for the method 'smooth-grad'. Give a whole number, 1 or "
-            "more.",
+            "samples='many' is not valid for the method 'smooth-grad'. Give a whole number, 1 to "
+            "1,000,000.",
         ),
         (
             "rise",

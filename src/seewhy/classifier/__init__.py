@@ -28,6 +28,7 @@ from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Placement
 from seewhy.photos.preprocessing import Preprocess, preprocess_named, preprocess_pixels
 from seewhy.photos.reading import Photo
+from seewhy.settings import as_size
 
 Size = int | tuple[int, int]
 """The input size: one number for a square, or (height, width)."""
@@ -284,27 +285,6 @@ class Classifier:
             UnknownClass: there is no such class.
         """
         return self.labels[self.class_index(int(index))]
-
-
-def as_size(size: Any) -> tuple[int, int] | None:
-    """Return (height, width) for one number, two numbers, or text: '224', '224x320'.
-
-    Raises:
-        OptionError: it is not a valid size.
-    """
-    if size is None:
-        return None
-    parts: Any = size.lower().replace("×", "x").split("x") if isinstance(size, str) else size
-    try:
-        sides = [int(parts)] if np.ndim(parts) == 0 else [int(side) for side in parts]
-    except (TypeError, ValueError):
-        sides = []
-    if len(sides) not in (1, 2) or min(sides) < 1:
-        raise OptionError(
-            f"size {size!r} is not a valid input size. Give pixels: 224, or height and width: "
-            "(224, 320) in Python, 224x320 on the command line."
-        )
-    return sides[0], sides[-1]
 
 
 def as_fit(fit: Fit | str | None, size: tuple[int, int]) -> Fit:

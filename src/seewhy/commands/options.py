@@ -12,7 +12,7 @@ from seewhy.errors import OptionError
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
-    from seewhy.methods import Option
+    from seewhy.settings import Setting
 
 METAVARS = {"integer": "N", "number": "X", "patch": "P", "fill": "F", "image": "X"}
 
@@ -66,24 +66,23 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         network.add_argument(
             f"--{option.name}",
             dest=f"option_{option.name}",
-            help=option.help if is_flag else f"{option.help} ({option.default})",
+            help=option.help if is_flag else option.described,
             **values if is_flag else {"choices": option.range},
         )
     methods: dict[str, list[str]] = {}
-    options: dict[str, Option] = {}
+    options: dict[str, Setting] = {}
     for method in METHODS.values():
         for option in method.options:
             methods.setdefault(option.name, []).append(method.name)
             options.setdefault(option.name, option)
     group = parser.add_argument_group("options of methods")
     for name, option in options.items():
-        default = "" if option.default is None else f" ({option.default})"
         group.add_argument(
             f"--{name.replace('_', '-')}",
             dest=f"option_{name}",
             choices=option.range if option.type == "choice" else None,
             metavar=METAVARS.get(option.type),
-            help=f"{', '.join(methods[name])}: {option.help}{default}",
+            help=f"{', '.join(methods[name])}: {option.described}",
         )
 
 

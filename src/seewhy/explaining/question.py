@@ -27,21 +27,21 @@ from seewhy.errors import (
     nearest_names,
 )
 from seewhy.explaining.contrast import Against, Contrast, FoundRatherThan, Similar
-from seewhy.incremental.kernels import PRECISIONS
+from seewhy.explaining.settings import PRECISION
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method
 from seewhy.methods.covering import FEATURE_MAPS
 from seewhy.methods.measured import best
-from seewhy.methods.options import Option
 from seewhy.networks.base import INPUT, Output, Targets, Top
 from seewhy.networks.execution import EXACT, Execution
+from seewhy.settings import Setting
 
 BEST = "best"
 """The name that stands for the most faithful method within a budget."""
 
 NETWORK_OPTIONS = (
-    Option("precision", "choice", "float32", "of the network: bfloat16 is faster", PRECISIONS),
-    Option("compile", "boolean", False, "compile the network, where its framework offers that"),
+    PRECISION,
+    Setting("compile", "boolean", False, "compile the network, where its framework offers that"),
 )
 """Options of every method: how the network computes. They are arguments of `explain`."""
 

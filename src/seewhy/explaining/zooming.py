@@ -21,29 +21,27 @@ from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
 from seewhy.explaining.question import Question
 from seewhy.explaining.running import MethodResult, NetworkResult, run
+from seewhy.explaining.settings import LARGEST_ZOOM
 from seewhy.maps import resize_map
 from seewhy.photos.fitting import INTERPOLATIONS
 from seewhy.photos.photo import Photo, Placement
 from seewhy.progress import Progress
-
-LARGEST = 8
-"""The largest zoom: 225 tiles of each photo."""
 
 
 def check_zoom(zoom: Any) -> int:
     """Return the zoom.
 
     Raises:
-        OptionError: it is not a whole number from 1 to `LARGEST`.
+        OptionError: it is not a whole number from 1 to `LARGEST_ZOOM`.
     """
     if (
         isinstance(zoom, bool)
         or not isinstance(zoom, (int, np.integer))
-        or not 1 <= zoom <= LARGEST
+        or not 1 <= zoom <= LARGEST_ZOOM
     ):
         raise OptionError(
             f"zoom={zoom!r} is not a valid zoom. Give a whole number: 1 for the photo as a whole, "
-            f"2 for tiles of half its width and height, up to {LARGEST}."
+            f"2 for tiles of half its width and height, up to {LARGEST_ZOOM}."
         )
     return int(zoom)
 

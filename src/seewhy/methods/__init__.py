@@ -30,15 +30,17 @@ from seewhy.methods.gradients import (
 )
 from seewhy.methods.masking import ablation_cam, rise, score_cam
 from seewhy.methods.occlusion import REDUCTIONS
-from seewhy.methods.options import Option
 from seewhy.methods.windows import occlusion_copies
+from seewhy.settings import LARGEST_SEED, Setting
 
-__all__ = ["METHODS", "Method", "Option", "ProbeResult", "fuse_layers", "multiply_layers"]
+__all__ = ["METHODS", "Method", "ProbeResult", "fuse_layers", "multiply_layers"]
 
 REFERENCES, STRENGTH = 3, 0.6
 """Finer-CAM's defaults: how many similar classes, and how much of their mean is subtracted."""
 
-SEED = Option("seed", "integer", 0, "of the random numbers; the same gives the same map", (0, None))
+SEED = Setting(
+    "seed", "integer", 0, "of the random numbers; the same gives the same map", (0, LARGEST_SEED)
+)
 REDUCED = tuple(REDUCTIONS)
 
 _ROWS = {
@@ -65,8 +67,8 @@ _ROWS = {
     "finer-cam": Method(
         function=grad_cam,
         options=(
-            Option("similar", "integer", REFERENCES, "classes to differ from", (1, None)),
-            Option("strength", "number", STRENGTH, "of their mean score", (0, None)),
+            Setting("similar", "integer", REFERENCES, "classes to differ from", (1, None)),
+            Setting("strength", "number", STRENGTH, "of their mean score", (0, None)),
         ),
         contrasts=True,
         paper="Zhang et al., Finer-CAM, CVPR 2025, arXiv:2501.11309",
@@ -134,9 +136,9 @@ _ROWS = {
     "rise": Method(
         function=rise,
         options=(
-            Option("masks", "integer", 4000, "random masks; more are less noisy", (1, None)),
-            Option("grid", "integer", 7, "cells of a mask along each side", (1, None)),
-            Option("probability", "number", 0.5, "share of the cells that are visible", (0, 1)),
+            Setting("masks", "integer", 4000, "random masks; more are less noisy", (1, 1_000_000)),
+            Setting("grid", "integer", 7, "cells of a mask along each side", (1, 1000)),
+            Setting("probability", "number", 0.5, "share of the cells that are visible", (0, 1)),
             SEED,
         ),
         paper="Petsiuk et al., RISE, BMVC 2018, arXiv:1806.07421",
@@ -148,12 +150,21 @@ _ROWS = {
     "occlusion": Method(
         function=occlude,
         options=(
-            Option("patch", "patch", None, "the window; several sizes are swept in turn (1/7)"),
-            Option("stride", "patch", None, "the step between windows (half the window)"),
-            Option("fill", "fill", "mean", "the picture that covers the patch"),
-            Option("watch", "choice", "scores", "the output whose fall is shown", WATCHED),
-            Option("reduction", "choice", "max", "over the channels of feature maps", REDUCED),
-            Option("engine", "choice", "auto", "re-run copies whole, or what changed", ENGINES),
+            Setting(
+                "patch", "patch", None, "the window; several sizes are swept in turn", shown="1/7"
+            ),
+            Setting("stride", "patch", None, "the step between windows", shown="half the window"),
+            Setting("fill", "fill", "mean", "the picture that covers the patch"),
+            Setting("watch", "choice", "scores", "the output whose fall is shown", WATCHED),
+            Setting(
+                "reduction",
+                "choice",
+                "max",
+                "over the channels of feature maps",
+                REDUCED,
+                or_function=True,
+            ),
+            Setting("engine", "choice", "auto", "re-run copies whole, or what changed", ENGINES),
         ),
         paper="Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, "
         "arXiv:1311.2901",
@@ -183,8 +194,8 @@ _ROWS = {
     "smooth-grad": Method(
         function=smooth_grad,
         options=(
-            Option("samples", "integer", 50, "noisy copies", (1, None)),
-            Option("noise", "number", 0.15, "standard deviation, a share of the range", (0, None)),
+            Setting("samples", "integer", 50, "noisy copies", (1, 1_000_000)),
+            Setting("noise", "number", 0.15, "standard deviation, a share of the range", (0, None)),
             SEED,
         ),
         paper="Smilkov et al., SmoothGrad, 2017, arXiv:1706.03825",
@@ -195,8 +206,10 @@ _ROWS = {
     "integrated-gradients": Method(
         function=integrated_gradients,
         options=(
-            Option("steps", "integer", 50, "points on the path from the baseline", (1, None)),
-            Option("baseline", "image", 0.0, "where the path starts, in the network's input range"),
+            Setting("steps", "integer", 50, "points on the path from the baseline", (1, 2000)),
+            Setting(
+                "baseline", "image", 0.0, "where the path starts, in the network's input range"
+            ),
         ),
         signed=True,
         paper="Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017, "

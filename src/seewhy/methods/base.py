@@ -15,7 +15,7 @@ from typing import Any
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.methods.options import Option
+from seewhy.settings import Setting
 
 Score = Callable[[Float[ndarray, "m ..."]], Float[ndarray, "m t"]]
 """The explained values of m copies, for t targets."""
@@ -85,7 +85,7 @@ class Method:
     paper: str
     summary: str
     cost: str
-    options: tuple[Option, ...] = ()
+    options: tuple[Setting, ...] = ()
     copies: Callable[[tuple[int, ...], Mapping[str, Any]], int] | None = None
     signed: bool = False
     guided: bool = False

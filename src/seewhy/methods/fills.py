@@ -6,14 +6,15 @@ them into what `occlusion` takes as `filled`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image, ImageColor, ImageFilter
+from PIL import Image, ImageFilter
 
 from seewhy.errors import OptionError
+from seewhy.settings import fill_colour
 
 Fill = str | int | Sequence[int] | Callable[[ndarray], ndarray]
 """'mean' (the photo's mean colour), 'grey', 'blur', a colour by name ('black', 'red', '#ff8000'),
@@ -38,35 +39,8 @@ def fill_picture(pixels: UInt8[ndarray, "h w 3"], fill: Fill = "mean") -> UInt8[
     if fill == "blur":
         blurred = ImageFilter.GaussianBlur(min(pixels.shape[:2]) / 16)
         return np.asarray(Image.fromarray(pixels).filter(blurred))
-    colour = np.asarray(_colour(pixels, fill), np.uint8)
+    colour = np.asarray(fill_colour(fill) or pixels.mean(axis=(0, 1)).round(), np.uint8)
     return np.broadcast_to(colour, pixels.shape).copy()
-
-
-def _colour(pixels: UInt8[ndarray, "h w 3"], fill: str | int | Sequence[int]) -> Sequence[int]:
-    if isinstance(fill, str):
-        if fill == "mean":
-            return [round(value) for value in pixels.mean(axis=(0, 1)).tolist()]
-        if fill == "grey":
-            return (128, 128, 128)
-        try:
-            return ImageColor.getrgb(fill)[:3]
-        except ValueError as error:
-            raise OptionError(
-                f"fill {fill!r} is unknown. Choose 'mean', 'grey', 'blur', a colour such as "
-                "'black' or '#ff8000', a grey value, or three values for red, green and blue."
-            ) from error
-    values = list(fill) if isinstance(fill, Iterable) else [fill] * 3
-    if len(values) != 3:
-        raise OptionError(
-            f"fill {fill!r} has {len(values)} values. Give one grey value, or three for red, green "
-            "and blue, each from 0 to 255."
-        )
-    if not all(isinstance(value, int | np.integer) and 0 <= value <= 255 for value in values):
-        raise OptionError(
-            f"fill {fill!r} is not a valid colour. Give one grey value, or three for red, "
-            "green and blue, each a whole number from 0 to 255."
-        )
-    return values
 
 
 def _called(

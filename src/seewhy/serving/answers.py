@@ -24,12 +24,12 @@ from seewhy.files import finite
 from seewhy.locating.locate import crop
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method
-from seewhy.methods.options import Option
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.rendering.text import short_name
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion, cover
+from seewhy.settings import Setting
 
 SHOWN = 5
 """Predictions that are listed."""
@@ -213,7 +213,7 @@ def methods_listed() -> list[dict[str, Any]]:
     ]
 
 
-def _options(method: Method) -> tuple[Option, ...]:
+def _options(method: Method) -> tuple[Setting, ...]:
     """Return a method's options; with the network's precision, where sweeps take long."""
     is_sweep = any(one.name == "engine" for one in method.options)
     precision = tuple(one for one in NETWORK_OPTIONS if one.name == "precision" and is_sweep)

@@ -373,7 +373,7 @@ def _checked(name: str, value: Any, facts: Setting) -> Any:
 
 
 def _as_size(size: Any) -> tuple[int, int] | None:
-    from seewhy.classifier import as_size
+    from seewhy.settings import as_size
 
     return as_size(size)
 

@@ -21,7 +21,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from seewhy.classifier import Classifier, Size, as_fit, as_size
+from seewhy.classifier import Classifier, Size, as_fit
 from seewhy.classifier.familiarity import ReferenceFeatures
 from seewhy.classifier.labels import IMAGENET, Labels, read_labels
 from seewhy.classifier.preprocessing import Preprocessing
@@ -32,6 +32,7 @@ from seewhy.networks.checks import LoadableName
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess, preprocess_named
 from seewhy.photos.processor import PROCESSOR, read_processor
+from seewhy.settings import as_size
 from seewhy.zoo.backend import keras_in_use
 from seewhy.zoo.keras import APPLICATIONS, application_key, build_application
 from seewhy.zoo.keras_files import load_keras_file, read_metadata, write_metadata

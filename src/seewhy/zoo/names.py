@@ -12,9 +12,9 @@ from urllib.parse import unquote
 from seewhy.classifier.familiarity import ReferenceFeatures
 from seewhy.classifier.labels import Labels
 from seewhy.errors import OptionError, nearest_names
-from seewhy.methods.options import parse_value
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess
+from seewhy.settings import parse_value
 
 SETTINGS = ("size", "preprocess", "labels", "layer", "fit", "channels")
 """Settings after '?' that every network accepts; the rest goes to its builder."""

@@ -1,0 +1,379 @@
+"""One setting as data, of whatever it is: a method, a recipe, a picture, a run, a command.
+
+Tables of settings are literal; from their rows values are checked before anything runs, and
+argparse, the page's fields and the tables of the docs are made. Nothing heavy is imported here:
+`seewhy --help` builds its options from such tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from numbers import Integral, Real
+from typing import Any, Literal
+
+from seewhy.errors import OptionError
+
+SettingType = Literal[
+    "integer", "number", "boolean", "choice", "text", "size", "patch", "fill", "image"
+]
+"""integer; number; boolean; choice: one of `range`; text: any words; size: (height, width) in
+pixels; patch: pixels, a share or a pair (or a list of these, for several sweeps); fill: see
+`seewhy.methods.fills.Fill`; image: one number, or an image in the network's input range."""
+
+LARGEST = 1_000_000_000
+"""The largest absolute value of a number whose range has no end: more is a slip of the hand."""
+
+LARGEST_SIDE = 16_384
+"""Pixels of a side, at most."""
+
+LARGEST_SEED = 2**32 - 1
+"""The largest seed that Keras takes; the same for every random number."""
+
+_WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "text": "a text",
+    "size": "pixels (224), or height and width (224x320)",
+    "patch": "pixels (32), a share of the input (0.15), or both for height and width (16x32)",
+    "fill": "mean, grey, blur, a colour ('black', '#ff8000'), a grey value or red,green,blue",
+    "image": "a number, or an image in the network's input range",
+}
+
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What users may set: a row of a table.
+
+    Attributes:
+        name: the keyword in Python.
+        type: see `SettingType`.
+        default: as in the function; None if it depends on something else.
+        help: a phrase of one line that describes it.
+        range: (lowest, highest) of numbers, None for unbounded; the words of a choice.
+        excludes: the ends of the range that are not in it: (0,) for "above 0".
+        shown: the default in words, where its value does not say enough.
+        metavar: the placeholder of a value in help texts; by default that of the type.
+        or_function: True for a choice that may be a function as well.
+    """
+
+    name: str
+    type: SettingType
+    default: Any
+    help: str
+    range: tuple[Any, ...] | None = None
+    excludes: tuple[float, ...] = ()
+    shown: str = ""
+    metavar: str = ""
+    or_function: bool = False
+
+    @property
+    def limits(self) -> str:
+        """The range of a number, in words: "1 or more", "0 to 1", "above 0, at most 1"."""
+        lowest, highest = self.range or (None, None)
+        if lowest is not None and highest is not None and not self.excludes:
+            return f"{lowest:,} to {highest:,}"
+        words = []
+        if lowest is not None:
+            words.append(f"above {lowest:,}" if lowest in self.excludes else f"{lowest:,} or more")
+        if highest is not None:
+            words.append(f"{'below' if highest in self.excludes else 'at most'} {highest:,}")
+        return ", ".join(words)
+
+    @property
+    def expected(self) -> str:
+        """The valid values, in words."""
+        if self.type == "choice":
+            return "one of " + ", ".join(self.range or ())
+        return ", ".join(filter(None, (_WORDS[self.type], self.limits)))
+
+    @property
+    def described(self) -> str:
+        """The phrase with the default in brackets."""
+        return f"{self.help} ({self.usual})" if self.usual else self.help
+
+    @property
+    def usual(self) -> str:
+        """The default in words; empty if there is none."""
+        return self.shown or ("" if self.default in (None, "") else _plain(self.default))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name, type, default, range and help, ready for JSON."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "default": self.default,
+            "range": None if self.range is None else list(self.range),
+            "help": f"{self.help} ({self.shown})" if self.shown else self.help,
+        }
+
+    def check(self, value: Any, *, method: str | None = None) -> Any:
+        """Return a valid value in its plain form: Python's own numbers, a size as a pair.
+
+        None is valid where it is the default.
+
+        Args:
+            value: as given.
+            method: whose option this is; None for settings of anything else.
+
+        Raises:
+            OptionError: the value is not valid; the message says which values are.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.type == "fill":
+            if not callable(value):
+                fill_colour(value)
+            return value
+        found = _CHECKS[self.type](self, value)
+        if found is None:
+            raise OptionError(self._refusal(value, method))
+        return found
+
+    def _refusal(self, value: Any, method: str | None) -> str:
+        whose = "" if method is None else f" for the method '{method}'"
+        message = f"{self.name}={shortened(value)} is not valid{whose}. Give {self.expected}"
+        if self.type == "choice" and isinstance(value, str):
+            near = get_close_matches(value, self.range or (), n=1, cutoff=0.7)
+            return f"{message}. The nearest is '{near[0]}'." if near else f"{message}."
+        highest = (self.range or (None, None))[1]
+        if self.type in ("integer", "number") and highest is None and _is_beyond(value, LARGEST):
+            return f"{message}, at most {LARGEST:,}."
+        if self.type in ("patch", "size") and _is_beyond(value, LARGEST_SIDE):
+            return f"{message}, at most {LARGEST_SIDE:,} pixels."
+        return f"{message}."
+
+    def parse(self, text: str, *, method: str | None = None) -> Any:
+        """Parse a value: '32', '16x32', '16,32', '255,128,0', 'blur'.
+
+        Raises:
+            OptionError: the text is not a valid value of this setting.
+        """
+        value: Any = text
+        if self.type == "patch":
+            value = parse_sizes(text)
+        elif self.type == "fill":
+            value = parse_fill(text)
+        elif self.type == "boolean":
+            value = _TRUTH.get(text.lower(), text)
+        elif self.type in ("integer", "number", "image"):
+            value = parse_value(text)
+        return self.check(value, method=method)
+
+
+def check_all(settings: Iterable[Setting], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of every setting, checked; one that is missing or None has its default.
+
+    Raises:
+        OptionError: a value is not valid, or there is no such setting.
+    """
+    rows = {one.name: one for one in settings}
+    for name in values:
+        if name not in rows:
+            near = get_close_matches(name, rows, n=1, cutoff=0.6)
+            hint = f" The nearest is '{near[0]}'." if near else ""
+            raise OptionError(f"There is no setting '{name}'.{hint} There are: {', '.join(rows)}.")
+    return {
+        name: row.default if values.get(name) is None else row.check(values[name])
+        for name, row in rows.items()
+    }
+
+
+def shortened(value: Any) -> str:
+    """Return a value as a message shows it: never longer than a line."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python prints no number of more than 4,300 digits
+        return "(a number of thousands of digits)"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def parse_value(text: str) -> Any:
+    """Return the text as a number if possible, else unchanged."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_sizes(text: str) -> Any:
+    """Return pixels (int), a share (float), (height, width) of '16x32', or a list of '16,32'.
+
+    Raises:
+        OptionError: the text is not a valid size.
+    """
+    sizes = [tuple(parse_value(part) for part in one.lower().split("x")) for one in text.split(",")]
+    if any(isinstance(part, str) for size in sizes for part in size) or max(map(len, sizes)) > 2:
+        raise OptionError(
+            f"{shortened(text)} is not a size. Give pixels (32), a share of the input (0.15), "
+            "HEIGHTxWIDTH (16x32), or several separated by commas."
+        )
+    plain = [size[0] if len(size) == 1 else size for size in sizes]
+    return plain[0] if len(plain) == 1 else plain
+
+
+def parse_fill(text: str) -> Any:
+    """Return a name, a grey value, or the red, green and blue of '255,128,0'."""
+    parts = [parse_value(part.strip()) for part in text.split(",")]
+    return parts[0] if len(parts) == 1 else parts
+
+
+def as_size(size: Any) -> tuple[int, int] | None:
+    """Return (height, width) for one number, two numbers, or text: '224', '224x320'.
+
+    Raises:
+        OptionError: it is not a valid size.
+    """
+    if size is None:
+        return None
+    sides = _sides(size)
+    if sides is None or _is_beyond(sides, LARGEST_SIDE):
+        most = "" if sides is None else f", at most {LARGEST_SIDE:,}"
+        raise OptionError(
+            f"size {shortened(size)} is not a valid input size. Give pixels: 224, or height and "
+            f"width: (224, 320) in Python, 224x320 on the command line{most}."
+        )
+    return sides
+
+
+def fill_colour(fill: Any) -> tuple[int, int, int] | None:
+    """Return the red, green and blue of a fill; None for 'mean' and 'blur', of the photo's own.
+
+    Raises:
+        OptionError: an unknown name, or a colour whose length is not 3 or that is outside 0 to 255.
+    """
+    if fill in ("mean", "blur") if isinstance(fill, str) else False:
+        return None
+    if isinstance(fill, str):
+        values: Any = (128, 128, 128) if fill == "grey" else _named_colour(fill)
+    else:
+        values = list(fill) if isinstance(fill, Iterable) else [fill] * 3
+    if len(values) != 3:
+        raise OptionError(
+            f"fill {shortened(fill)} has {len(values)} values. Give one grey value, or three for "
+            "red, green and blue, each from 0 to 255."
+        )
+    if not all(_is_whole(value) and 0 <= value <= 255 for value in values):
+        raise OptionError(
+            f"fill {shortened(fill)} is not a valid colour. Give one grey value, or three for red, "
+            "green and blue, each a whole number from 0 to 255."
+        )
+    red, green, blue = (int(value) for value in values)
+    return red, green, blue
+
+
+def _named_colour(name: str) -> tuple[int, ...]:
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(name)[:3]
+    except ValueError as error:
+        raise OptionError(
+            f"fill {shortened(name)} is unknown. Choose 'mean', 'grey', 'blur', a colour such as "
+            "'black' or '#ff8000', a grey value, or three values for red, green and blue."
+        ) from error
+
+
+def _plain(value: Any) -> str:
+    """Return a default as help texts show it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_beyond(value: Any, most: int) -> bool:
+    """True for a number, or something with a number, that is larger than anything meant."""
+    if isinstance(value, list | tuple):
+        return any(_is_beyond(one, most) for one in value)
+    return _is_real(value) and abs(value) > most
+
+
+def _checked_number(setting: Setting, value: Any) -> Any:
+    """Return a number of the setting's type and range, else None."""
+    if not (_is_whole(value) if setting.type == "integer" else _is_real(value)):
+        return None
+    lowest, highest = setting.range or (None, None)
+    lowest = -LARGEST if lowest is None else lowest
+    highest = LARGEST if highest is None else highest
+    if not lowest <= value <= highest or value in setting.excludes:  # NaN is in no range
+        return None
+    return int(value) if _is_whole(value) else float(value)
+
+
+def _checked_boolean(_: Setting, value: Any) -> bool | None:
+    import numpy as np
+
+    return bool(value) if isinstance(value, bool | np.bool_) else None
+
+
+def _checked_choice(setting: Setting, value: Any) -> Any:
+    if setting.or_function and callable(value):
+        return value
+    return value if isinstance(value, str) and value in (setting.range or ()) else None
+
+
+def _checked_image(setting: Setting, value: Any) -> Any:
+    if isinstance(value, str | bytes):
+        return None
+    is_array = isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
+    return value if is_array else _checked_number(setting, value)
+
+
+def _checked_size(_: Setting, value: Any) -> tuple[int, int] | None:
+    sides = _sides(value)
+    return None if sides is None or _is_beyond(sides, LARGEST_SIDE) else sides
+
+
+def _checked_patch(_: Setting, value: Any) -> Any:
+    return value if _is_patch(value) else None
+
+
+def _sides(size: Any) -> tuple[int, int] | None:
+    """Return (height, width) of a size in any form, else None."""
+    parts: Any = size.lower().replace("×", "x").split("x") if isinstance(size, str) else size
+    sides = [
+        parse_value(side) if isinstance(size, str) else side
+        for side in (parts if isinstance(parts, Iterable) else [parts])
+    ]
+    if len(sides) not in (1, 2) or not all(_is_whole(side) and side >= 1 for side in sides):
+        return None
+    return int(sides[0]), int(sides[-1])
+
+
+def _is_patch(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(not isinstance(one, list) and _is_patch(one) for one in value)
+    sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
+    return all(
+        1 <= side <= LARGEST_SIDE if _is_whole(side) else _is_real(side) and 0 < side < 1
+        for side in sides
+    )
+
+
+_CHECKS = {
+    "integer": _checked_number,
+    "number": _checked_number,
+    "boolean": _checked_boolean,
+    "choice": _checked_choice,
+    "text": lambda _, value: value if isinstance(value, str) else None,
+    "size": _checked_size,
+    "patch": _checked_patch,
+    "image": _checked_image,
+}
+"""For each type, a function of a setting and a value: the plain value, None if it is not valid."""
