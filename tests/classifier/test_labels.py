@@ -154,7 +154,8 @@ def test_a_missing_or_binary_file_of_labels_is_an_error(tmp_path: Path) -> None:
         read_labels(missing)
     assert str(caught.value) == (
         f"The labels {missing} cannot be read: No such file or directory. Give a text file "
-        "with one label per line, a JSON file, or 'imagenet'."
+        "with one label per line, a table (.csv) or JSON file, the names themselves (cat,dog), or "
+        "'imagenet'."
     )
     binary = tmp_path / "labels.bin"
     binary.write_bytes(b"\x89PNG\xff\xfe\x00")
@@ -162,7 +163,7 @@ def test_a_missing_or_binary_file_of_labels_is_an_error(tmp_path: Path) -> None:
         read_labels(binary)
     assert str(caught.value) == (
         f"The labels {binary} are not text in UTF-8. Give a text file with one label per line, a "
-        "JSON file, or 'imagenet'."
+        "table (.csv) or JSON file, the names themselves (cat,dog), or 'imagenet'."
     )
 
 

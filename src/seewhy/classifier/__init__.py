@@ -8,7 +8,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from os import PathLike
 from typing import Any, SupportsIndex, cast
 
 import numpy as np
@@ -18,7 +17,13 @@ from numpy import ndarray
 from seewhy.classifier.choosing import Chooser
 from seewhy.classifier.evidence import Evidence
 from seewhy.classifier.familiarity import ReferenceFeatures
-from seewhy.classifier.labels import Labels, find_class, labels_for, labels_from
+from seewhy.classifier.labels import (
+    Labels,
+    LabelSource,
+    find_class,
+    labels_for,
+    labels_from,
+)
 from seewhy.classifier.preprocessing import Preprocessing, spoken
 from seewhy.errors import OptionError, UnknownLayer, nearest_names
 from seewhy.networks import adapt, published_size
@@ -55,8 +60,9 @@ class Classifier:
             keras.applications), 'unit' (0 ... 1), 'none' (0 ... 255: the network rescales them
             itself), or a function of float32 pixels (n, h, w, c), red first, 0 ... 255. None: as
             the network declares it; otherwise inferred from the first photos, with a warning.
-        labels: the names of the classes: a list, a file (one per line, or JSON), 'imagenet', or
-            None for 'class 0', 'class 1' and so on. A network with one sigmoid output has two:
+        labels: the names of the classes: a list, an array, a table by number or by name, a file of
+            one of these (lines, JSON, CSV), 'cat,dog', 'imagenet', or None for 'class 0', 'class 1'
+            and so on. A network with one sigmoid output has two:
             of the low and of the high value. One output without a sigmoid is a regression, unless
             two labels name the classes of its logit.
         layer: the layer to explain, by name or as the framework's object; None: the last one with
@@ -106,7 +112,7 @@ class Classifier:
         *,
         size: Size | None = None,
         preprocess: Preprocess | Preprocessing | None = None,
-        labels: Sequence[str] | str | PathLike[str] | Labels | None = None,
+        labels: LabelSource | None = None,
         layer: Any = None,
         fit: Fit | str | None = None,
         name: str | None = None,

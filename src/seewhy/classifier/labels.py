@@ -7,23 +7,30 @@ and the other lemmas as synonyms.
 
 from __future__ import annotations
 
+import ast
 import csv
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
+from seewhy.classifier.label_forms import Found, names_in, names_in_csv, names_in_lines
 from seewhy.errors import OptionError, UnknownClass, nearest_names
-from seewhy.files import parse_json, read_text
+from seewhy.files import is_file, parse_json, read_text
 
 IMAGENET = "imagenet"
 """The word for ImageNet's 1,000 labels."""
 
 
-LABELS_ADVICE = "Give a text file with one label per line, a JSON file, or 'imagenet'."
+LABELS_ADVICE = (
+    "Give a text file with one label per line, a table (.csv) or JSON file, the names themselves "
+    "(cat,dog), or 'imagenet'."
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,10 @@ class Labels:
     origin: str = field(default="", compare=False)
 
 
+LabelSource = str | PathLike[str] | Labels | Mapping[Any, Any] | Iterable[Any]
+"""What labels are given as: a file, 'imagenet', or any of the forms of `label_forms`."""
+
+
 @lru_cache(maxsize=1)
 def imagenet_labels() -> Labels:
     """Return ImageNet's 1,000 classes with their WordNet ids and synonyms."""
@@ -57,23 +68,34 @@ def imagenet_labels() -> Labels:
     )
 
 
-def labels_from(source: Sequence[str] | str | PathLike[str] | Labels | None) -> Labels | None:
-    """Return the labels that a list, a file or 'imagenet' has; None for None.
+def labels_from(source: LabelSource | None) -> Labels | None:
+    """Return the labels that a list, a table, a file or 'imagenet' has; None for None.
+
+    Text that names no file is a list itself: 'cat,dog', or JSON.
 
     Raises:
-        OptionError: the file cannot be read.
+        OptionError: the file cannot be read, or the labels are in no known form.
     """
     if source is None or isinstance(source, Labels):
         return source
-    if source == IMAGENET:
-        return replace(imagenet_labels(), origin=" in 'imagenet'")
     if isinstance(source, str | PathLike):
+        if source == IMAGENET:
+            return replace(imagenet_labels(), origin=" in 'imagenet'")
+        if isinstance(source, str) and not is_file(source) and _is_a_list(source):
+            return _labels_in_text(source, "given")
         return replace(read_labels(source), origin=f" in {source}")
-    return Labels(tuple(str(name) for name in source))
+    try:
+        return _labels(names_in(source))
+    except ValueError as error:
+        raise OptionError(
+            f"The labels cannot be read from a {type(source).__name__}: {error}. Give a list of "
+            "names in the order of the outputs, or a table of names by number or of numbers by "
+            "name, 0, 1, 2, ..."
+        ) from error
 
 
 def labels_for(
-    source: Sequence[str] | str | PathLike[str] | Labels | None,
+    source: LabelSource | None,
     *,
     classes: int | None,
     network: str,
@@ -81,7 +103,7 @@ def labels_for(
     """Return the labels of a network with that many classes, checked against their count.
 
     Args:
-        source: the names themselves; a file of them (`read_labels`); 'imagenet'; or None for
+        source: the names, in any form (`label_forms`); a file of them; 'imagenet'; or None for
             'class 0', 'class 1' and so on; a single output is called 'value'.
         classes: the network's number of classes; None if its output is not one row of scores.
         network: its name, for the error message.
@@ -109,27 +131,73 @@ def labels_for(
 
 
 def read_labels(path: str | PathLike[str]) -> Labels:
-    """Read labels from a file: one per line; or as JSON.
+    """Read labels from a file: one per line, a table (.csv, .tsv), or JSON.
 
-    JSON may be a list of names, a table of indices ({"0": "cat", ...}, {"0": ["n02123045",
-    "tabby"], ...} as Keras's imagenet_class_index.json) or of names ({"cat": 0, ...} as Keras's
-    class_indices).
+    JSON may be any of the forms of `label_forms`: a list, a table by number or by name (Keras's
+    imagenet_class_index.json and class_indices), rows, or a configuration that contains one
+    (transformers' config.json).
 
     Raises:
         OptionError: the file is missing, or is not in one of these forms.
     """
+    if Path(path).suffix.lower() in (".yaml", ".yml"):
+        raise OptionError(
+            f"The labels {path} are YAML, which seewhy does not read. Write the names into a text "
+            "file, one label per line, or into JSON."
+        )
     text = read_text(path, what="The labels", advice=LABELS_ADVICE)
+    return _labels_in_text(text, path)
+
+
+def _labels_in_text(text: str, path: str | PathLike[str]) -> Labels:
+    """Return the labels in a text: of a file, or given as it is."""
     if text.lstrip().startswith(("[", "{")):
         try:
-            return _labels_from_json(parse_json(text))
-        except (ValueError, TypeError, KeyError) as error:
+            return _labels(names_in(_parsed(text)))
+        except ValueError as error:
             if _is_meant_as_json(text, path):
                 raise OptionError(
                     f"The labels {path} are JSON, but neither a list of names nor a table of them "
                     "by index 0, 1, 2, ... Write a JSON list, or one label per line."
                 ) from error
-    # Only these end a line: str.splitlines also splits at U+2028, which may be in a name.
-    return Labels(tuple(line.strip() for line in re.split(r"\r\n|\r|\n", text) if line.strip()))
+    try:
+        if path == "given":
+            return _labels(names_in([name for name in text.split(",") if name.strip()]))
+        if Path(path).suffix.lower() in (".csv", ".tsv"):
+            return _labels(names_in_csv(text))
+        # Only these end a line: str.splitlines also splits at U+2028, which may be in a name.
+        return _labels(names_in_lines(re.split(r"\r\n|\r|\n", text)))
+    except ValueError as error:
+        raise OptionError(f"The labels {path} cannot be read: {error}. {LABELS_ADVICE}") from error
+
+
+def _parsed(text: str) -> Any:
+    """Parse JSON, or a table as Python writes it: {0: 'tench', 1: 'goldfish'}.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        content = parse_json(text)
+    except ValueError as error:
+        try:
+            content = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            raise error from None
+    if isinstance(content, list) and all(isinstance(one, int) for one in content):
+        raise ValueError("it has numbers only")
+    return content
+
+
+def _labels(found: Found) -> Labels:
+    names, ids = found
+    return Labels(tuple(names), wordnet_ids=tuple(ids))
+
+
+def _is_a_list(text: str) -> bool:
+    """True for 'cat,dog' and for JSON, but not for the name of a file that is missing."""
+    is_path = os.sep in text or text.lower().endswith((".txt", ".json", ".csv", ".tsv"))
+    return text.lstrip().startswith(("[", "{")) or ("," in text and not is_path)
 
 
 def _is_meant_as_json(text: str, path: str | PathLike[str]) -> bool:
@@ -170,19 +238,6 @@ def find_class(query: str | int, labels: Labels, *, network: str) -> int:
                 "Select one of them by its index."
             )
     raise _unknown(query, labels, network)
-
-
-def _labels_from_json(content: Any) -> Labels:
-    if isinstance(content, dict):
-        if all(isinstance(value, int) for value in content.values()):
-            content = {str(index): name for name, index in content.items()}
-        content = [content[str(index)] for index in range(len(content))]
-    if not content:
-        raise ValueError("there are no labels")
-    if all(isinstance(entry, str) for entry in content):
-        return Labels(tuple(content))
-    ids, names = zip(*((str(identity), str(name)) for identity, name in content), strict=True)
-    return Labels(tuple(name.replace("_", " ") for name in names), wordnet_ids=ids)
 
 
 def _plain(name: str) -> str:

@@ -137,7 +137,9 @@ def add_model_arguments(
         metavar="MODE",
         help="caffe, tf, torch, unit or none; default: known from the network, or inferred",
     )
-    group.add_argument("--labels", metavar="FILE", help="one label per line, or JSON, or imagenet")
+    group.add_argument(
+        "--labels", metavar="LABELS", help="a file (lines, JSON, CSV), or cat,dog, or imagenet"
+    )
     group.add_argument(
         "--fit", choices=("stretch", "crop"), help="how a photo meets the input size"
     )

@@ -15,7 +15,7 @@ Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit= 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 
 from seewhy.classifier import Classifier, Size, as_fit
 from seewhy.classifier.familiarity import ReferenceFeatures
-from seewhy.classifier.labels import IMAGENET, Labels, read_labels
+from seewhy.classifier.labels import LabelSource, labels_from
 from seewhy.classifier.preprocessing import Preprocessing
 from seewhy.errors import ModelError, OptionError, UnknownModel, nearest_names
 from seewhy.files import is_file
@@ -61,7 +61,7 @@ def load(
     *,
     size: Size | str | None = None,
     preprocess: Preprocess | None = None,
-    labels: Sequence[str] | str | PathLike[str] | Labels | None = None,
+    labels: LabelSource | None = None,
     layer: Any = None,
     fit: Fit | str | None = None,
     channels: int | None = None,
@@ -111,8 +111,7 @@ def _check_settings(preprocess: Any, labels: Any, fit: Any) -> None:
     """
     if isinstance(preprocess, str):
         preprocess_named(preprocess)
-    if isinstance(labels, str | PathLike) and labels != IMAGENET:
-        read_labels(labels)
+    labels_from(labels)
     if isinstance(fit, str):
         as_fit(fit, (1, 1))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import Any
 from urllib.parse import unquote
 
 from seewhy.classifier.familiarity import ReferenceFeatures
-from seewhy.classifier.labels import Labels
+from seewhy.classifier.labels import LabelSource
 from seewhy.errors import OptionError, nearest_names
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess
@@ -61,7 +60,7 @@ class LoadedModel:
     model: Any
     size: tuple[int, int] | None = None
     preprocess: Preprocess | None = None
-    labels: Labels | str | PathLike[str] | list[str] | None = None
+    labels: LabelSource | None = None
     layer: str | None = None
     fit: Fit | str | None = None
     source: str = ""
