@@ -1,7 +1,6 @@
-"""What bfloat16 and compiling gain and cost: times of methods, and the error on real photos.
+"""What bfloat16 gains and costs: times of methods, and the error on real photos.
 
     python benchmarks/precision.py torchvision:resnet50 --clock cpu
-    python benchmarks/precision.py torchvision:resnet50 --compile --precision float32
     python benchmarks/precision.py "mobilenet?alpha=0.75&weights=FILE" --error FOLDER
 
 Every round times plain float32 and what is asked for one after the other; medians of the rounds are
@@ -26,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import seewhy
 from seewhy.explaining.rounding import map_error, rank_correlation
-from seewhy.networks.execution import Execution
 from seewhy.photos.reading import read_photo
 from tests.torchvision_operators import declare_missing_operators
 
@@ -63,9 +61,9 @@ def time_all(arguments: argparse.Namespace) -> None:
     classifier = seewhy.load(f"{arguments.network}{separator}weights=none")
     random = np.random.default_rng(0)
     photos = list(random.integers(0, 256, (arguments.photos, *classifier.size, 3), np.uint8))
-    clock, execution = CLOCKS[arguments.clock], Execution(arguments.precision, arguments.compile)
-    settings = {"precision": execution.precision, "compile": execution.compiled}
-    print(f"{arguments.network}, {len(photos)} photos, {execution}")
+    clock = CLOCKS[arguments.clock]
+    settings = {"precision": "bfloat16"}
+    print(f"{arguments.network}, {len(photos)} photos, bfloat16")
     images, _ = classifier.prepare([read_photo(photo) for photo in photos])
 
     def explain(method: str, many: int, **options: Any) -> Callable[[], object]:
@@ -82,7 +80,7 @@ def time_all(arguments: argparse.Namespace) -> None:
         arguments.rounds,
         clock,
     )
-    for name, how in (("float32", "float32"), ("faster", str(execution))):
+    for name, how in (("float32", "float32"), ("faster", "bfloat16")):
         print(f"  grad-cam, top 5, {how:18} {found[name] / found['plain']:6.2f} forward passes")
     for method in arguments.methods:
         options = METHODS[method]
@@ -128,8 +126,6 @@ def main() -> None:
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall")
     parser.add_argument("--methods", nargs="*", choices=tuple(METHODS), default=tuple(METHODS))
     parser.add_argument("--narrow-layer", default="layer1.0.conv1", help="Score-CAM's layer")
-    parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--error", metavar="FOLDER", help="measure the error on these photos")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -1,11 +1,10 @@
-"""precision="bfloat16" and compile=True: the error that is measured, and what is left alone."""
+"""precision="bfloat16": the error that is measured, and what is left alone."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import torch
 from PIL import Image
 from scipy import stats
 from torch import nn
-from torch._inductor.exc import InvalidCxxCompiler
 
 import seewhy
 from seewhy.commands import cli
@@ -150,7 +148,7 @@ def test_grad_cam_is_off_by_little_and_says_so() -> None:
     np.testing.assert_allclose(found.maps, exact.maps, atol=0.1 * np.abs(exact.maps).max())
     assert found.provenance is not None
     facts = found.provenance.as_dict()
-    assert (facts["precision"], facts["compiled"]) == ("bfloat16", False)
+    assert facts["precision"] == "bfloat16"
     assert facts["rounding"] == found.rounding.as_dict()
     told = json.loads(str(found.arrays()["provenance"]))
     assert told["rounding"]["map_error"] == found.rounding.map_error
@@ -389,119 +387,11 @@ def test_a_rounding_is_told_in_one_sentence() -> None:
         "rank correlation at least 1.000; probabilities off by at most 0.025, the best class the "
         "same for 1 of 1."
     )
-    free = Rounding("bfloat16, compiled", 8, 0.02, 0.998, None, None)
+    free = Rounding("bfloat16", 8, 0.02, 0.998, None, None)
     assert str(free) == (
-        "bfloat16, compiled, against float32 on the first 8 photos: maps off by at most 2 % of "
+        "bfloat16, against float32 on the first 8 photos: maps off by at most 2 % of "
         "their amplitude, rank correlation at least 0.998."
     )
-
-
-# Compiling
-
-
-def test_a_compiled_network_gives_the_same_maps(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-
-    def compiled(run: Callable[..., Any]) -> Callable[..., Any]:
-        def call(images: torch.Tensor) -> Any:
-            calls.append(len(images))
-            return run(images)
-
-        return call
-
-    monkeypatch.setattr(torch, "compile", compiled)
-    model = made(ByNumbers)
-    before, one = state(model), classifier(model)
-    for method in ("rise", "saliency"):
-        settings = FEW.get(method, {})
-        exact = seewhy.explain(one, photos(1), method=method, **settings)
-        found = seewhy.explain(one, photos(1), method=method, compile=True, **settings)
-        np.testing.assert_allclose(found.maps, exact.maps, atol=1e-6)
-        assert found.provenance is not None
-        assert found.provenance.facts["compiled"]
-        assert found.rounding is not None
-        assert found.rounding.execution == "float32, compiled"
-        assert calls
-        calls.clear()
-    np.testing.assert_equal(state(model), before)
-
-
-def test_a_failing_compiler_is_one_sentence_and_the_network_runs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def compiled(run: Callable[..., Any]) -> Callable[..., Any]:
-        def call(images: torch.Tensor) -> Any:
-            raise InvalidCxxCompiler
-
-        return call
-
-    monkeypatch.setattr(torch, "compile", compiled)
-    one = classifier(made(ByNumbers))
-    message = (
-        r"^PyTorch cannot compile 'small', so it is run without compiling: InvalidCxxCompiler: "
-        r"No working C\+\+ compiler found in .*$"
-    )
-    with pytest.warns(SeewhyWarning, match=message) as caught:
-        found = seewhy.explain(one, photos(1), method="rise", masks=40, compile=True)
-    assert len(caught) == 1
-    exact = seewhy.explain(one, photos(1), method="rise", masks=40)
-    np.testing.assert_array_equal(found.maps, exact.maps)
-
-
-def test_a_final_softmax_is_not_compiled() -> None:
-    message = (
-        r"^A network that ends in softmax or sigmoid is not compiled\. 'small' is run without "
-        r"compiling\.$"
-    )
-    one = classifier(nn.Sequential(made(ByNumbers), nn.Softmax(1)).eval())
-    with pytest.warns(SeewhyWarning, match=message):
-        found = seewhy.explain(one, photos(1), method="saliency", compile=True)
-    assert found.provenance is not None
-    assert not found.provenance.facts["compiled"]
-
-
-def test_passes_that_look_at_a_layer_are_not_said_to_be_compiled() -> None:
-    message = (
-        r"^Passes that look at a layer, as those of cam do, are not compiled here\. 'small' is run "
-        r"without compiling\.$"
-    )
-    with pytest.warns(SeewhyWarning, match=message):
-        found = seewhy.explain(classifier(made(ByNumbers)), photos(1), method="cam", compile=True)
-    assert found.provenance is not None
-    assert not found.provenance.facts["compiled"]
-
-
-@pytest.mark.parametrize("end", ["linear", "softmax"])
-def test_networks_of_convolutions_are_fused_without_a_compiler(
-    end: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "compile", lambda run: pytest.fail("The compiler was called."))
-    model = made() if end == "linear" else nn.Sequential(made(), nn.Softmax(1)).train()
-    before, one = state(model), classifier(model)
-    for method in ("cam", "grad-cam", "rise", "saliency", "guided-backpropagation"):
-        settings = FEW.get(method, {})
-        exact = seewhy.explain(one, photos(), method=method, **settings)
-        found = seewhy.explain(one, photos(), method=method, compile=True, **settings)
-        np.testing.assert_allclose(found.maps, exact.maps, atol=1e-5 * np.abs(exact.maps).max())
-        assert found.provenance is not None
-        assert found.provenance.facts["compiled"]
-        assert found.rounding is not None
-        assert found.rounding.map_error < 1e-5
-    np.testing.assert_equal(state(model), before)
-    passes = one.session.network_for(Execution(compiled=True))[0]._passes
-    assert len(passes) == 3
-    assert None not in passes.values()
-
-
-def test_a_fused_network_that_is_trained_further_is_fused_again() -> None:
-    model = made()
-    one = classifier(model)
-    seewhy.explain(one, photos(), method="grad-cam", compile=True)
-    with torch.no_grad():
-        model.maps[1].running_var.mul_(3)  # type: ignore[operator, union-attr, index]
-    exact = seewhy.explain(one, photos(), method="grad-cam", classes=[0])
-    found = seewhy.explain(one, photos(), method="grad-cam", classes=[0], compile=True)
-    np.testing.assert_allclose(found.maps, exact.maps, atol=1e-5 * np.abs(exact.maps).max())
 
 
 # The command line
@@ -509,11 +399,11 @@ def test_a_fused_network_that_is_trained_further_is_fused_again() -> None:
 
 def test_flags_of_the_network_belong_to_every_method() -> None:
     parser = cli.build_parser()
-    args = parser.parse_args(["explain", "a.png", "--precision", "bfloat16", "--compile"])
-    both = {"precision": "bfloat16", "compile": True}
-    assert method_options(args, ["cam", "rise"]) == {"cam": both, "rise": both}
+    args = parser.parse_args(["explain", "a.png", "--precision", "bfloat16"])
+    narrow = {"precision": "bfloat16"}
+    assert method_options(args, ["cam", "rise"]) == {"cam": narrow, "rise": narrow}
     left, how = take_execution(method_options(args, ["cam"]))
-    assert (left, how) == ({"cam": {}}, Execution("bfloat16", compiled=True))
+    assert (left, how) == ({"cam": {}}, Execution("bfloat16"))
     for text in ("explain a.png", "batch a.png --out run"):
         assert method_options(parser.parse_args(text.split()), ["cam"]) == {"cam": {}}
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from seewhy.errors import ModelError
 from seewhy.networks.base import INPUT, Top
-from seewhy.networks.execution import Execution
 from seewhy.networks.keras.jax import KerasJax
-from tests.networks.contract import BFLOAT16, IMAGES, PLAIN, SOFTMAX, TWO_EACH, near, scores
+from tests.networks.contract import BFLOAT16, IMAGES, SOFTMAX, TWO_EACH, near
 from tests.networks.keras_contract import SHAPE, KerasContract, dense
 
 
@@ -33,10 +32,6 @@ class TestContract(KerasContract):
         with pytest.raises(ModelError) as caught:
             self.build(SOFTMAX).computing(BFLOAT16)
         assert str(caught.value) == "On processors JAX multiplies bfloat16 as it does float32."
-
-    def test_it_is_compiled_anyway(self) -> None:
-        network = self.build(SOFTMAX)
-        near(network.computing(Execution(compiled=True)).scores(IMAGES), scores(PLAIN, IMAGES))
 
     def test_a_smaller_last_batch_is_padded_and_not_compiled(self) -> None:
         network, batches = self.counted()

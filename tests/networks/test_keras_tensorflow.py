@@ -15,11 +15,9 @@ import numpy as np
 import tensorflow as tf
 from keras import applications as apps
 
-from seewhy.errors import ModelError, SeewhyWarning
 from seewhy.networks.base import INPUT, Top
-from seewhy.networks.execution import Execution
 from seewhy.networks.keras.tensorflow import KerasTensorFlow
-from tests.networks.contract import BFLOAT16, IMAGES, PLAIN, SOFTMAX, TWO_EACH, near, scores
+from tests.networks.contract import BFLOAT16, IMAGES, SOFTMAX, TWO_EACH, near
 from tests.networks.keras_contract import SHAPE, KerasContract, dense
 
 
@@ -40,33 +38,6 @@ class TestContract(KerasContract):
         after = tf.config.optimizer.get_experimental_options(), tf.config.optimizer.get_jit()
         assert after == before
         assert keras.config.dtype_policy() == policy
-
-    def test_on_processors_nothing_is_compiled(self) -> None:
-        with pytest.raises(ModelError) as caught:
-            self.build(SOFTMAX).computing(Execution(compiled=True))
-        assert str(caught.value) == "On processors TensorFlow is faster without compiling."
-
-    def test_xla_gives_the_same_scores(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(KerasTensorFlow, "_check_compiles", lambda self: None)
-        network = self.build(SOFTMAX).computing(Execution(compiled=True))
-        near(network.scores(IMAGES), scores(PLAIN, IMAGES))
-
-    def test_what_xla_cannot_compile_is_run_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(KerasTensorFlow, "_check_compiles", lambda self: None)
-
-        def python(x: Any) -> Any:
-            y = tf.numpy_function(lambda array: array, [x], tf.float32)
-            return tf.ensure_shape(y, x.shape)
-
-        start = keras.Input(SHAPE)
-        y = keras.layers.Lambda(python)(keras.layers.Conv2D(3, 3, name="conv1")(start))
-        network = self.adapt(keras.Model(start, dense()(y), name="tiny"))
-        compiled = network.computing(Execution(compiled=True))
-        message = r"^XLA cannot compile 'tiny', so it is run without compiling: .+"
-        with pytest.warns(SeewhyWarning, match=message):
-            found = compiled.scores(IMAGES)
-        near(found, network.scores(IMAGES))
-        near(compiled.scores(IMAGES), network.scores(IMAGES))
 
     def test_functions_of_tensorflow_itself_are_seen(self) -> None:
         start = keras.Input(SHAPE)

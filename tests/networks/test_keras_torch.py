@@ -31,10 +31,8 @@ if keras.backend.backend() != "torch":
 
 import torch
 
-from seewhy.errors import ModelError
 from seewhy.networks import adapt
 from seewhy.networks.base import INPUT, Network, Top
-from seewhy.networks.execution import Execution
 from seewhy.networks.keras.torch import KerasTorch
 from tests.networks.keras_builder import functional, state_of
 
@@ -48,13 +46,6 @@ class TestContract(NetworkContract):
 
     def state(self, network: Any) -> Any:
         return state_of(network.model)
-
-    def test_it_is_not_compiled(self) -> None:
-        with pytest.raises(ModelError) as caught:
-            self.build(SOFTMAX).computing(Execution(compiled=True))
-        assert str(caught.value) == (
-            "Keras models on PyTorch are not compiled; PyTorch modules are."
-        )
 
 
 def convolutions(model: keras.Model) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from torch.nn import functional
 from seewhy.networks import execution
 from seewhy.networks.base import INPUT, SCORES, Top
 from seewhy.networks.execution import Execution
-from seewhy.networks.pytorch import fused
+from seewhy.networks.pytorch import executing, fused
 from seewhy.networks.pytorch.fused import FoldedWeights, FusedLayer
 from seewhy.networks.pytorch.module import PyTorchNetwork
+from seewhy.networks.pytorch.narrowing import weights_state
 
 SIZE = 16
 
@@ -146,10 +148,11 @@ def network(model: nn.Module) -> PyTorchNetwork:
 
 def fused_in_float32(model: nn.Module) -> PyTorchNetwork:
     """Return a network whose passes are fused though nothing is rounded."""
-    found = network(model).computing(Execution(compiled=True))
-    assert isinstance(found, PyTorchNetwork)
-    assert found.compiles_inside
-    found._passes.clear()
+    exact = network(model)
+    exact._trial()
+    found = copy(exact)
+    found._exact, found._state, found._passes = exact, weights_state(model), {}
+    executing._trace(found)
     return found
 
 

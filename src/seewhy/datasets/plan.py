@@ -111,7 +111,6 @@ def describe(
         "layer": list(layer_names(classifier, layer)),
         "output": output,
         "precision": execution.precision,
-        "compiled": execution.compiled,
         "boxes": boxes,
         "descriptors": descriptors,
         "maps": number,
@@ -186,7 +185,7 @@ def made_question(classifier: Classifier, asked: Mapping[str, Any]) -> Question:
         targets=Top(1 if classifier.network.classes else 0),
         output=asked["output"],
         batch_size=asked["batch_size"],
-        execution=Execution(asked["precision"], asked["compiled"]),
+        execution=Execution(asked["precision"]),
     )
 
 

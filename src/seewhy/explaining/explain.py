@@ -60,7 +60,6 @@ def explain(
     zoom: int = 1,
     batch_size: int | None = None,
     precision: Precision = "float32",
-    compile: bool = False,  # noqa: A002 - the word of Keras and PyTorch
     progress: Progress = no_progress,
     **options: Any,
 ) -> Explanation:
@@ -92,7 +91,6 @@ def explain(
         precision: of the network: "float32", or "bfloat16", which is faster on processors and GPUs
             with units for it, and off by some per cent. The first photos are explained in both,
             and the error is in the result (`Explanation.rounding`).
-        compile: let the framework compile the network, where it offers that.
         progress: called with (done, total).
         options: of the method: patch=32, stride=16; see `METHODS[method].options`.
 
@@ -104,10 +102,10 @@ def explain(
         LayerError, NotACamNetwork, NotFinite: see `seewhy.errors`.
 
     Warns:
-        SeewhyWarning: precision or compile is not offered here, or a map is off by more than 10 %.
+        SeewhyWarning: the precision is not offered here, or a map is off by more than 10 %.
     """
     check_budget(budget, [method])
-    take_execution({}, precision, compile)
+    take_execution({}, precision)
     if budget is not None:
         classifier = as_classifier(classifier)
         method = best_method(classifier, budget, layer=layer)
@@ -130,7 +128,6 @@ def explain(
         zoom=zoom,
         batch_size=batch_size,
         precision=precision,
-        compile=compile,
         progress=progress,
     )
     return explanations[row.name]
@@ -154,7 +151,6 @@ def compare(
     zoom: int = 1,
     batch_size: int | None = None,
     precision: Precision = "float32",
-    compile: bool = False,  # noqa: A002 - the word of Keras and PyTorch
     progress: Progress = no_progress,
 ) -> dict[str, Explanation]:
     """Explain the same photos and classes by several methods.
@@ -172,7 +168,7 @@ def compare(
     table = tuple({(row := find_method(name)).name: row for name in methods}.values())
     if not table:
         raise OptionError("No method was named. Name at least one, or list them: seewhy methods")
-    settings, execution = take_execution(method_options(table, options or {}), precision, compile)
+    settings, execution = take_execution(method_options(table, options or {}), precision)
     zoom = check_zoom(zoom)
     classifier = as_classifier(classifier)
     found = as_photos(photos)

@@ -93,7 +93,6 @@ def provenance_of(
         "output": output,
         "contrast": plain(contrast),
         "precision": execution.precision,
-        "compiled": execution.compiled,
         "rounding": None if rounding is None else rounding.as_dict(),
         "zoom": zoom,
         "size": list(classifier.size),

@@ -6,7 +6,6 @@ Axes: n image, t target (class).
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -21,7 +20,6 @@ from seewhy.classifier import Classifier
 from seewhy.errors import (
     NotACamNetwork,
     OptionError,
-    SeewhyWarning,
     TargetError,
     UnknownMethod,
     nearest_names,
@@ -34,15 +32,11 @@ from seewhy.methods.covering import FEATURE_MAPS
 from seewhy.methods.measured import best
 from seewhy.networks.base import INPUT, Output, Targets, Top
 from seewhy.networks.execution import EXACT, Execution
-from seewhy.settings import Setting
 
 BEST = "best"
 """The name that stands for the most faithful method within a budget."""
 
-NETWORK_OPTIONS = (
-    PRECISION,
-    Setting("compile", "boolean", False, "compile the network, where its framework offers that"),
-)
+NETWORK_OPTIONS = (PRECISION,)
 """Options of every method: how the network computes. They are arguments of `explain`."""
 
 
@@ -122,19 +116,7 @@ class Question:
     @cached_property
     def _computing(self) -> tuple[Any, Execution]:
         # Any, as whoever checks types at run time would ask every property of a Network to do so.
-        session, execution = self.classifier.session, self.execution
-        network, computed = session.network_for(execution)
-        looks_inside = all(one.per_batch for one in self.methods)
-        if computed.compiled and looks_inside and not network.compiles_inside:
-            names = ", ".join(one.name for one in self.methods)
-            warnings.warn(
-                f"Passes that look at a layer, as those of {names} do, are not compiled here. "
-                f"'{self.classifier.name}' is run without compiling.",
-                SeewhyWarning,
-                stacklevel=2,
-            )
-            return session.network_for(replace(computed, compiled=False))
-        return network, computed
+        return self.classifier.session.network_for(self.execution)
 
     @property
     def needs_gradients(self) -> bool:
@@ -212,18 +194,18 @@ def check_options(
 
 
 def take_execution(
-    options: Mapping[str, Mapping[str, Any]], precision: Any = "float32", compiled: Any = False
+    options: Mapping[str, Mapping[str, Any]], precision: Any = "float32"
 ) -> tuple[dict[str, dict[str, Any]], Execution]:
     """Take what concerns the network out of the options of methods; it is the same for all.
 
     Args:
         options: by method, checked.
-        precision, compiled: unless an option says otherwise.
+        precision: unless an option says otherwise.
 
     Raises:
         OptionError: the precision is unknown, or methods disagree.
     """
-    given = {"precision": precision, "compile": compiled}
+    given = {"precision": precision}
     for row in NETWORK_OPTIONS:
         row.check(given[row.name], method=None)
         asked = {one[row.name] for one in options.values() if row.name in one}
@@ -237,7 +219,7 @@ def take_execution(
         method: {name: value for name, value in one.items() if name not in given}
         for method, one in options.items()
     }
-    return left, Execution(given["precision"], bool(given["compile"]))
+    return left, Execution(given["precision"])
 
 
 def default_method(classifier: Classifier, layer: Any = None) -> str:

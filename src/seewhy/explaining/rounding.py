@@ -27,7 +27,7 @@ class Rounding:
     """By how much the first photos differ from the same question in float32.
 
     Attributes:
-        execution: how the network computed: 'bfloat16', 'bfloat16, compiled'.
+        execution: how the network computed: 'bfloat16'.
         photos: how many photos were compared.
         map_error: the largest difference of two maps, as a share of the exact map's amplitude:
             the worst of all maps.

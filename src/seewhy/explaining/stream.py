@@ -60,7 +60,6 @@ def stream(
     zoom: int = 1,
     batch_size: int | None = None,
     precision: Precision = "float32",
-    compile: bool = False,  # noqa: A002 - the word of Keras and PyTorch
     progress: Progress = no_progress,
     **options: Any,
 ) -> Iterator[Explanation | PhotoFailure]:
@@ -77,7 +76,7 @@ def stream(
 
     Args:
         classifier, photos, method, top, classes, target, contrast, layer, output, zoom,
-            batch_size, precision, compile, options: as for `seewhy.explain`. A batch may be smaller
+            batch_size, precision, options: as for `seewhy.explain`. A batch may be smaller
             than `batch_size`: large photos take more memory, and photos that fail are left out.
         progress: called with (done, total) photos.
 
@@ -107,7 +106,6 @@ def stream(
         zoom=zoom,
         batch_size=batch_size,
         precision=precision,
-        compile=compile,
         progress=progress,
     )
     return (item if isinstance(item, PhotoFailure) else item[row.name] for item in items)
@@ -129,7 +127,6 @@ def stream_comparison(
     batch_size: int | None = None,
     keep_pixels: bool = True,
     precision: Precision = "float32",
-    compile: bool = False,  # noqa: A002 - the word of Keras and PyTorch
     progress: Progress = no_progress,
 ) -> Iterator[Comparison | PhotoFailure]:
     """Explain many photos by several methods; as `stream`, with the arguments of `compare`.
@@ -141,7 +138,7 @@ def stream_comparison(
     classifier = as_classifier(classifier)
     sources = find_sources(photos)
     table = [find_method(name) for name in methods]
-    settings, execution = take_execution(method_options(table, options or {}), precision, compile)
+    settings, execution = take_execution(method_options(table, options or {}), precision)
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"batch_size={batch_size} is not a valid size. Give 1 or more.")
     class_free = all(is_class_free(one, settings[one.name]) for one in table)
@@ -170,7 +167,6 @@ def stream_comparison(
                 zoom=zoom,
                 batch_size=batch_size,
                 precision=execution.precision,
-                compile=execution.compiled,
                 progress=inputs,
             )
         except NotFinite as error:

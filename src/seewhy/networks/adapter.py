@@ -40,7 +40,7 @@ class Adapter(ABC):
     """The methods of `Network`, as far as no framework is needed.
 
     Attributes:
-        framework, name, model, input_shape, compiles_inside: see `Network`.
+        framework, name, model, input_shape: see `Network`.
         is_pair: whether a single output without a sigmoid is the logit of two classes.
     """
 
@@ -49,7 +49,6 @@ class Adapter(ABC):
     model: Any
     input_shape: tuple[int | None, int | None, int]
     is_pair: bool = False
-    compiles_inside: bool = True
 
     # What a framework says of its model
 
@@ -96,7 +95,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def computing(self, execution: Execution) -> Adapter:
-        """Return the same network in another precision, or compiled: see `Network`."""
+        """Return the same network in another precision: see `Network`."""
 
     @property
     def is_current(self) -> bool:

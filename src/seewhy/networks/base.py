@@ -250,16 +250,13 @@ class Network(Protocol):
         """
 
     def computing(self, execution: Execution) -> Network:
-        """Return the same network in another precision, or compiled; with the user's own model.
+        """Return the same network in another precision; with the user's own model.
 
         Its verbs return float32 as ever. Its layers, classes and head are the same.
 
         Raises:
             ModelError: the framework or the machine does not offer that; the message says why.
         """
-
-    compiles_inside: bool
-    """Whether what `computing` compiles is also the passes that look at a layer inside."""
 
     is_current: bool
     """False where a network that `computing` returned has older weights than the user's model."""

@@ -1,4 +1,4 @@
-"""How a network computes: its precision, whether it is compiled, and what the machine offers."""
+"""How a network computes: its precision, and what the machine offers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ class Execution:
 
     Attributes:
         precision: "float32", or "bfloat16": float32's range, 8 bits of it exact.
-        compiled: True where the framework compiles the forward pass.
     """
 
     precision: Precision = "float32"
-    compiled: bool = False
 
     def __str__(self) -> str:
-        return self.precision + (", compiled" if self.compiled else "")
+        return self.precision
 
 
 EXACT = Execution()

@@ -6,7 +6,7 @@ Axes: n image, h row, w column, c channel, k class.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -85,23 +85,15 @@ class Session:
             return known
 
     def _computing(self, execution: Execution) -> tuple[Any, Execution]:
-        network, offered = self.network, EXACT
-        narrow = replace(EXACT, precision=execution.precision)
-        steps = [(narrow, "in float32")] if narrow != EXACT else []
-        steps += [(execution, "without compiling")] if execution.compiled else []
-        for step, otherwise in steps:
-            asked = replace(step, precision=offered.precision) if step.compiled else step
-            try:
-                if not hasattr(self.network, "computing"):
-                    raise ModelError("A network of your own making computes as it does.")
-                network, offered = self.network.computing(asked), asked
-            except ModelError as reason:
-                warnings.warn(
-                    f"{reason} '{self.network.name}' is run {otherwise}.",
-                    SeewhyWarning,
-                    stacklevel=2,
-                )
-        return network, offered
+        try:
+            if not hasattr(self.network, "computing"):
+                raise ModelError("A network of your own making computes as it does.")
+            return self.network.computing(execution), execution
+        except ModelError as reason:
+            warnings.warn(
+                f"{reason} '{self.network.name}' is run in float32.", SeewhyWarning, stacklevel=2
+            )
+            return self.network, EXACT
 
     def class_weights(self, layer: str, execution: Execution = EXACT) -> Float[ndarray, "k c"]:
         """Return the weights of the linear map after a layer, as CAM needs them.

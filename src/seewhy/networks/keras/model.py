@@ -188,7 +188,7 @@ class KerasModel(Adapter):
         return replace(graph, pair_scores=is_pair)
 
     def computing(self, execution: Execution) -> KerasModel:
-        """Return the same network in another precision, or compiled: see `Network`."""
+        """Return the same network in another precision: see `Network`."""
         made = copy(self)
         for cached in ("_compiled", "_kernels", "_spreads"):
             made.__dict__.pop(cached, None)
@@ -197,8 +197,6 @@ class KerasModel(Adapter):
         if execution.precision == "bfloat16":
             self._check_units()
             made._casts = self._narrowing_places()
-        if execution.compiled:
-            self._check_compiles()
         return made
 
     @abstractmethod
@@ -207,9 +205,6 @@ class KerasModel(Adapter):
 
     def _narrowing_places(self) -> list[Place]:
         return casting_places(self.operations, self.layers)
-
-    def _check_compiles(self) -> None:
-        """Raise a ModelError where the model cannot be compiled."""
 
     def structure(self, size: tuple[int, int] | None = None) -> ModelStructure:
         """Return what an abstract run at a size shows; at the network's own if none is given."""

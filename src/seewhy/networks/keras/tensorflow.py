@@ -5,7 +5,6 @@ Axes: n image, t target, q explained value.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,12 +12,10 @@ import keras
 import tensorflow as tf
 from numpy import ndarray
 
-from seewhy.errors import ModelError, SeewhyWarning
 from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.checks import not_on_the_way
 from seewhy.networks.execution import check_capability, check_processor
-from seewhy.networks.keras.calls import TRACING
 from seewhy.networks.keras.kernels import TensorFlowKernels
 from seewhy.networks.keras.narrowing import Place, exact_places
 from seewhy.networks.keras.network import KerasNetwork
@@ -43,38 +40,19 @@ class KerasTensorFlow(KerasNetwork):
 
     def compile(self, request: Request) -> Callable[..., Mapping[str, ndarray]]:
         """Trace the graph that answers a plan; weights are read when it runs."""
-        function = self._graph(request, compiled=self._execution.compiled)
+        function = tf.function(
+            lambda *arrays: self._trace(request, *arrays),
+            input_signature=self._signature(request),
+            autograph=False,
+        ).get_concrete_function()
         if self._execution.precision == "bfloat16" and not _has_gpu():
             function = _rewritten(function)
 
         def answer(*arrays: ndarray) -> Mapping[str, ndarray]:
-            nonlocal function
-            given = [tf.convert_to_tensor(array) for array in arrays]
-            try:
-                tensors = function(*given)
-            except tf.errors.OpError as error:  # XLA's; a model's own is raised again below
-                if not self._execution.compiled:
-                    raise
-                with TRACING:
-                    function = self._graph(request, compiled=False)
-                tensors = function(*given)
-                warnings.warn(
-                    f"XLA cannot compile '{self.name}', so it is run without compiling: "
-                    f"{error.message.partition(chr(10))[0][:200]}",
-                    SeewhyWarning,
-                    stacklevel=2,
-                )
+            tensors = function(*(tf.convert_to_tensor(array) for array in arrays))
             return {name: tensor.numpy() for name, tensor in tensors.items()}
 
         return answer
-
-    def _graph(self, request: Request, *, compiled: bool) -> Any:
-        return tf.function(
-            lambda *arrays: self._trace(request, *arrays),
-            input_signature=self._signature(request),
-            autograph=False,
-            jit_compile=compiled or None,
-        ).get_concrete_function()
 
     def guided(self, relu: Callable[[Any], Any], ceiling: float | None) -> Callable[[Any], Any]:
         """Return a ReLU with the guided rule on its backward pass."""
@@ -107,10 +85,6 @@ class KerasTensorFlow(KerasNetwork):
         for gpu in tf.config.list_physical_devices("GPU"):
             details = tf.config.experimental.get_device_details(gpu)
             check_capability(details.get("compute_capability"), details.get("device_name", "GPU"))
-
-    def _check_compiles(self) -> None:
-        if not _has_gpu():  # measured: several times slower
-            raise ModelError("On processors TensorFlow is faster without compiling.")
 
     def _signature(self, request: Request) -> list[Any]:
         image = (*request.size, self.input_shape[2])

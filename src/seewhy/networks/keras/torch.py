@@ -17,7 +17,6 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.errors import ModelError
 from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.base import INPUT
@@ -83,7 +82,7 @@ class KerasTorch(KerasModel, TorchNetwork):
             ]
         )
 
-    def _ask(self, images: torch.Tensor, *, is_looked_into: bool = True) -> Any:
+    def _ask(self, images: torch.Tensor) -> Any:
         if not self._casts:
             return self._answer(images)
         with wrapped(self._casts):
@@ -91,9 +90,6 @@ class KerasTorch(KerasModel, TorchNetwork):
 
     def _check_units(self) -> None:
         check_units(self._tensor(np.zeros((1, 1, 1, 1), np.float32)).device)
-
-    def _check_compiles(self) -> None:
-        raise ModelError("Keras models on PyTorch are not compiled; PyTorch modules are.")
 
     def _tensor(self, images: Float[ndarray, "n h w c"]) -> torch.Tensor:
         # torch.tensor copies: the array may be read-only, and a model may write to its input.

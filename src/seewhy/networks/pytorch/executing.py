@@ -1,4 +1,4 @@
-"""A PyTorch module computes in bfloat16, or compiled: the copies and passes that do so.
+"""A PyTorch module computes in bfloat16: the copies and passes that do so.
 
 The functions are methods of the adapter: `network` is it.
 """
@@ -6,7 +6,6 @@ The functions are methods of the adapter: `network` is it.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from copy import Error as CopyError
 from copy import copy
@@ -15,9 +14,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves
 
-from seewhy.errors import ModelError
 from seewhy.networks.execution import Execution
-from seewhy.networks.pytorch.compiling import CompiledCall
 from seewhy.networks.pytorch.fusing import FusedPass, TracedModule
 from seewhy.networks.pytorch.hooks import LayerHook
 from seewhy.networks.pytorch.narrowing import check_units, narrowed, weights_state
@@ -35,25 +32,14 @@ this share of the largest value."""
 
 
 def computing(network: Any, execution: Execution) -> Any:
-    """Return the same network in another precision, or compiled: see `Network`."""
+    """Return the same network in another precision: see `Network`."""
     network._trial()
     made = copy(network)  # what is known of layers, layouts and the head is the same
     made.__dict__.pop("_spreads", None)
     made._execution, made._passes = execution, {}
-    device = device_and_type(network.model)[0]
     if execution.precision == "bfloat16":
-        check_units(device)
+        check_units(device_and_type(network.model)[0])
         _narrow(made, network)
-    if execution.compiled and device.type == "cpu" and _is_convolutional(network.model):
-        if execution.precision == "float32":
-            made._exact, made._state = network, weights_state(network.model)
-            _trace(made)
-        with made._undisturbed():
-            made.compiles_inside = fused_pass(made, (), guided=False) is not None
-    if execution.compiled and not made.compiles_inside:
-        if network._trial().activation is not None:
-            raise ModelError("A network that ends in softmax or sigmoid is not compiled.")
-        made._compiled = CompiledCall(made._call, name=network.name)
     return made
 
 
@@ -91,17 +77,6 @@ def _trace(network: Any) -> None:
             network._traced = TracedModule(network.model, network._exact.model)
     except (*FAILURES, NameError):  # torch.fx's, of a module that is made while another runs
         return
-
-
-def _is_convolutional(model: torch.nn.Module) -> bool:
-    """True for networks that gain more by fusing than by `torch.compile`, on processors."""
-    counted = Counter(
-        kind
-        for module in model.modules()
-        for kind in (torch.nn.Conv2d, torch.nn.Linear)
-        if isinstance(module, kind)
-    )
-    return counted[torch.nn.Conv2d] > counted[torch.nn.Linear]
 
 
 def _linear_end(network: Any) -> list[torch.nn.Module]:

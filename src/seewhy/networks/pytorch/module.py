@@ -76,8 +76,6 @@ class PyTorchNetwork(TorchNetwork):
         call: the same; None where the model is called with images alone.
     """
 
-    compiles_inside = False
-
     def __init__(
         self,
         model: Any,
@@ -105,7 +103,6 @@ class PyTorchNetwork(TorchNetwork):
         self._is_autocast = False
         self._traced: TracedModule | None = None
         self._passes: dict[Any, FusedPass | None] = {}
-        self._compiled: Callable[[torch.Tensor], Any] | None = None
 
     remembered = normalizations.remembered
     layers_with_weights = normalizations.layers_with_weights
@@ -215,24 +212,20 @@ class PyTorchNetwork(TorchNetwork):
         return hooked({self._modules[name]: hook for name, hook in hooks.items()})
 
     def _forward(
-        self, hooks: Mapping[str, LayerHook], *, is_watched: bool, guided: bool
+        self, hooks: Mapping[str, LayerHook], *, guided: bool
     ) -> Callable[[torch.Tensor], Any]:
-        is_compiled = self._compiled is not None and not (hooks or is_watched)
-        fused = None if is_compiled else executing.fused_pass(self, hooks, guided=guided)
+        fused = executing.fused_pass(self, hooks, guided=guided)
         if fused is not None:
             return lambda images: in_float32(fused(images, hooks))
-        run: Callable[[torch.Tensor], Any] = super()._forward(
-            hooks, is_watched=is_watched, guided=guided
-        )
+        run: Callable[[torch.Tensor], Any] = super()._forward(hooks, guided=guided)
         return run
 
-    def _ask(self, images: torch.Tensor, *, is_looked_into: bool = True) -> Any:
-        call = self._call if is_looked_into else self._compiled or self._call
+    def _ask(self, images: torch.Tensor) -> Any:
         if self._execution.precision == "float32":
-            return call(images)
+            return self._call(images)
         device = images.device.type
         with torch.autocast(device, torch.bfloat16) if self._is_autocast else nullcontext():
-            return in_float32(call(images))
+            return in_float32(self._call(images))
 
     def _call(self, images: torch.Tensor) -> Any:
         return self.model(images) if self.call is None else self.call(self.model, images)

@@ -66,8 +66,8 @@ class TorchView(Adapter):
         """Hang hooks on layers."""
 
     @abstractmethod
-    def _ask(self, images: torch.Tensor, *, is_looked_into: bool = True) -> Any:
-        """Call the model; as compiled, where neither layers nor functions are looked into."""
+    def _ask(self, images: torch.Tensor) -> Any:
+        """Call the model."""
 
     @abstractmethod
     def _tensor(self, images: Float[ndarray, "n h w c"]) -> torch.Tensor:
@@ -82,19 +82,18 @@ class TorchView(Adapter):
         """True where functions must be watched: a final softmax, or a no_grad in the model."""
 
     def _forward(
-        self, hooks: Mapping[str, LayerHook], *, is_watched: bool, guided: bool
+        self, hooks: Mapping[str, LayerHook], *, guided: bool
     ) -> Callable[[torch.Tensor], Any]:
         """Return what calls the model, with hooks on layers.
 
         Args:
             hooks: by layer.
-            is_watched: whether functions are watched while the model runs.
             guided: whether that changes the backward pass of activations.
         """
 
         def run(images: torch.Tensor) -> Any:
             with self._hooked(hooks):
-                return self._ask(images, is_looked_into=bool(hooks) or is_watched)
+                return self._ask(images)
 
         return run
 
@@ -120,7 +119,7 @@ class TorchView(Adapter):
         watch = None
         output = None
         is_watched = guided or self._is_watched(differentiable=differentiable)
-        forward = self._forward(catch.hooks(), is_watched=is_watched, guided=guided)
+        forward = self._forward(catch.hooks(), guided=guided)
         with ExitStack() as stack:
             if is_watched:
                 watch = FunctionWatcher(guided=guided, keep_gradients=differentiable)
