@@ -34,7 +34,7 @@ from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.mislabelled import likely_mislabelled
 from seewhy.reporting.observations import observe
 from seewhy.reporting.page import page_bytes
-from seewhy.reporting.shortcuts import CONFIRMED, ClassPhotos, find_shortcuts
+from seewhy.reporting.shortcuts import ClassPhotos, Verdict, find_shortcuts
 
 SIDE = 32
 LABELS = ("ring", "cross", "bar")
@@ -195,10 +195,10 @@ def search(mark: str | None, share: float, seed: int) -> tuple[float, bool, list
         )
         for one in shortcuts:
             value = score(places[one.suspect.members], marked) if mark else 0.0
-            if one.verdict == CONFIRMED:
+            if one.verdict == Verdict.CONFIRMED:
                 sentences.append(f"{one.sentence} [{one.suspect.descriptor}, F1 {value:.2f}]")
             if value > best:
-                best, confirmed = value, one.verdict == CONFIRMED
+                best, confirmed = value, one.verdict == Verdict.CONFIRMED
     return best, confirmed, sentences, float((found == classes).mean())
 
 

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,8 +16,10 @@ import pytest
 from PIL import Image
 
 import seewhy
+from seewhy.errors import MissingFramework
 from seewhy.reporting.page import page_bytes
 from seewhy.reporting.result import Appendix
+from seewhy.reporting.sections import SECTIONS
 from seewhy.reporting.tiles import shared_folder, short_names
 from tests.reporting.made import cheating_classifier, draw, make_photos
 
@@ -44,16 +48,43 @@ def test_sections_are_in_the_order_of_a_reader(saved: Path) -> None:
     text = saved.read_text("utf-8")
     assert re.findall(r"<h2>([^<]+)</h2>", text) == [
         "What this report found",
-        "1 · What was asked, and how often it is right",
+        "1 · How often it is right",
         "2 · What is taken for what",
         "3 · Mistakes, pair by pair",
-        "4 · Doubtful labels, and confident mistakes",
-        "5 · Right for a wrong reason",
-        "6 · Clusters, and the test for shortcuts",
+        "4 · Doubtful labels, and the surest mistakes",
+        "5 · Right, with the heat in the wrong place",
+        "6 · Groups that stand apart, and shortcuts",
         "7 · What harmless changes do",
         "8 · Where the heat is on average",
-        "9 · How to read it, and what it cannot show",
+        "9 · How to read this page",
     ]
+
+
+def test_numbers_and_menu_follow_from_the_sections_that_are_there(found: seewhy.Report) -> None:
+    text = page_bytes(replace(found, pairs=(), changes=None), {}).decode()
+    headings = re.findall(r"<section id=\"(\w+)\"><h2>(\d+) · ([^<]+)</h2>", text)
+    (menu,) = re.findall(r"<nav>(.*?)</nav>", text)
+    assert re.findall(r'<a href="#(\w+)">([^<]+)</a>', menu) == [
+        (name, title) for name, _, title in headings
+    ]
+    assert [int(number) for _, number, _ in headings] == list(range(1, 8))
+
+
+def test_findings_point_to_sections_of_the_table(found: seewhy.Report) -> None:
+    assert {one.section for one in found.findings} <= {one.id for one in SECTIONS}
+
+
+def test_without_jinja_the_extra_is_named(
+    found: seewhy.Report, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingFramework) as caught:
+        found.save(tmp_path / "report.html")
+    assert str(caught.value) == (
+        "A report's page is made with Jinja2, which is not installed. Install it: pip install "
+        "'seewhy[report]'"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(saved: Path) -> None:
@@ -142,8 +173,6 @@ def test_assets_are_every_photo(saved: Path, found: seewhy.Report) -> None:
 
 
 def test_photos_that_are_gone_leave_heat_alone(found: seewhy.Report, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from seewhy.reporting.gallery import Gallery
 
     gone = Gallery([f"{path}-gone" for path in found.gallery.paths], found.gallery.fit)
@@ -153,11 +182,9 @@ def test_photos_that_are_gone_leave_heat_alone(found: seewhy.Report, tmp_path: P
 
 
 def test_an_appendix_is_at_the_end(found: seewhy.Report) -> None:
-    from dataclasses import replace
-
-    appendix = Appendix("How it was made", {"a curve": b"png"}, {"rate": "<1>"}, ("left & out",))
+    appendix = Appendix({"a curve": b"png"}, {"rate": "<1>"}, ("left & out",))
     text = page_bytes(replace(found, appendix=appendix), {}).decode()
-    last = text[text.index("10 · How it was made") :]
+    last = text[text.index("10 · How it was trained") :]
     assert f"data:image/png;base64,{base64.b64encode(b'png').decode()}" in last
     assert "&lt;1&gt;" in last
     assert "left &amp; out" in last

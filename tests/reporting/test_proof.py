@@ -17,12 +17,9 @@ from seewhy.reporting.proof import (
     regions_of,
 )
 from seewhy.reporting.shortcuts import (
-    CLEARED,
-    CONFIRMED,
-    TOO_FEW,
-    UNTESTED,
     ClassPhotos,
     Shortcut,
+    Verdict,
     find_shortcuts,
 )
 from tests.reporting.test_suspects import photos
@@ -76,7 +73,7 @@ def searched(answer, *, marked: int = 30, right: bool = True, at_hand: bool = Tr
 
 def test_a_shortcut_is_confirmed_in_a_sentence_for_everybody() -> None:
     found = searched(by_tag)
-    assert (found.verdict, found.place) == (CONFIRMED, "the lower left corner")
+    assert (found.verdict, found.place) == (Verdict.CONFIRMED, "the lower left corner")
     count = len(found.suspect.members)
     assert 30 <= count <= 31
     trial = found.trials[0]
@@ -92,7 +89,7 @@ def test_a_shortcut_is_confirmed_in_a_sentence_for_everybody() -> None:
 
 def test_a_mark_that_the_network_does_not_use_is_not_confirmed() -> None:
     found = searched(by_red)
-    assert found.verdict == CLEARED
+    assert found.verdict == Verdict.CLEARED
     drops = [one.drop.mean for one in (found.trials[0].members, found.trials[0].matched)]
     assert found.sentence == (
         f"{len(found.suspect.members)} of 300 'horse' photos stand apart (their heat is at an odd "
@@ -103,13 +100,13 @@ def test_a_mark_that_the_network_does_not_use_is_not_confirmed() -> None:
 
 def test_few_photos_are_too_few_to_tell_and_no_network_is_no_test() -> None:
     few = searched(by_tag, marked=15)
-    assert (few.verdict, few.trials) == (TOO_FEW, ())
+    assert (few.verdict, few.trials) == (Verdict.TOO_FEW, ())
     assert few.sentence == (
         "15 of 300 'horse' photos stand apart (their heat is at an odd place, the lower left "
         "corner); too few to tell: a test needs 20."
     )
     for untested in (searched(None), searched(by_tag, at_hand=False)):
-        assert (untested.verdict, untested.trials) == (UNTESTED, ())
+        assert (untested.verdict, untested.trials) == (Verdict.UNTESTED, ())
         assert untested.sentence.endswith("That was not tested on the network.")
 
 
@@ -237,7 +234,7 @@ def test_a_tint_that_the_network_relies_on_is_found_by_colour_and_confirmed() ->
         return np.stack([1 - p, p], axis=1)
 
     (found,) = tinted_class(by_strong_warmth)
-    assert (found.verdict, found.place) == (CONFIRMED, "the colour of the photo")
+    assert (found.verdict, found.place) == (Verdict.CONFIRMED, "the colour of the photo")
     assert found.suspect.members.tolist() == list(range(30))
     assert found.sentence.startswith(
         "For 30 of 300 'ring' photos the network relies on the colour of the photo: with the "
@@ -250,7 +247,7 @@ def test_a_tint_that_does_not_matter_is_cleared_by_taking_it_away() -> None:
         return np.tile(np.float32([0.1, 0.9]), (len(pixels), 1))
 
     (found,) = tinted_class(constant)
-    assert found.verdict == CLEARED
+    assert found.verdict == Verdict.CLEARED
     assert found.sentence == (
         "30 of 300 'ring' photos stand apart (their colours are unlike the others'), but taking "
         "that away makes no such difference: the probability falls by 0.00, and by 0.00 in other "

@@ -72,7 +72,7 @@ def test_the_report_says_first_what_matters(found: seewhy.Report) -> None:
         "24 right answers may be right for a wrong reason: 24 in a confirmed shortcut."
     )
     sections = list(dict.fromkeys(one.section for one in found.findings[3:]))
-    assert sections == ["mistakes", "clusters", "changes", "reasons"]
+    assert sections == ["mistakes", "shortcuts", "changes", "reasons"]
     assert found.notes == ("1 of 305 photos could not be explained, and are not in the numbers.",)
 
 

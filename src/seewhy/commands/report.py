@@ -84,8 +84,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Make the report, print its findings, and where it is."""
     from seewhy.commands.progress import progress_bar
+    from seewhy.reporting.page import templates
     from seewhy.reporting.report import is_run, report
 
+    templates()  # missing, it is told before the network runs
     method, options = one_method(args, "A report", "Name one.")
     source = args.source[0] if len(args.source) == 1 else args.source
     model = args.model if is_run(source) else model_name(args)

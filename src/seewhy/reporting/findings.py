@@ -24,7 +24,7 @@ from seewhy.reporting.objects import Objects
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.page import make_page
 from seewhy.reporting.proof import Answer
-from seewhy.reporting.result import Appendix, Report, SearchedClass, WrongReason
+from seewhy.reporting.result import Appendix, ReasonKind, Report, SearchedClass, WrongReason
 from seewhy.reporting.robustness import CHANGED, try_changes
 from seewhy.reporting.robustness import FEWEST as ROBUST
 from seewhy.reporting.sentences import (
@@ -35,7 +35,7 @@ from seewhy.reporting.sentences import (
     on_mistakes,
     on_shortcuts,
 )
-from seewhy.reporting.shortcuts import CONFIRMED, ClassPhotos, find_shortcuts
+from seewhy.reporting.shortcuts import ClassPhotos, Verdict, find_shortcuts
 from seewhy.reporting.suspects import FEWEST
 
 SEARCHED = 40
@@ -195,25 +195,27 @@ def _wrong_reasons(
 ) -> tuple[WrongReason, ...]:
     """List right answers whose heat is outside the boxes, in a shortcut, or at the border."""
     right = np.flatnonzero(seen.correct)
-    rows: dict[int, tuple[float, str]] = {}
+    listed: dict[int, WrongReason] = {}
     border = border_heat(seen.maps[right])
     for photo, share in zip(right.tolist(), border.tolist(), strict=True):
         if share >= AT_BORDER:
-            rows[photo] = (share, f"{share:.0%} of the heat is at the border")
+            listed[photo] = WrongReason(photo, ReasonKind.BORDER, share)
     for one in searched:
         for shortcut in one.shortcuts:
-            if shortcut.verdict != CONFIRMED:
+            if shortcut.verdict != Verdict.CONFIRMED:
                 continue
             for photo in one.photos[shortcut.suspect.members].tolist():
                 if seen.correct[photo]:
-                    rows[photo] = (1.5, f"in a confirmed shortcut: {shortcut.place}")
+                    listed[photo] = WrongReason(photo, ReasonKind.SHORTCUT, 1.0, shortcut.place)
     if setting.objects is not None:
         for photo in right.tolist():
-            share, what = setting.objects.outside(seen, photo, setting.gallery.fit)
+            share, kind = setting.objects.outside(seen, photo, setting.gallery.fit)
             if share >= OUTSIDE:
-                rows[photo] = (1 + share, f"{share:.0%} of the heat is outside the {what}")
-    ordered = sorted(rows.items(), key=lambda item: (-item[1][0], item[0]))
-    return tuple(WrongReason(photo, reason) for photo, (_, reason) in ordered)
+                listed[photo] = WrongReason(photo, kind, share)
+    order = {ReasonKind.BORDER: 2, ReasonKind.SHORTCUT: 1}
+    return tuple(
+        sorted(listed.values(), key=lambda one: (order.get(one.kind, 0), -one.share, one.photo))
+    )
 
 
 def _notes_on_objects(seen: Observations, objects: Objects | None) -> list[str]:

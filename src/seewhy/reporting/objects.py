@@ -22,6 +22,7 @@ from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Photo
 from seewhy.reporting.heat import outside_boxes, outside_mask
 from seewhy.reporting.observations import Observations
+from seewhy.reporting.result import ReasonKind
 from seewhy.reporting.tiles import shared_folder
 
 TURNED = (5, 6, 7, 8)
@@ -46,7 +47,7 @@ class Objects:
     boxes: Sequence[Float[ndarray, "m 4"]] | None = None
     masks: Mapping[int, Mask] | None = None
 
-    def outside(self, seen: Observations, photo: int, fit: Fit) -> tuple[float, str]:
+    def outside(self, seen: Observations, photo: int, fit: Fit) -> tuple[float, ReasonKind]:
         """Return the share of a photo's heat that is outside, and outside of what.
 
         A mask counts before boxes. NaN where the photo has neither, or an empty one.
@@ -60,13 +61,13 @@ class Objects:
         if self.masks is not None and photo in self.masks:
             mask = read_mask(self.masks[photo], (height, width), Path(seen.paths[photo]).name)
             if not mask.any():
-                return np.nan, "mask"
-            return outside_mask(seen.maps[photo], mask, (x0, y0, x1, y1)), "mask"
+                return np.nan, ReasonKind.MASK
+            return outside_mask(seen.maps[photo], mask, (x0, y0, x1, y1)), ReasonKind.MASK
         if self.boxes is None or not len(self.boxes[photo]):
-            return np.nan, "boxes"
+            return np.nan, ReasonKind.BOXES
         scale = np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
         boxes = (self.boxes[photo] - (x0, y0, x0, y0)) / scale
-        return outside_boxes(seen.maps[photo], boxes), "boxes"
+        return outside_boxes(seen.maps[photo], boxes), ReasonKind.BOXES
 
 
 def objects_of(boxes: Any, masks: Any, seen: Observations) -> Objects | None:

@@ -4,52 +4,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
+import math
 import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
 
-from seewhy.errors import PhotoError
+from seewhy.errors import MissingFramework, PhotoError
+from seewhy.evaluating.intervals import Interval
 from seewhy.files import write_whole
 from seewhy.photos.threads import map_ahead
-from seewhy.reporting.change_section import change_section
 from seewhy.reporting.gallery import jpeg_bytes
-from seewhy.reporting.group_sections import (
-    appendix_section,
-    clusters_section,
-    heat_section,
-    reading_section,
-)
 from seewhy.reporting.result import Report
-from seewhy.reporting.sections import (
-    accuracy_section,
-    confusion_section,
-    mistakes_section,
-    pairs_section,
-    reasons_section,
-)
+from seewhy.reporting.sections import SECTIONS
 from seewhy.reporting.tiles import Tiles
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 ASSET = 1024
 """The longer side of a photo that is put beside the page."""
-
-LINKS = {
-    "accuracy": "Accuracy",
-    "confusion": "Confusion",
-    "pairs": "Mistakes",
-    "mistakes": "Doubtful labels",
-    "reasons": "Wrong reasons",
-    "clusters": "Clusters and shortcuts",
-    "changes": "Harmless changes",
-    "heat": "Mean heat",
-    "reading": "How to read it",
-    "appendix": "Training",
-}
 
 
 def make_page(report: Report, path: Path, assets: Path | None) -> bytes:
@@ -61,10 +40,12 @@ def make_page(report: Report, path: Path, assets: Path | None) -> bytes:
         assets: the folder of photos, or None.
 
     Raises:
+        MissingFramework: Jinja2 is not installed.
         OutputError: the folder cannot be written.
     """
+    pages = templates()
     links = {} if assets is None else write_assets(report, assets, page=path)
-    return page_bytes(report, links)
+    return _filled(pages, report, links)
 
 
 def page_bytes(report: Report, links: Mapping[int, str]) -> bytes:
@@ -73,65 +54,79 @@ def page_bytes(report: Report, links: Mapping[int, str]) -> bytes:
     Args:
         report: what it says.
         links: the address of photos beside the page, by their place.
+
+    Raises:
+        MissingFramework: Jinja2 is not installed.
     """
+    return _filled(templates(), report, links)
+
+
+def templates() -> Environment:
+    """Return the templates, which escape all that is put into them.
+
+    Raises:
+        MissingFramework: Jinja2 is not installed; names the extra.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise MissingFramework(
+            "A report's page is made with Jinja2, which is not installed. Install it: "
+            "pip install 'seewhy[report]'"
+        ) from error
+    pages = Environment(
+        loader=PackageLoader("seewhy.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    pages.filters |= {
+        "percent": percent,
+        "whole": lambda value: f"{round(100 * value)}%",  # of a whole number, so never '-0%'
+        "interval": _interval,
+        "base64": lambda content: base64.b64encode(content).decode(),
+        "sha256": lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
+    }
+    return pages
+
+
+def percent(value: float) -> str:
+    """Write a probability: '97%', of the extremes '> 99.9%'."""
+    if not math.isfinite(value):
+        return "no probability"
+    if value > 0.999:
+        return "> 99.9%"
+    return f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
+
+
+def _interval(value: Interval) -> str:
+    return f"{value.mean:.2f} ({value.low:.2f} to {value.high:.2f})"
+
+
+def _filled(pages: Environment, report: Report, links: Mapping[int, str]) -> bytes:
+    """Return the page: each section by its template, and all of them in the page's own."""
+    from markupsafe import Markup
+
     tiles = Tiles(report.observations, links)
-    sections = [
-        accuracy_section(report),
-        confusion_section(report),
-        pairs_section(report, tiles),
-        mistakes_section(report, tiles),
-        reasons_section(report, tiles),
-        clusters_section(report, tiles),
-        change_section(report, tiles),
-        heat_section(report, tiles),
-        reading_section(report),
-        appendix_section(report.appendix) if report.appendix else "",
-    ]
+    menu, bodies = {}, {}
+    for section in SECTIONS:
+        data = section.data(report)
+        if data is not None:
+            menu[section.id] = section.title
+            body = pages.get_template(section.template).render(report=report, tiles=tiles, **data)
+            bodies[section.id] = Markup(body)
     tiles.keep(photo for pair in report.pairs for photo in pair.photos.tolist())
-    body = "".join(sections)
-    there = set(re.findall(r'<section id="(\w+)">', body))
-    menu = "".join(f'<a href="#{name}">{text}</a>' for name, text in LINKS.items() if name in there)
-    style, script = _static("report.css"), _script()
-    title = html.escape(f"Report on {report.facts['model']}")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{_hash(style)}'; "
-        f"script-src 'sha256-{_hash(script)}'; base-uri 'none'; form-action 'none'"
+    page = pages.get_template("page.html").render(
+        report=report,
+        menu=menu,
+        bodies=bodies,
+        blocks=tiles.blocks(report.gallery),
+        style=Markup(_static("report.css")),
+        script=Markup(_script()),
     )
-    page = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>{title}</title>
-<style>{style}</style></head>
-<body><main>
-<h1>{title}</h1>
-<p class="soft">{html.escape(report.facts["photos"])}</p>
-{_findings(report, there)}
-<noscript><p>A script of this page paints the pictures; here it is switched off.</p></noscript>
-<nav>{menu}</nav>
-{body}</main>
-<dialog id="cell"><div class="head"><h2></h2>
-<button type="button" class="close">Close</button></div>
-<div class="tiles"></div><button type="button" class="more">Show more</button></dialog>
-{tiles.blocks(report.gallery)}<script type="module">{script}</script>
-</body></html>
-"""
     return page.encode("utf-8", "backslashreplace")
-
-
-def _findings(report: Report, there: set[str]) -> str:
-    """Return what is to be known first."""
-    items = []
-    for one in report.findings:
-        link = f' <a href="#{one.section}">more</a>' if one.section in there else ""
-        items.append(f'<li class="{one.tone}">{html.escape(one.text)}{link}</li>')
-    notes = "".join(f"<li>{html.escape(one)}</li>" for one in report.notes)
-    notes = f'<ul class="notes">{notes}</ul>' if notes else ""
-    return (
-        f'<section class="first"><h2>What this report found</h2><ul class="findings">'
-        f"{''.join(items)}</ul>{notes}</section>"
-    )
 
 
 def _script() -> str:
@@ -143,10 +138,6 @@ def _script() -> str:
 
 def _static(name: str) -> str:
     return (resources.files("seewhy.reporting") / "static" / name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def write_assets(report: Report, folder: Path, *, page: Path) -> dict[int, str]:

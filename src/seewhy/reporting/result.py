@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,37 @@ class Finding:
     section: str
 
 
+class ReasonKind(StrEnum):
+    """Why a right answer is listed."""
+
+    BOXES = "outside the boxes"
+    MASK = "outside the mask"
+    SHORTCUT = "in a confirmed shortcut"
+    BORDER = "at the border"
+
+
 @dataclass(frozen=True)
 class WrongReason:
     """A right answer whose heat is in the wrong place.
 
     Attributes:
         photo: its place.
-        reason: why it is listed.
+        kind: why it is listed.
+        share: of its heat, how much is there; 1 of a shortcut.
+        place: where a shortcut is.
     """
 
     photo: int
-    reason: str
+    kind: ReasonKind
+    share: float
+    place: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it is listed, in words."""
+        if self.kind == ReasonKind.SHORTCUT:
+            return f"{self.kind}: {self.place}"
+        return f"{self.share:.0%} of the heat is {self.kind}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +100,11 @@ class Appendix:
     """Something that is added at the end of the page.
 
     Attributes:
-        title: its heading.
         pictures: by caption, PNG files.
         facts: a table of two columns.
         items: a list, such as files that were left out.
     """
 
-    title: str
     pictures: Mapping[str, bytes]
     facts: Mapping[str, str]
     items: tuple[str, ...] = ()

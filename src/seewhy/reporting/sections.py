@@ -1,261 +1,240 @@
-"""The sections of the page that say where the network is wrong."""
+"""The sections of the page: one table, and what each template is given.
+
+A section is a row of `SECTIONS` and a template. Its number and the menu follow from the table.
+"""
 
 from __future__ import annotations
 
-import html
-import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
 
-from seewhy.reporting.charts import reliability, share_bar
+from seewhy.reporting.accuracy import wilson
+from seewhy.reporting.changes import CHANGES
 from seewhy.reporting.confusion import confusion_matrix
-from seewhy.reporting.result import Report
-from seewhy.reporting.tiles import Tiles
+from seewhy.reporting.gallery import Gallery, Thumbnail, jpeg_bytes
+from seewhy.reporting.heat import hot_region, mean_map, place_of
+from seewhy.reporting.proof import Outcome
+from seewhy.reporting.result import Report, SearchedClass
+from seewhy.reporting.robustness import ChangeResult, ChangeTest, variants
+from seewhy.reporting.shortcuts import Shortcut
 
 MATRIX = 30
 """Classes of the matrix, at most."""
 
-PAIRS = 12
-"""Pairs whose mistakes are shown."""
+MEMBERS = 8
+"""Photos of a group that are shown."""
 
-MISTAKES = 12
-"""Mistakes of a pair that are shown."""
+AVERAGED = 60
+"""Photos whose mean is shown, at most."""
 
-LISTED = 24
-"""Photos of a list that are shown."""
+SHOWN = 20
+"""Classes whose groups are shown; of the others, only suspects are."""
 
-CLASSES = 20
-"""Classes that are shown before the table is folded."""
+NAMED = 3
+"""Classes that lost photos are taken for, and that lose most: so many are named in the table."""
 
-
-def section(name: str, title: str, content: str) -> str:
-    """Return a section of the page."""
-    return f'<section id="{name}"><h2>{html.escape(title)}</h2>\n{content}</section>\n'
+Data = Mapping[str, Any]
 
 
-def percent(value: float) -> str:
-    """Write a probability: '97%', of the extremes '> 99.9%'."""
-    if not math.isfinite(value):
-        return "no probability"
-    if value > 0.999:
-        return "> 99.9%"
-    return f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
+@dataclass(frozen=True)
+class Section:
+    """A section of the page.
+
+    Attributes:
+        id: by which findings and the menu point to it.
+        title: its heading, also in the menu.
+        template: its file in `templates/`.
+        data: what the template needs beside the report; None where there is nothing to show.
+    """
+
+    id: str
+    title: str
+    template: str
+    data: Callable[[Report], Data | None]
 
 
-def accuracy_section(report: Report) -> str:
-    """Say what was asked, and how often the network is right."""
-    facts = "".join(
-        f'<tr><td>{html.escape(name)}</td><td class="text">{html.escape(value)}</td></tr>'
-        for name, value in report.facts.items()
-    )
-    content = f'<table class="facts">{facts}</table>'
-    if report.accuracy is not None:
-        content += (
-            f"<h3>Accuracy</h3><p>{report.accuracy.count} of {report.accuracy.of} photos are "
-            f"right: {report.accuracy}. Lines are 95% intervals (Wilson's): what accuracy may be "
-            "on other photos like these.</p>" + _classes(report)
-        )
-    if report.calibration is not None:
-        content += (
-            "<h3>Can its probabilities be trusted?</h3><p>Of answers that are given with 80%, "
-            "80% should be right: then the dots are on the broken line. Below it the network is "
-            f"too sure. The expected calibration error is {report.calibration.error:.3f} "
-            f"({report.calibration.low:.3f} to {report.calibration.high:.3f}).</p>"
-            f'<div class="scroll">{reliability(report.calibration)}</div>'
-        )
-    if report.observations.failures:
-        content += _failures(report)
-    return section("accuracy", "1 · What was asked, and how often it is right", content)
+def _accuracy(report: Report) -> Data:
+    return {"shown": 20}
 
 
-def _classes(report: Report) -> str:
-    head = (
-        '<tr><th>class</th><th>photos</th><th colspan="2" class="text">recognised (recall)</th>'
-        "<th>of those taken for it, right (precision)</th></tr>"
-    )
-    rows = [
-        f"<tr><td>{html.escape(one.name)}</td><td>{one.recall.of}</td>"
-        f'<td>{share_bar(one.recall)}</td><td class="text">{one.recall}</td>'
-        f"<td>{one.precision if one.precision.of else 'never found'}</td></tr>"
-        for one in report.classes
-    ]
-    table = f'<div class="scroll"><table>{head}{"".join(rows[:CLASSES])}</table></div>'
-    if len(rows) > CLASSES:
-        rest = f'<div class="scroll"><table>{head}{"".join(rows[CLASSES:])}</table></div>'
-        table += f"<details><summary>{len(rows) - CLASSES} more classes</summary>{rest}</details>"
-    return table
+def _confusion(report: Report) -> Data:
+    return {"shown": 12, "matrix": _matrix(report) if report.pairs else None}
 
 
-def _failures(report: Report) -> str:
-    failures = report.observations.failures
-    rows = "".join(
-        f'<tr><td><code>{html.escape(one.path)}</code></td><td class="text">'
-        f"{html.escape(one.reason)}</td></tr>"
-        for one in failures[:50]
-    )
-    more = f"<p>and {len(failures) - 50} more.</p>" if len(failures) > 50 else ""
-    table = f'<table class="wrap">{rows}</table>'
-    return f"<h3>{len(failures)} photos failed</h3>{table}{more}"
-
-
-def confusion_section(report: Report) -> str:
-    """Say which class is taken for which."""
-    if not report.pairs:
-        right = "Every labelled photo is right." if report.accuracy else "There are no labels."
-        return section("confusion", "2 · What is taken for what", f"<p>{right}</p>")
-    names = report.observations.names
-    rows = "".join(
-        f"<tr><td>{html.escape(names[pair.true])}</td>"
-        f'<td class="text">{html.escape(names[pair.found])}</td><td>{pair.count}</td>'
-        f"<td>{'–' if math.isnan(pair.expected) else f'{pair.expected:.1f}'}</td>"
-        f"<td>{'–' if math.isnan(pair.expected) else f'{pair.excess:+.1f}'}</td></tr>"
-        for pair in report.pairs[:PAIRS]
-    )
-    content = (
-        "<p>“Expected” is how many there would be if mistakes fell on classes by their sizes "
-        "alone; the excess is what that does not explain.</p>"
-        '<div class="scroll"><table><tr><th>is</th><th class="text">taken for</th><th>photos</th>'
-        f"<th>expected</th><th>excess</th></tr>{rows}</table></div>"
-    )
-    if len(report.pairs) > PAIRS:
-        content += f'<p class="soft">{len(report.pairs) - PAIRS} more pairs are in report.json.</p>'
-    return section("confusion", "2 · What is taken for what", content + _matrix(report))
-
-
-def _matrix(report: Report) -> str:
-    """Return the matrix as buttons that open the photos of a cell."""
+def _matrix(report: Report) -> Data:
+    """Return the rows of the matrix; of many classes, those that are confused most."""
     seen = report.observations
     sizes = seen.class_sizes
     classes = sorted({*sizes, *(pair.found for pair in report.pairs)})
-    note = ""
-    if len(classes) > MATRIX:
+    is_part = len(classes) > MATRIX
+    if is_part:
         weight = dict.fromkeys(classes, 0)
         for pair in report.pairs:
             weight[pair.true] += pair.count
             weight[pair.found] += pair.count
         classes = sorted(sorted(classes, key=lambda one: -weight[one])[:MATRIX])
-        note = f" The {MATRIX} classes that are confused most."
     counts = confusion_matrix(seen.true, seen.found, classes)
-    names = [html.escape(seen.names[one]) for one in classes]
-    head = "".join(f"<th>{name}</th>" for name in names)
     rows = []
-    for row, (true, name) in enumerate(zip(classes, names, strict=True)):
-        cells = []
-        for column, found in enumerate(classes):
-            count = int(counts[row, column])
-            share = count / max(sizes.get(true, 0), 1)
-            shade = 0 if not count else 1 + int(np.searchsorted([0.05, 0.2, 0.6], share))
-            kind = "" if row == column else "wrong "
-            title = f"{name} taken for {names[column]}: {count}"
-            button = (
-                f'<button type="button" data-cell="{true},{found}" title="{title}">{count}</button>'
-                if count
-                else ""
-            )
-            cells.append(f'<td class="{kind}s{shade}">{button}</td>')
-        rows.append(f"<tr><th>{name}</th>{''.join(cells)}</tr>")
-    return (
-        f'<h3>Matrix</h3><p class="soft">Rows: what it is. Columns: what it was taken for. A cell '
-        f"opens its photos.{note}</p>"
-        f'<div class="scroll"><table class="matrix"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+    for true, row in zip(classes, counts.tolist(), strict=True):
+        shares = np.array(row) / max(sizes.get(true, 0), 1)
+        shades = np.where(np.array(row) > 0, 1 + np.searchsorted([0.05, 0.2, 0.6], shares), 0)
+        cells = [
+            {"found": found, "count": count, "shade": shade}
+            for found, count, shade in zip(classes, row, shades.tolist(), strict=True)
+        ]
+        rows.append({"true": true, "cells": cells})
+    return {"classes": classes, "rows": rows, "is_part": is_part}
 
 
-def pairs_section(report: Report, tiles: Tiles) -> str:
-    """Show the mistakes of each pair: why found, why true, and what tells the two apart."""
-    if not report.pairs:
-        return ""
-    names = report.observations.names
-    content = (
-        "<p>Of each mistake: the photo; where the network saw the class that it <b>found</b>; "
-        "where it saw the <b>true</b> one; and the difference: red speaks for the found class "
-        "against the true one, blue for the true one.</p>"
-    )
-    for pair in report.pairs[:PAIRS]:
-        rows = "".join(_mistake(report, tiles, photo) for photo in pair.photos[:MISTAKES].tolist())
-        more = pair.count - min(pair.count, MISTAKES)
-        rest = f'<p class="soft">{more} more are in the matrix.</p>' if more else ""
-        content += (
-            f"<h3>‘{html.escape(names[pair.true])}’ taken for ‘{html.escape(names[pair.found])}’: "
-            f'{pair.count}</h3><div class="rows">{rows}</div>{rest}'
-        )
-    return section("pairs", "3 · Mistakes, pair by pair", content)
+def _pairs(report: Report) -> Data | None:
+    return {"shown": 12, "of_each": 12} if report.pairs else None
 
 
-def _mistake(report: Report, tiles: Tiles, photo: int) -> str:
+def _mistakes(report: Report) -> Data | None:
+    return {"shown": 24} if report.accuracy else None
+
+
+def _shortcuts(report: Report) -> Data:
+    """Return each class's suspects and its groups, with the pictures of both."""
+    classes = []
+    for number, searched in enumerate(report.searched):
+        suspects = [
+            (one, _outcomes(one), _group(report, searched, searched.photos[one.suspect.members]))
+            for one in searched.shortcuts
+        ]
+        parts = [
+            _group(report, searched, searched.photos[searched.parts == part])
+            for part in (_by_size(searched.parts) if number < SHOWN else [])
+        ]
+        if suspects or parts:
+            classes.append({"searched": searched, "suspects": suspects, "parts": parts})
+    return {"classes": classes}
+
+
+def _outcomes(shortcut: Shortcut) -> list[tuple[str, str, Outcome]]:
+    """Return which photos were treated how, with what came of it, test by test."""
+    rows = []
+    for trial in shortcut.trials:
+        done = {"cover": "covered", "swap": "replaced", "recolour": "recoloured"}[trial.kind]
+        rows.append(("its photos", done, trial.members))
+        rows.append(("other photos of the class", done, trial.matched))
+        if trial.shuffled is not None:
+            rows.append(("its photos", f"{done} where others are hot", trial.shuffled))
+    return rows
+
+
+def _by_size(parts: Int[ndarray, " n"]) -> list[int]:
+    groups, counts = np.unique(parts, return_counts=True)
+    return [int(one) for one in groups[np.argsort(-counts, kind="stable")]]
+
+
+def _group(report: Report, searched: SearchedClass, photos: Int[ndarray, " n"]) -> Data:
+    """Return the mean map, the mean photo, and the members that are most like the mean."""
     seen = report.observations
-    found, true = (html.escape(seen.names[int(one[photo])]) for one in (seen.found, seen.true))
-    parts = [
-        tiles.photo(photo, tiles.name(photo)),
-        tiles.heat(
-            photo, f"why <b>{found}</b> {percent(seen.p_found[photo])}", signed=report.signed
-        ),
-    ]
-    if photo in seen.true_maps:
-        caption = f"why <b>{true}</b> {percent(seen.p_true[photo])}"
-        parts.append(tiles.heat(photo, caption, seen.true_maps[photo], signed=report.signed))
-    if photo in seen.contrasts:
-        parts.append(tiles.heat(photo, f"{found} − {true}", seen.contrasts[photo], signed=True))
-    return f'<div class="mistake four">{"".join(parts)}</div>'
+    mean = mean_map(seen.maps[photos])
+    flat = seen.maps[photos].reshape(len(photos), -1)
+    lengths = np.linalg.norm(flat, axis=1)
+    likeness = flat @ mean.ravel() / np.where(lengths > 0, lengths, 1)
+    labelled = photos[seen.labelled[photos]]
+    return {
+        "photos": photos,
+        "share": len(photos) / len(searched.photos),
+        "right": seen.correct[labelled].mean() if len(labelled) else None,
+        "place": place_of(hot_region(mean)),
+        "map": mean,
+        "picture": report.gallery.mean(photos[:AVERAGED]),
+        "averaged": min(len(photos), AVERAGED),
+        "typical": photos[np.argsort(-likeness, kind="stable")][:MEMBERS].tolist(),
+    }
 
 
-def mistakes_section(report: Report, tiles: Tiles) -> str:
-    """Show confident mistakes, and apart from them labels that are likely wrong."""
-    if report.accuracy is None:
-        return ""
-    wrong = _listed(
-        report,
-        tiles,
-        report.mislabelled.tolist(),
-        "<h3>Labels that are likely wrong</h3><p>The network is as sure of another class as it is "
-        "of that class's own photos, and less sure of the label than it is of the label's own. "
-        "Look at them first: each is either a wrong label or a real mistake.</p>",
-        "No label is doubtful by this measure.",
-    )
-    sure = _listed(
-        report,
-        tiles,
-        report.confident.tolist(),
-        "<h3>Other mistakes, the surest first</h3>",
-        "There are no other mistakes.",
-    )
-    return section("mistakes", "4 · Doubtful labels, and confident mistakes", wrong + sure)
+def _changes(report: Report) -> Data | None:
+    tested = report.changes
+    if tested is None or not tested.results:
+        return None
+    return {
+        "tested": tested,
+        "before": wilson(tested.results[0].before, len(tested.photos)),
+        "rows": [_changed(one, tested) for one in tested.results],
+        "example": _example(report.gallery, tested),
+    }
 
 
-def _listed(report: Report, tiles: Tiles, photos: list[int], head: str, none: str) -> str:
-    if not photos:
-        return f"{head}<p>{none}</p>"
+def _changed(result: ChangeResult, tested: ChangeTest) -> Data:
+    """Return a row of the table: the share, and in words what is lost and by which classes."""
+    taken = [f"{tested.names[index]} {count}" for index, count in result.taken_for[:NAMED]]
+    if len(result.taken_for) > NAMED:
+        taken.append(f"others {sum(count for _, count in result.taken_for[NAMED:])}")
+    ordered = sorted(result.classes, key=lambda each: each.after / each.before)
+    return {
+        "result": result,
+        "share": wilson(result.after, len(tested.photos)),
+        "taken": taken,
+        "classes": [
+            f"{one.name}: {one.after} of {one.photos} ({one.before} before)"
+            for one in ordered[:NAMED]
+        ],
+    }
+
+
+def _example(gallery: Gallery, tested: ChangeTest) -> Data | None:
+    """Return the photo that is lost by the changes that are findings, and by no others."""
+    losses = np.zeros((2, len(tested.photos)), np.int64)
+    for one in tested.results:
+        losses[int(one.matters), one.lost] += 1
+    apart = losses[1] - losses[0] if losses[1].any() else losses[0]
+    number = int(apart.argmax())
+    photo = int(tested.photos[number])
+    several = variants(gallery, photo)
+    if several is None:
+        return None
+    there = {one.change.name: one for one in tested.results}
+    pictures = [("as it is", _whole(several[0]), int(tested.before[number]))]
+    for change, pixels in zip(CHANGES, several[1:], strict=True):
+        if change.name in there:
+            found = int(there[change.name].found[number])
+            pictures.append((change.name, _whole(pixels), found))
+    return {"photo": photo, "losses": int(losses[:, number].sum()), "pictures": pictures}
+
+
+def _whole(pixels: ndarray) -> Thumbnail:
+    height, width = pixels.shape[:2]
+    return Thumbnail(jpeg_bytes(pixels), width, height, (0.0, 0.0, float(width), float(height)))
+
+
+def _heat(report: Report) -> Data:
+    """Return the classes whose mean maps are shown: those with an alarm first."""
     seen = report.observations
-    shown = []
-    for photo in photos[:LISTED]:
-        found, true = (html.escape(seen.names[int(one[photo])]) for one in (seen.found, seen.true))
-        caption = (
-            f"label <b>{true}</b> {percent(seen.p_true[photo])}, found <b>{found}</b> "
-            f"{percent(seen.p_found[photo])}{tiles.name(photo)}"
-        )
-        shown.append(tiles.heat(photo, caption, signed=report.signed))
-    more = len(photos) - len(shown)
-    rest = f'<p class="soft">{more} more are in report.json.</p>' if more else ""
-    return f'{head}<div class="tiles">{"".join(shown)}</div>{rest}'
-
-
-def reasons_section(report: Report, tiles: Tiles) -> str:
-    """Show right answers whose heat is in the wrong place."""
-    if report.accuracy is None:
-        return ""
-    shown = [
-        tiles.heat(
-            one.photo, f"{html.escape(one.reason)}{tiles.name(one.photo)}", signed=report.signed
-        )
-        for one in report.wrong_reasons[:LISTED]
-    ]
-    content = (
-        "<p>The answer is right, but the heat is outside the boxes or masks (where they were "
-        "given), in a confirmed shortcut, or at the border. On other photos such answers may be "
-        "wrong.</p>"
+    ordered = sorted(
+        report.class_heat.items(), key=lambda item: (not item[1].alarm, -item[1].photos)
     )
-    more = len(report.wrong_reasons) - len(shown)
-    content += f'<div class="tiles">{"".join(shown)}</div>' if shown else "<p>There are none.</p>"
-    content += f'<p class="soft">{more} more are in report.json.</p>' if more else ""
-    return section("reasons", "5 · Right for a wrong reason", content)
+    return {
+        "means": [
+            (index, one, report.gallery.mean(np.flatnonzero(seen.found == index)[:AVERAGED]))
+            for index, one in ordered[:MATRIX]
+        ]
+    }
+
+
+def _appendix(report: Report) -> Data | None:
+    return {"appendix": report.appendix} if report.appendix else None
+
+
+SECTIONS = (
+    Section("accuracy", "How often it is right", "accuracy.html", _accuracy),
+    Section("confusion", "What is taken for what", "confusion.html", _confusion),
+    Section("pairs", "Mistakes, pair by pair", "pairs.html", _pairs),
+    Section("mistakes", "Doubtful labels, and the surest mistakes", "mistakes.html", _mistakes),
+    Section("reasons", "Right, with the heat in the wrong place", "reasons.html", _mistakes),
+    Section("shortcuts", "Groups that stand apart, and shortcuts", "shortcuts.html", _shortcuts),
+    Section("changes", "What harmless changes do", "changes.html", _changes),
+    Section("heat", "Where the heat is on average", "heat.html", _heat),
+    Section("reading", "How to read this page", "reading.html", lambda report: {}),
+    Section("appendix", "How it was trained", "appendix.html", _appendix),
+)
+"""All sections, in the order of the page."""

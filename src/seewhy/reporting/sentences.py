@@ -5,6 +5,7 @@ Axes: n photo.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,15 +17,23 @@ from seewhy.reporting.changes import RELIANCES
 from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.heat import MeanHeat
 from seewhy.reporting.observations import Observations
-from seewhy.reporting.result import Finding, SearchedClass, WrongReason
+from seewhy.reporting.result import Finding, ReasonKind, SearchedClass, WrongReason
 from seewhy.reporting.robustness import LOSS, ChangeResult, ChangeTest, ClassLoss
-from seewhy.reporting.shortcuts import CLEARED, CONFIRMED
+from seewhy.reporting.shortcuts import Verdict
 
 CALIBRATED = 0.03
 """The expected calibration error below which probabilities mean what they say."""
 
 KINDS = 3
 """Kinds of harmless changes, and classes that mind them, that have a sentence of their own."""
+
+IN_WORDS = {
+    ReasonKind.BOXES: "outside their boxes",
+    ReasonKind.MASK: "outside their masks",
+    ReasonKind.SHORTCUT: "in a confirmed shortcut",
+    ReasonKind.BORDER: "with the heat at the border",
+}
+"""What is counted of right answers whose heat is in the wrong place."""
 
 
 def notes_on(seen: Observations) -> list[str]:
@@ -137,12 +146,12 @@ def on_mistakes(
 def on_shortcuts(searched: tuple[SearchedClass, ...], *, tested: bool) -> list[Finding]:
     """Say which shortcuts were confirmed, or that none was."""
     shortcuts = [one for each in searched for one in each.shortcuts]
-    confirmed = [one for one in shortcuts if one.verdict == CONFIRMED]
-    found = [Finding(one.sentence, "bad", "clusters") for one in confirmed[:5]]
+    confirmed = [one for one in shortcuts if one.verdict == Verdict.CONFIRMED]
+    found = [Finding(one.sentence, "bad", "shortcuts") for one in confirmed[:5]]
     if len(confirmed) > 5:
-        found.append(Finding(f"{len(confirmed) - 5} more are below.", "bad", "clusters"))
+        found.append(Finding(f"{len(confirmed) - 5} more are below.", "bad", "shortcuts"))
     if not confirmed and searched:
-        cleared = sum(one.verdict == CLEARED for one in shortcuts)
+        cleared = sum(one.verdict == Verdict.CLEARED for one in shortcuts)
         left = len(shortcuts) - cleared
         text = "No shortcut was confirmed"
         if not shortcuts:
@@ -156,7 +165,7 @@ def on_shortcuts(searched: tuple[SearchedClass, ...], *, tested: bool) -> list[F
                 else ("1 small group stands")
             )
             text += f". {count} apart: {', '.join(parts)}."
-        found.append(Finding(text, "good" if tested else "plain", "clusters"))
+        found.append(Finding(text, "good" if tested else "plain", "shortcuts"))
     return found
 
 
@@ -282,10 +291,5 @@ def on_heat(
 
 
 def _counted(reasons: tuple[WrongReason, ...]) -> str:
-    kinds = {
-        "outside their boxes": sum("outside the boxes" in one.reason for one in reasons),
-        "outside their masks": sum("outside the mask" in one.reason for one in reasons),
-        "in a confirmed shortcut": sum("shortcut" in one.reason for one in reasons),
-        "with the heat at the border": sum("border" in one.reason for one in reasons),
-    }
-    return ", ".join(f"{count} {what}" for what, count in kinds.items() if count)
+    counts = Counter(one.kind for one in reasons)
+    return ", ".join(f"{counts[kind]} {IN_WORDS[kind]}" for kind in ReasonKind if counts[kind])

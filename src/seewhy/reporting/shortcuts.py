@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -43,12 +44,15 @@ LISTED = 2
 FAR = 1.5
 """Standard deviations between mean colours from which colour is tested too."""
 
-CONFIRMED, CLEARED, TOO_FEW, UNTESTED = (
-    "confirmed",
-    "not confirmed",
-    "too few to tell",
-    "not tested",
-)
+
+class Verdict(StrEnum):
+    """What a test said of a suspect, the gravest first."""
+
+    CONFIRMED = "confirmed"
+    UNTESTED = "not tested"
+    CLEARED = "not confirmed"
+    TOO_FEW = "too few to tell"
+
 
 WHOLE_COLOUR = "the colour of the photo"
 """The place of what is not at a place."""
@@ -64,14 +68,14 @@ class Shortcut:
     Attributes:
         suspect: the group.
         place: where its heat is, in words.
-        verdict: 'confirmed', 'not confirmed', 'too few to tell' or 'not tested'.
+        verdict: what the test said.
         trials: the tests.
         sentence: what it means, for everybody.
     """
 
     suspect: Suspect
     place: str
-    verdict: str
+    verdict: Verdict
     trials: tuple[Trial, ...]
     sentence: str
 
@@ -118,15 +122,15 @@ def find_shortcuts(
         for several, most in ((others, TESTED), (by_colour, COLOURS_TESTED))
         for place, one in enumerate(several)
     ])  # fmt: skip
-    few = [one for one in found if one.verdict == TOO_FEW]
-    kept = [one for one in found if one.verdict != TOO_FEW or one in few[:LISTED]]
-    order = (CONFIRMED, UNTESTED, CLEARED, TOO_FEW)
+    few = [one for one in found if one.verdict == Verdict.TOO_FEW]
+    kept = [one for one in found if one.verdict != Verdict.TOO_FEW or one in few[:LISTED]]
+    order = list(Verdict)
     return groups, sorted(kept, key=lambda one: order.index(one.verdict))
 
 
 def _once(found: list[Shortcut]) -> list[Shortcut]:
     """Keep one of suspects of the same photos: what was confirmed, else what stands apart most."""
-    order = (CONFIRMED, CLEARED, UNTESTED, TOO_FEW)
+    order = (Verdict.CONFIRMED, Verdict.CLEARED, Verdict.UNTESTED, Verdict.TOO_FEW)
     kept: list[Shortcut] = []
     for one in sorted(found, key=lambda each: (order.index(each.verdict), -each.suspect.gap)):
         if not any(overlap(one.suspect, other.suspect) for other in kept):
@@ -142,15 +146,15 @@ def _examined(
     place = place_of(regions[0]) if shared else "changing places"
     trials: tuple[Trial, ...] = ()
     if len(suspect.members) < FEWEST:
-        verdict = TOO_FEW
+        verdict = Verdict.TOO_FEW
     elif answer is None or photos.pixels is None:
-        verdict = UNTESTED
+        verdict = Verdict.UNTESTED
     else:
         try:
             trials = _tried(photos, suspect, answer, seed=seed)
-            verdict = CONFIRMED if any(one.confirmed for one in trials) else CLEARED
+            verdict = Verdict.CONFIRMED if any(one.confirmed for one in trials) else Verdict.CLEARED
         except PhotoError:  # it was there when the run was made
-            verdict = UNTESTED
+            verdict = Verdict.UNTESTED
     by_region = any(one.confirmed and one.kind != "recolour" for one in trials)
     if suspect.descriptor == COLOUR and not by_region:
         place = WHOLE_COLOUR
@@ -209,7 +213,7 @@ def _tried(
 
 
 def _sentence(
-    photos: ClassPhotos, suspect: Suspect, place: str, verdict: str, trials: tuple[Trial, ...]
+    photos: ClassPhotos, suspect: Suspect, place: str, verdict: Verdict, trials: tuple[Trial, ...]
 ) -> str:
     """Say what a suspect is, and what came of its test."""
     which = f"{len(suspect.members)} of {len(photos.maps)} '{photos.name}' photos"
@@ -218,11 +222,11 @@ def _sentence(
         apart = f"their heat is at an odd place, {place}"
     if suspect.descriptor == COLOUR:
         apart = "their colours are unlike the others'"
-    if verdict == TOO_FEW:
+    if verdict == Verdict.TOO_FEW:
         return f"{which} stand apart ({apart}); too few to tell: a test needs {FEWEST}."
-    if verdict == UNTESTED:
+    if verdict == Verdict.UNTESTED:
         return f"{which} stand apart ({apart}). That was not tested on the network."
-    if verdict == CLEARED:
+    if verdict == Verdict.CLEARED:
         trial = trials[-1 if suspect.descriptor == COLOUR else 0]
         done = "taking that away" if suspect.descriptor == COLOUR else "covering it"
         return (

@@ -6,10 +6,10 @@ Axes: h row, w column of a map.
 from __future__ import annotations
 
 import base64
-import html
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,21 @@ MAPS = 8 * 2**20
 """Bytes of maps of all photos: where they have more, they are averaged to 7 × 7 cells."""
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A place of the page that is painted.
+
+    Attributes:
+        number: of the tile.
+        described: what is on it, for those who do not see it.
+        link: the address of the photo beside the page; '' without one.
+    """
+
+    number: int
+    described: str
+    link: str
+
+
 class Tiles:
     """What is painted on a page; tiles are numbered as they are made."""
 
@@ -39,33 +54,26 @@ class Tiles:
         self._tiles: list[tuple[int | str, int, str]] = []
         self._more: list[ndarray] = []
 
-    def photo(self, place: int, caption: str, *, described: str = "") -> str:
+    def photo(self, place: int) -> Tile:
         """Return a tile of a photo alone."""
-        return self._tile(self._want(place), -1, "photo", caption, described or self.names[place])
+        return self._tile(self._want(place), -1, "photo", self.names[place])
 
     def heat(
-        self,
-        place: int,
-        caption: str,
-        heatmap: Float[ndarray, "h w"] | None = None,
-        *,
-        signed: bool = False,
-    ) -> str:
+        self, place: int, heatmap: Float[ndarray, "h w"] | None = None, *, signed: bool = False
+    ) -> Tile:
         """Return a tile of a photo with heat over it: the best class's, unless another is given."""
         index = place if heatmap is None else self._keep(heatmap)
         kind = "signed" if signed else "heat"
-        described = f"{self.names[place]}, with heat over it"
-        return self._tile(self._want(place), index, kind, caption, described)
+        return self._tile(self._want(place), index, kind, f"{self.names[place]}, with heat over it")
 
-    def mean(self, caption: str, picture: Thumbnail | None, heatmap: ndarray | None = None) -> str:
+    def mean(self, picture: Thumbnail | None, heatmap: ndarray | None = None) -> Tile:
         """Return a tile of a mean photo, with or without a mean map over it."""
         key = ""
         if picture is not None:
             key = f"mean {len(self._pictures)}"
             self._pictures[key] = picture
         index = -1 if heatmap is None else self._keep(heatmap)
-        what = "a mean photo" if heatmap is None else "a mean map"
-        return self._tile(key, index, "heat", caption, what)
+        return self._tile(key, index, "heat", "a mean photo" if index < 0 else "a mean map")
 
     def keep(self, places: Iterable[int]) -> None:
         """Keep photos in the page that only a cell of the matrix opens, as far as there is room."""
@@ -81,24 +89,13 @@ class Tiles:
         self._more.append(heatmap)
         return len(self.seen) + len(self._more) - 1
 
-    def _tile(self, photo: int | str, index: int, kind: str, caption: str, described: str) -> str:
+    def _tile(self, photo: int | str, index: int, kind: str, described: str) -> Tile:
         self._tiles.append((photo, index, kind))
-        canvas = (
-            f'<canvas data-tile="{len(self._tiles) - 1}" role="img" '
-            f'aria-label="{html.escape(described)}"></canvas>'
-        )
-        link = self.links.get(photo) if isinstance(photo, int) else None
-        if link:
-            canvas = f'<a href="{html.escape(link)}">{canvas}</a>'
-        return f'<figure class="tile">{canvas}<figcaption>{caption}</figcaption></figure>'
+        link = self.links.get(photo, "") if isinstance(photo, int) else ""
+        return Tile(len(self._tiles) - 1, described, link)
 
-    def name(self, place: int) -> str:
-        """Return a photo's name as a line of a caption."""
-        name = html.escape(self.names[place])
-        return f'<span class="name" title="{name}">{name}</span>'
-
-    def blocks(self, gallery: Gallery) -> str:
-        """Return the page's data: tiles and photos, a table of all photos, and maps."""
+    def blocks(self, gallery: Gallery) -> dict[str, Any]:
+        """Return the page's data: tiles and photos; packed, a table of all photos, and maps."""
         photos: dict[str, Any] = {}
         for key, one in (gallery.thumbnails(self._wanted) | self._pictures).items():
             photos[str(key)] = {
@@ -116,12 +113,11 @@ class Tiles:
             "p": [round(one, 3) if np.isfinite(one) else None for one in seen.p_found.tolist()],
             "links": self.links,
         }
-        data = {"photos": photos, "tiles": self._tiles, "maps": shape}
-        return (
-            f'<script type="application/json" id="data">{_json(data)}</script>\n'
-            f'<script type="text/plain" id="table">{_packed(_json(table).encode())}</script>\n'
-            f'<script type="text/plain" id="maps">{_packed(maps)}</script>\n'
-        )
+        return {
+            "data": {"photos": photos, "tiles": self._tiles, "maps": shape},
+            "table": _packed(json.dumps(table, separators=(",", ":")).encode()),
+            "maps": _packed(maps),
+        }
 
     def _maps(self) -> tuple[bytes, dict[str, Any]]:
         """Return all maps in half precision, each divided by its peak, and where each begins."""
@@ -153,11 +149,6 @@ def _averaged(heatmap: Float[ndarray, "h w"], side: int) -> Float[ndarray, "_ _"
     size = (min(heatmap.shape[1], side), min(heatmap.shape[0], side))
     image = Image.fromarray(np.nan_to_num(heatmap).astype(np.float32))
     return np.asarray(image.resize(size, Image.Resampling.BOX))
-
-
-def _json(content: Any) -> str:
-    """Return JSON that ends no script element, whatever a name contains."""
-    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _packed(content: bytes) -> str:

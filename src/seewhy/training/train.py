@@ -143,7 +143,6 @@ def _report(run: TrainingRun, network: Any, path: Path, history: list[EpochLogs]
         photos=[run.photos.paths[one] for one in run.validation],
         labels=[run.labels[one] for one in classes],
         appendix=Appendix(
-            "How it was trained",
             {"loss and accuracy over the epochs": curves},
             report.facts_of(run.recipe, training=len(run.training), validation=len(run.validation)),
             tuple(f"{file}: {why}" for file, why in run.photos.unreadable),
