@@ -285,16 +285,7 @@ def as_contrast(
     """
     if contrast is None:
         return None
-    if class_free:
-        raise TargetError(
-            "The map is the same whatever the class, so there is nothing to contrast. Leave "
-            "contrast=... out, or use a method that explains a class."
-        )
-    if callable(targets):
-        raise TargetError(
-            "contrast=... compares classes, and a target of your own is a function. Subtract two: "
-            "targets.score(0) - targets.score(1)."
-        )
+    check_contrast(targets, class_free=class_free)
     classes = classifier.network.classes or 0
     if classes < 2:
         raise TargetError(
@@ -314,7 +305,25 @@ def as_contrast(
         )
     if not 0 < len(rivals) < classes:
         raise TargetError(
-            f"contrast={contrast!r} names {len(rivals)} of the {classes} classes. Name at least "
+            f"contrast={list(named)!r} names {len(rivals)} of the {classes} classes. Name at least "
             "one, and leave one to explain."
         )
     return Against(rivals)
+
+
+def check_contrast(targets: Any, *, class_free: bool) -> None:
+    """Refuse a contrast where no class is explained, whatever the network.
+
+    Raises:
+        TargetError: the target is a function, or no method looks at a class.
+    """
+    if class_free:
+        raise TargetError(
+            "The map is the same whatever the class, so there is nothing to contrast. Leave "
+            "contrast=... out, or use a method that explains a class."
+        )
+    if callable(targets):
+        raise TargetError(
+            "contrast=... compares classes, and a target of your own is a function. Subtract two: "
+            "targets.score(0) - targets.score(1)."
+        )

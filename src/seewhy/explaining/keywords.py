@@ -1,0 +1,172 @@
+"""The keywords that all functions that explain have in common: their types, and their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, get_args
+
+import numpy as np
+from numpy import ndarray
+
+from seewhy.classifier import Classifier
+from seewhy.errors import OptionError, TargetError
+from seewhy.explaining.question import (
+    BEST,
+    NETWORK_OPTIONS,
+    check_options,
+    find_method,
+    is_best,
+)
+from seewhy.incremental.kernels import Precision
+from seewhy.methods import METHODS
+from seewhy.networks.base import Output
+
+
+class MethodOptions(TypedDict, total=False):
+    """The options of all methods: see `seewhy.METHODS[method].options`."""
+
+    patch: Any
+    stride: Any
+    fill: Any
+    watch: Any
+    reduction: Any
+    engine: Any
+    masks: int
+    grid: int
+    probability: float
+    seed: int
+    samples: int
+    noise: float
+    steps: int
+    baseline: Any
+    similar: int
+    strength: float
+
+
+class RequestKeywords(MethodOptions, total=False):
+    """The keywords that all functions that explain have in common, as for `seewhy.explain`."""
+
+    method: str | None
+    budget: int | None
+    top: int | None
+    classes: Any
+    target: Any
+    contrast: Any
+    layer: Any
+    output: Output
+    zoom: int
+    batch_size: int | None
+    precision: Precision
+
+
+ARGUMENTS = (
+    *(one for one in RequestKeywords.__annotations__ if one not in MethodOptions.__annotations__),
+    "progress",
+)
+"""The keywords that are no options of methods, for the hint in an error."""
+
+
+def method_name(given: Any, *, has_budget: bool) -> str:
+    """Return a method's name in the table; "best" stays where its budget is not spent yet."""
+    return BEST if has_budget and is_best(given) else find_method(given).name
+
+
+def options_by_method(
+    names: Sequence[str], by_method: Mapping[str, Mapping[str, Any]], own: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the checked options of each method, of those given by method and those of all."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for name, given in by_method.items():
+        key = method_name(name, has_budget=BEST in found)
+        if key not in found:
+            raise OptionError(
+                f"Options were given for '{name}', which is not among the methods: "
+                f"{', '.join(found)}. Add it, or leave its options out."
+            )
+        found[key] = dict(given) if key == BEST else check_options(METHODS[key], given)
+    if len(names) <= 1:
+        (name,) = names or ("grad-cam",)
+        if name == BEST:
+            found[BEST] |= own
+        else:
+            found.setdefault(name, {}).update(
+                check_options(METHODS[name], own, arguments=ARGUMENTS)
+            )
+        return found
+    known = {name: _known_options(name) for name in names}
+    for option, value in own.items():
+        having = [name for name in names if option in known[name]]
+        if not having:
+            has = "; ".join(f"{name}: {', '.join(_own(name)) or 'none'}" for name in names)
+            raise OptionError(
+                f"None of the methods that run has an option '{option}'. They have: {has}."
+            )
+        for name in having:
+            found[name] |= check_options(METHODS[name], {option: value})
+    return found
+
+
+def _own(name: str) -> list[str]:
+    return [one.name for one in METHODS[name].options] if name in METHODS else []
+
+
+def _known_options(name: str) -> set[str]:
+    return {*_own(name), *(one.name for one in NETWORK_OPTIONS)}
+
+
+def check_numbers(asked: Mapping[str, Any]) -> None:
+    """Refuse an output that does not exist, and a batch of no photo."""
+    if asked["output"] not in get_args(Output):
+        raise OptionError(
+            f"output={asked['output']!r} is not valid. Give one of {', '.join(get_args(Output))}."
+        )
+    batch_size = asked["batch_size"]
+    if batch_size is not None and batch_size < 1:
+        raise OptionError(f"batch_size={batch_size} is not a valid size. Give 1 or more.")
+
+
+def several(given: Any) -> tuple[Any, ...]:
+    """Return one or several as a tuple."""
+    found = given if isinstance(given, (list, tuple, ndarray)) else [given]
+    return tuple(map(_scalar, found))
+
+
+def class_lists(classes: Any) -> tuple[Any, ...] | None:
+    """Return classes as a tuple of names and indices, or a tuple of those for each photo.
+
+    Raises:
+        TargetError: no class, or classes and lists of them, or lists of unlike length.
+    """
+    if classes is None:
+        return None
+    is_one = isinstance(classes, (str, int, np.integer))
+    found: list[Any] = [classes] if is_one else list(classes)
+    if not found:
+        raise TargetError("classes=[] selects no class. Name at least one.")
+    nested = [isinstance(one, (list, tuple, ndarray)) for one in found]
+    if not any(nested):
+        return tuple(map(_scalar, found))
+    if not all(nested):
+        raise TargetError(
+            "classes mixes classes and lists of classes. Give one list for all photos, or one "
+            "list per photo."
+        )
+    lengths = sorted({len(one) for one in found})
+    if len(lengths) > 1 or lengths[0] == 0:
+        raise TargetError(
+            f"The lists of classes have between {lengths[0]} and {lengths[-1]} entries. "
+            "Give every photo the same number of classes, at least one."
+        )
+    return tuple(tuple(map(_scalar, one)) for one in found)
+
+
+def _scalar(one: Any) -> Any:
+    return one.item() if isinstance(one, np.generic) else one
+
+
+def indices_of(classifier: Classifier, classes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return classes as indices, in the same nesting."""
+    return tuple(
+        indices_of(classifier, one) if isinstance(one, tuple) else classifier.class_index(one)
+        for one in classes
+    )

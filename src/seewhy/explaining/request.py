@@ -1,0 +1,313 @@
+"""The request: everything that users ask of a network, checked before the network is there.
+
+`Request.of` takes the keywords of the public functions; `settle` and `bind` add what only a
+network knows. A run, provenance, the key of a resume, and the code that a page copies are made
+from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Unpack
+
+from seewhy.classifier import Classifier
+from seewhy.errors import OptionError, TargetError
+from seewhy.explaining import code
+from seewhy.explaining.budget import best_method, check_budget, in_place_of_best
+from seewhy.explaining.contrast import SIMILAR, Against, Contrast, as_contrast, check_contrast
+from seewhy.explaining.keywords import (
+    ARGUMENTS,
+    RequestKeywords,
+    check_numbers,
+    class_lists,
+    indices_of,
+    method_name,
+    options_by_method,
+    several,
+)
+from seewhy.explaining.question import (
+    BEST,
+    Question,
+    as_targets,
+    check_options,
+    default_method,
+    is_class_free,
+    layer_names,
+    take_execution,
+)
+from seewhy.explaining.zooming import check_zoom
+from seewhy.incremental.kernels import Precision
+from seewhy.methods import METHODS
+from seewhy.methods.base import Method
+from seewhy.networks.base import Output, Top
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a network, whatever the network and the photos.
+
+    Attributes:
+        methods: names in `METHODS`, or "best" where a budget is given; empty: the network's own
+            default, CAM where it can, else Grad-CAM.
+        options: by method, as given; the others have their defaults.
+        top: explain the best classes of each photo.
+        classes: explain these, for all photos or a tuple for each; None: the best ones.
+        target: explain this function of the network's output.
+        contrast: what the classes are contrasted with.
+        layer: the layers to explain; None: the classifier's own.
+        output: "score", "probability" or "rest".
+        zoom: of the tiles; 1: photos as a whole.
+        batch_size: photos, or copies of a photo, that the network is given at once.
+        precision: of the network.
+        budget: of "best": the forward passes that a map may take.
+    """
+
+    methods: tuple[str, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    top: int | None = None
+    classes: tuple[Any, ...] | None = None
+    target: Any = None
+    contrast: tuple[Any, ...] | None = None
+    layer: tuple[Any, ...] | None = None
+    output: Output = "score"
+    zoom: int = 1
+    batch_size: int | None = None
+    precision: Precision = "float32"
+    budget: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        methods: Sequence[str] | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        **keywords: Unpack[RequestKeywords],
+    ) -> Request:
+        """Check what needs no network.
+
+        Args:
+            methods: several, by any usual spelling, in place of `method`.
+            options: by method.
+            keywords: as for `seewhy.explain`; an option belongs to every method that has it.
+
+        Raises:
+            UnknownMethod, OptionError, TargetError: something is not valid for any network.
+        """
+        asked: dict[str, Any] = {name: keywords.get(name, _DEFAULTS[name]) for name in _DEFAULTS}
+        own = {name: value for name, value in keywords.items() if name not in asked}
+        method, budget = asked.pop("method"), asked["budget"]
+        given = [method] if methods is None and method is not None else list(methods or ())
+        if methods is not None and not given:
+            raise OptionError(
+                "No method was named. Name at least one, or list them: seewhy methods"
+            )
+        check_budget(budget, given)
+        take_execution({}, asked["precision"])
+        names = tuple(
+            dict.fromkeys(method_name(one, has_budget=budget is not None) for one in given)
+        )
+        settings = options_by_method(names, options or {}, own)
+        settings, execution = take_execution(settings, asked["precision"])
+        check_numbers(asked)
+        asked["classes"] = class_lists(asked["classes"])
+        for name in ("layer", "contrast"):
+            if asked[name] is not None:
+                asked[name] = several(asked[name])
+        asked["precision"] = execution.precision
+        asked["zoom"] = check_zoom(asked["zoom"])
+        request = cls(
+            methods=names,
+            options={name: settings[name] for name in names if settings[name]},
+            **asked,
+        )
+        _check_targets(request)
+        return request
+
+    def settle(self, classifier: Classifier) -> Request:
+        """Return the same request with the network's part filled in.
+
+        Methods, layers and classes are those that will be used: names, and indices of classes.
+
+        Raises:
+            UnknownLayer, UnknownClass, OptionError, TargetError: the network has no such thing.
+        """
+        request = self._with_methods(classifier)
+        classes = self.classes and indices_of(classifier, self.classes)
+        contrast = as_contrast(classifier, self.contrast, Top(1))
+        return replace(
+            request,
+            classes=classes,
+            contrast=None if contrast is None else _named(contrast),
+            layer=layer_names(classifier, self.layer),
+        )
+
+    def _with_methods(self, classifier: Classifier) -> Request:
+        """Return the same request with the method that the network, or the budget, decides."""
+        if not self.methods:
+            own = "grad-cam" if self.target is not None else default_method(classifier, self.layer)
+            return replace(self, methods=(own,))
+        if self.budget is None:
+            return self
+        chosen = best_method(classifier, self.budget, layer=self.layer)
+        options = {name: one for name, one in self.options.items() if name != BEST}
+        if BEST in self.options:
+            given = self.options[BEST]
+            options[chosen] = check_options(METHODS[chosen], given, arguments=ARGUMENTS)
+        names = tuple(dict.fromkeys(in_place_of_best(chosen, self.methods)))
+        return replace(self, methods=names, options=options, budget=None)
+
+    def bind(self, classifier: Classifier, count: int) -> Question:
+        """Return the question to a network, for that many photos.
+
+        Raises:
+            UnknownLayer, UnknownClass, OptionError, TargetError: the network has no such thing,
+                or the lists of classes are not as many as the photos.
+        """
+        request = self._with_methods(classifier)
+        table = tuple(METHODS[name] for name in request.methods)
+        options = {name: dict(request.options.get(name, {})) for name in request.methods}
+        class_free = all(is_class_free(one, options[one.name]) for one in table)
+        targets = as_targets(
+            classifier,
+            count,
+            top=self.top,
+            classes=self.classes,
+            target=self.target,
+            class_free=class_free,
+        )
+        contrast = as_contrast(classifier, self.contrast, targets, class_free=class_free)
+        _, execution = take_execution({}, self.precision)
+        return Question(
+            classifier=classifier,
+            methods=table,
+            options=options,
+            layers=layer_names(classifier, self.layer),
+            targets=targets,
+            output=self.output,
+            batch_size=self.batch_size,
+            contrast=contrast,
+            execution=execution,
+        )
+
+    @property
+    def table(self) -> tuple[Method, ...]:
+        """The rows of METHODS that are named; none for the network's own default."""
+        return tuple(METHODS[name] for name in self.methods if name in METHODS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the request as plain JSON; equal requests are equal text.
+
+        A function or an array is a dict that tells it from others, and cannot be read back.
+        """
+        plain = {one.name: code.plain(getattr(self, one.name)) for one in fields(self)}
+        return plain | {
+            "options": {
+                method: {
+                    name: code.plain_option(method, name, value) for name, value in one.items()
+                }
+                for method, one in self.options.items()
+            }
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Request:
+        """Return the request of `as_dict`, checked as `of` checks it.
+
+        Raises:
+            OptionError: it has a function or an array, of which only the name was written.
+        """
+        known = {one.name for one in fields(cls)}
+        for name in stored:
+            if name not in known:
+                raise OptionError(f"A request has no '{name}'. Repeat it with this seewhy.")
+        options = {
+            method: {
+                name: code.option_from_plain(method, name, value) for name, value in given.items()
+            }
+            for method, given in stored.get("options", {}).items()
+        }
+        asked = {
+            name: code.from_plain(value, what=name)
+            for name, value in stored.items()
+            if name not in ("options", "methods")
+        }
+        return cls.of(methods=stored.get("methods") or None, options=options, **asked)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of `as_dict`, as JSON with sorted keys."""
+        text = json.dumps(self.as_dict(), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def as_python(self, model: str, settings: Mapping[str, Any], photo: Any) -> str:
+        """Return Python that asks exactly this.
+
+        Args:
+            model: the network's name, as for `seewhy.load`.
+            settings: further arguments of `seewhy.load`: size, labels, preprocess.
+            photo: a path.
+
+        Raises:
+            OptionError: there is a function or an array, which cannot be written as text.
+        """
+        return code.as_python(self, model, settings, photo)
+
+    def as_command(
+        self, model: str, settings: Mapping[str, Any], photo: Any, *, labels: Sequence[str] = ()
+    ) -> str:
+        """Return the command line that asks exactly this, quoted for a shell.
+
+        Args:
+            model, settings, photo: as for `as_python`.
+            labels: of the network; where some are numbers, an index is written so that none of
+                them is meant.
+
+        Raises:
+            OptionError: the command line cannot express it: a function, an array, labels that are
+                in no file, or options that differ among methods.
+        """
+        return code.as_command(self, model, settings, photo, labels=labels)
+
+
+_DEFAULTS: dict[str, Any] = {"method": None} | {
+    one.name: one.default for one in fields(Request) if one.name not in ("methods", "options")
+}
+
+
+def _check_targets(request: Request) -> None:
+    """Refuse what excludes each other, whatever the network."""
+    exclusive = (request.top, request.classes, request.target)
+    if sum(one is not None for one in exclusive) > 1:
+        raise TargetError("'top', 'classes' and 'target' exclude each other. Give one of them.")
+    target = request.target
+    if target is not None and not callable(target):
+        raise TargetError(
+            f"A target is a callable on the network's output, not {target!r}. "
+            "For classes use classes=[...]."
+        )
+    if request.top is not None and request.top < 1:
+        raise TargetError(f"top={request.top} selects no class. Give 1 or more.")
+    if request.output == "rest" and target is not None:
+        raise TargetError(
+            "output='rest' is defined for classes, and a target of your own is a function of "
+            "the output. Leave output=... out."
+        )
+    if request.contrast is None:
+        return
+    table = request.table
+    class_free = bool(table) and all(
+        is_class_free(one, request.options.get(one.name, {})) for one in table
+    )
+    check_contrast(target, class_free=class_free)
+    if request.output == "rest":
+        raise OptionError(
+            "The difference of two classes under output='rest' is twice that of their scores. "
+            "Leave output=... out."
+        )
+
+
+def _named(contrast: Contrast) -> tuple[Any, ...]:
+    return contrast.rivals if isinstance(contrast, Against) else (SIMILAR,)
