@@ -68,7 +68,10 @@ class PhotoFailure:
     Attributes:
         name: the file, folder or pattern as it was given; "photo" for objects in memory.
         reason: what went wrong and what to do, in whole sentences.
+        kind: "missing", "unreadable", "too-large", or "not-finite": the network returned NaN or
+            infinity.
     """
 
     name: str
     reason: str
+    kind: str = "unreadable"

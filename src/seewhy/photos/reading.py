@@ -38,6 +38,13 @@ PHOTO_ENDINGS = frozenset((
 ))  # fmt: skip
 """The extensions of photos in a folder; a file that is named may have any."""
 
+KINDS: dict[type | None, str] = {
+    FileNotFoundError: "missing",
+    Image.DecompressionBombError: "too-large",
+    Image.DecompressionBombWarning: "too-large",
+}
+"""Of failures, by their cause; all others are "unreadable"."""
+
 R = TypeVar("R")
 
 AHEAD = 2**27
@@ -94,11 +101,21 @@ def read_source(source: Any, *, fit: Fit | None = None) -> Photo | PhotoFailure:
         return source
     try:
         photo = read_photo(source)
+    except PhotoError as error:
+        return failure_of(source, error)
+    try:
         if fit is not None:
             check_fit(photo, fit)
     except PhotoError as error:
-        return PhotoFailure(name_of(source), str(error))
+        return failure_of(source, error, kind="too-large")
     return photo
+
+
+def failure_of(source: Any, error: PhotoError, *, kind: str | None = None) -> PhotoFailure:
+    """Return what a source that cannot be read, or fitted, is in a stream."""
+    if kind is None:
+        kind = KINDS.get(type(error.__cause__), "unreadable")
+    return PhotoFailure(name_of(source), str(error), kind)
 
 
 def read_photos(sources: Any, *, fit: Fit | None = None) -> Iterator[Photo | PhotoFailure]:
@@ -174,7 +191,7 @@ def find_sources(sources: Any) -> list[Any]:
         try:
             found += _files(source)
         except PhotoError as error:
-            found.append(PhotoFailure(name_of(source), str(error)))
+            found.append(PhotoFailure(name_of(source), str(error), "missing"))
     if not found:
         raise PhotoError("No photo was given. Name at least one file, folder or pattern.")
     return found
