@@ -49,12 +49,12 @@ def kernels_of(framework: str) -> tuple[Any, Any]:
     if framework == "pytorch":
         import torch
 
-        from seewhy.networks.pytorch.kernels import PyTorchKernels
+        from seewhy.networks.pytorch.fast.kernels import PyTorchKernels
 
         return PyTorchKernels(nodes(torch.relu)), torch.inference_mode()
     import tensorflow as tf
 
-    from seewhy.networks.keras.kernels import TensorFlowKernels
+    from seewhy.networks.keras.fast.kernels import TensorFlowKernels
 
     return TensorFlowKernels(nodes(tf.nn.relu)), nullcontext()
 

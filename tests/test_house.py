@@ -123,6 +123,22 @@ def test_there_are_no_circles_among_modules() -> None:
     assert not left
 
 
+ADAPTERS = {
+    "keras.model", "keras.tensorflow", "keras.jax", "keras.torch", "pytorch.module"
+}  # fmt: skip
+"""The modules of `networks` that may use what makes a network quicker."""
+
+
+def test_only_adapters_use_what_makes_networks_quicker() -> None:
+    users = {
+        name.removeprefix("seewhy.networks.")
+        for name, tree in TREES.items()
+        if ".fast" not in name and any(".fast" in one for one in all_imports(tree))
+    }
+    assert users <= ADAPTERS
+    assert users, "nothing is made quicker"
+
+
 @pytest.mark.parametrize("room", ["methods", "incremental", "photos", "rendering"])
 def test_rooms_below_the_networks_know_no_classifier(room: str) -> None:
     assert not rooms_imported()[room] & {"classifier", "networks", "explaining", "zoo"}

@@ -19,12 +19,12 @@ from seewhy.networks.adapter import Adapter
 from seewhy.networks.base import INPUT, FilterBank, Head, Layer
 from seewhy.networks.checks import by_ending, check_input_shape, no_map, unknown_layer
 from seewhy.networks.execution import EXACT, Execution
-from seewhy.networks.filters import keras_filters
 from seewhy.networks.keras import normalizations, randomizing
 from seewhy.networks.keras.calls import TRACING, Around, Recorder, wrapped
 from seewhy.networks.keras.cam import layers_after, linear_map, may_be_linear
-from seewhy.networks.keras.lowering import lower
-from seewhy.networks.keras.narrowing import Place, cast_all, casting_places
+from seewhy.networks.keras.fast.lowering import lower
+from seewhy.networks.keras.fast.narrowing import Place, cast_all, casting_places
+from seewhy.networks.keras.filters import keras_filters
 from seewhy.networks.keras.private import backend
 from seewhy.networks.keras.published import published
 from seewhy.networks.keras.structure import (

@@ -16,8 +16,8 @@ from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.checks import not_on_the_way
 from seewhy.networks.execution import check_capability, check_processor
-from seewhy.networks.keras.kernels import TensorFlowKernels
-from seewhy.networks.keras.narrowing import Place, exact_places
+from seewhy.networks.keras.fast.kernels import TensorFlowKernels
+from seewhy.networks.keras.fast.narrowing import Place, exact_places
 from seewhy.networks.keras.network import KerasNetwork
 from seewhy.networks.keras.private import backend
 from seewhy.networks.keras.request import Request

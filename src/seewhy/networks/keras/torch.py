@@ -21,16 +21,16 @@ from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.base import INPUT
 from seewhy.networks.keras.calls import Around, wrapped
-from seewhy.networks.keras.kernel_memory import KernelMemory
+from seewhy.networks.keras.fast.kernel_memory import KernelMemory
 from seewhy.networks.keras.model import KerasModel
 from seewhy.networks.keras.private import all_layers
 from seewhy.networks.linear import PooledSamples
+from seewhy.networks.pytorch.fast.kernels import PyTorchKernels
+from seewhy.networks.pytorch.fast.narrowing import check_units, in_float32
 from seewhy.networks.pytorch.functions import FunctionWatcher
 from seewhy.networks.pytorch.guard import undisturbed
 from seewhy.networks.pytorch.hooks import LayerHook
-from seewhy.networks.pytorch.kernels import PyTorchKernels
 from seewhy.networks.pytorch.layout import CHANNELS_FIRST, CHANNELS_LAST, Layout, places_of
-from seewhy.networks.pytorch.narrowing import check_units, in_float32
 from seewhy.networks.pytorch.network import TorchNetwork
 from seewhy.networks.pytorch.view import to_numpy
 

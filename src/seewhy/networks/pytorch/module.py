@@ -24,18 +24,19 @@ from seewhy.incremental.cost import RATES
 from seewhy.networks.base import INPUT, FilterBank, Head, Layer
 from seewhy.networks.checks import by_ending, check_input_shape, no_map, unknown_layer
 from seewhy.networks.execution import EXACT
-from seewhy.networks.filters import torch_filters
 from seewhy.networks.linear import LinearMap, PooledSamples
-from seewhy.networks.pytorch import executing, normalizations, randomizing
+from seewhy.networks.pytorch import normalizations, randomizing
 from seewhy.networks.pytorch.cam import LINEAR, derived_map, linear_map
-from seewhy.networks.pytorch.executing import FAILURES
-from seewhy.networks.pytorch.fusing import FusedPass, TracedModule
+from seewhy.networks.pytorch.fast import executing
+from seewhy.networks.pytorch.fast.executing import FAILURES
+from seewhy.networks.pytorch.fast.fusing import FusedPass, TracedModule
+from seewhy.networks.pytorch.fast.kernels import PyTorchKernels
+from seewhy.networks.pytorch.fast.lowering import lower
+from seewhy.networks.pytorch.fast.narrowing import State, in_float32
+from seewhy.networks.pytorch.filters import torch_filters
 from seewhy.networks.pytorch.guard import undisturbed
 from seewhy.networks.pytorch.hooks import LayerHook, hooked
-from seewhy.networks.pytorch.kernels import PyTorchKernels
 from seewhy.networks.pytorch.layout import CHANNELS_FIRST, Layout
-from seewhy.networks.pytorch.lowering import lower
-from seewhy.networks.pytorch.narrowing import State, in_float32
 from seewhy.networks.pytorch.network import TorchNetwork
 from seewhy.networks.pytorch.published import published
 from seewhy.networks.pytorch.telling import (

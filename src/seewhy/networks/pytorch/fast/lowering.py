@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from seewhy.errors import ModelError
 from seewhy.incremental.graph import Graph, Input, Node, Operation, Rest
-from seewhy.networks.pytorch import lowering_operations as operations
+from seewhy.networks.pytorch.fast import operations
 
 FAILURES = (
     RuntimeError, ValueError, TypeError, AttributeError, AssertionError, LookupError,

@@ -1,4 +1,4 @@
-"""The filters of a layer, read from the framework's own variables and turned to (h, w, i, o)."""
+"""The filters of a Keras layer, read from its variables and turned to (h, w, i, o)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from seewhy.errors import LayerError
 from seewhy.networks.base import FilterBank, Layer
+from seewhy.networks.checks import no_filters
 
 
 def keras_filters(
@@ -44,40 +44,6 @@ def keras_filters(
     if "Conv2DTranspose" in kinds:
         weights = weights.transpose(0, 1, 3, 2)
     return (FilterBank(np.ascontiguousarray(weights), groups=int(getattr(layer, "groups", 1))),)
-
-
-def torch_filters(
-    network: str, name: str, module: Any, layers: Sequence[Layer]
-) -> tuple[FilterBank, ...]:
-    """Return the filters of a PyTorch module.
-
-    Raises:
-        LayerError: the module has no filters.
-    """
-    weight = getattr(module, "weight", None)
-    if weight is None or getattr(weight, "ndim", 0) != 4:
-        raise no_filters(network, name, layers)
-    weights = _float32(weight.detach().float().cpu().numpy())
-    groups = int(getattr(module, "groups", 1))
-    if getattr(module, "transposed", False):  # (input channels, output channels of a group, h, w)
-        inputs, per_group, height, width = weights.shape
-        weights = weights.reshape(groups, inputs // groups, per_group, height, width)
-        weights = weights.transpose(3, 4, 1, 0, 2)
-        weights = weights.reshape(height, width, inputs // groups, groups * per_group)
-    else:
-        weights = weights.transpose(2, 3, 1, 0)
-    return (FilterBank(np.array(weights, order="C"), groups=groups),)
-
-
-def no_filters(network: str, name: str, layers: Sequence[Layer]) -> LayerError:
-    """Return the error for a layer that has no filters to show."""
-    kind = next((layer.kind for layer in layers if layer.name == name), "layer")
-    convolutions = [layer.name for layer in layers if "Conv" in layer.kind]
-    hint = f"such as '{convolutions[0]}'" if convolutions else "but this network has none"
-    return LayerError(
-        f"The layer '{name}' of '{network}' is of kind {kind} and has no kernels to show. "
-        f"Choose a convolution, {hint}."
-    )
 
 
 def _depthwise(kernel: ndarray, *, part: str = "") -> FilterBank:

@@ -15,10 +15,10 @@ from torch.nn import functional
 from seewhy.networks import execution
 from seewhy.networks.base import INPUT, SCORES, Top
 from seewhy.networks.execution import Execution
-from seewhy.networks.pytorch import executing, fused
-from seewhy.networks.pytorch.fused import FoldedWeights, FusedLayer
+from seewhy.networks.pytorch.fast import executing, fused
+from seewhy.networks.pytorch.fast.fused import FoldedWeights, FusedLayer
+from seewhy.networks.pytorch.fast.narrowing import weights_state
 from seewhy.networks.pytorch.module import PyTorchNetwork
-from seewhy.networks.pytorch.narrowing import weights_state
 
 SIZE = 16
 

@@ -15,9 +15,9 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from seewhy.networks.execution import Execution
-from seewhy.networks.pytorch.fusing import FusedPass, TracedModule
+from seewhy.networks.pytorch.fast.fusing import FusedPass, TracedModule
+from seewhy.networks.pytorch.fast.narrowing import check_units, narrowed, weights_state
 from seewhy.networks.pytorch.hooks import LayerHook
-from seewhy.networks.pytorch.narrowing import check_units, narrowed, weights_state
 from seewhy.networks.pytorch.telling import device_and_type
 
 FAILURES = (

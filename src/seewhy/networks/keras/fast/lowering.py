@@ -14,7 +14,7 @@ import numpy as np
 
 from seewhy.errors import ModelError
 from seewhy.incremental.graph import Elementwise, Graph, Input, Node, Operation, Point, Rest
-from seewhy.networks.keras.lowering_layers import (
+from seewhy.networks.keras.fast.operations import (
     KERAS_LOWERINGS,
     LoweredLayer,
     SplitLayer,

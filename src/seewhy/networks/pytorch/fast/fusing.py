@@ -19,7 +19,7 @@ from torch.fx.proxy import TraceError
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from seewhy.networks.pytorch.fused import (
+from seewhy.networks.pytorch.fast.fused import (
     ENDINGS,
     Ending,
     FoldedWeights,

@@ -1,0 +1,34 @@
+"""The filters of a PyTorch module, turned to (h, w, i, o)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seewhy.networks.base import FilterBank, Layer
+from seewhy.networks.checks import no_filters
+
+
+def torch_filters(
+    network: str, name: str, module: Any, layers: Sequence[Layer]
+) -> tuple[FilterBank, ...]:
+    """Return the filters of a PyTorch module.
+
+    Raises:
+        LayerError: the module has no filters.
+    """
+    weight = getattr(module, "weight", None)
+    if weight is None or getattr(weight, "ndim", 0) != 4:
+        raise no_filters(network, name, layers)
+    weights = weight.detach().float().cpu().numpy()
+    groups = int(getattr(module, "groups", 1))
+    if getattr(module, "transposed", False):  # (input channels, output channels of a group, h, w)
+        inputs, per_group, height, width = weights.shape
+        weights = weights.reshape(groups, inputs // groups, per_group, height, width)
+        weights = weights.transpose(3, 4, 1, 0, 2)
+        weights = weights.reshape(height, width, inputs // groups, groups * per_group)
+    else:
+        weights = weights.transpose(2, 3, 1, 0)
+    return (FilterBank(np.array(weights, order="C"), groups=groups),)
