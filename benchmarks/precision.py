@@ -24,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import seewhy
-from seewhy.explaining.rounding import map_error, rank_correlation
+from seewhy.explaining.rounding import map_error, same_order
 from seewhy.photos.reading import read_photo
 from tests.torchvision_operators import declare_missing_operators
 
@@ -107,7 +107,7 @@ def error(arguments: argparse.Namespace) -> None:
     errors, ranks, changes, same = [], [], [], 0
     for row in range(len(exact)):
         errors.append(map_error(found.maps[row, 0], exact.maps[row, 0]))
-        ranks.append(rank_correlation(found.maps[row, 0], exact.maps[row, 0]))
+        ranks.append(same_order(found.maps[row, 0], exact.maps[row, 0]))
         changes.append(abs(found.targets[row][0].probability - exact.targets[row][0].probability))
         same += found.predictions[row][0].index == exact.predictions[row][0].index
     print(f"{arguments.network}, {len(exact)} photos, grad-cam of the best class in bfloat16")

@@ -30,7 +30,7 @@ STEPS = 7
 CHEAP = 20
 """Forward passes of a map up to which a method is measured on all photos."""
 
-EVERYTHING = ("removal", "occlusion", "randomization", "noise", "mosaics", "boxes")
+EVERYTHING = ("removal", "occlusion", "randomization", "mosaics", "boxes")
 
 TIERS = {"cheap": EVERYTHING, "middle": EVERYTHING, "costly": ("removal", "occlusion", "boxes")}
 """What is measured of methods, by what they cost."""

@@ -25,7 +25,6 @@ COMPARED = (
     "agreement",
     "sensitivity",
     "grid",
-    "disconnected",
     "energy",
     "pointing",
 )
@@ -36,14 +35,14 @@ BUDGET = 200
 
 MARGIN = 2
 """Measures by which a method is better than the default, less those by which it is worse, from
-which on it is the better one. One of nine may be chance."""
+which on it is the better one. One of eight may be chance."""
 
 FEW = 8
 """Photos below which no method is called the best, and no halves are compared."""
 
 TOO_FEW = "So few photos show whether the order of the methods is similar, and no more than that."
 
-HALVES = ("deletion", "insertion", "road", "agreement", "weights", "stability", "energy")
+HALVES = ("deletion", "insertion", "road", "agreement", "weights", "energy")
 """The measures whose order of methods is compared between the halves."""
 
 

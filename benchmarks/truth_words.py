@@ -18,7 +18,7 @@ USES: dict[str, str] = {
     "finer-cam": "Use it for what sets a class apart from similar ones.",
     "xgrad-cam": "Use it as CAM: on such networks it is the same map.",
     "hires-cam": "Use it where places that the network did not use must stay dark: as faithful as "
-    "Grad-CAM, and nothing leaks between photos (DiFull 1).",
+    "Grad-CAM.",
     "layer-cam": "Use it for early layers; on the last map it hardly depends on the class, or on a "
     "random head.",
     "element-wise-grad-cam": "Use HiResCAM in its place: on the last map it is LayerCAM.",

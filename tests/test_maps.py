@@ -10,6 +10,7 @@ from seewhy.maps import (
     is_empty,
     peak_on_photo,
     peaks_on_photo,
+    rank_correlation,
     resize_map,
     scale_map,
     scale_signed_map,
@@ -333,3 +334,30 @@ def test_maps_with_holes_or_infinity_or_out_of_sight_have_no_levels():
     for odd in (np.nan, np.inf):
         assert heat_levels(np.array([[[1.0, odd]]]), place, (5, 5)) is None
     assert heat_levels(np.ones((1, 2, 2)), Placement((50.0, 50.0, 60.0, 60.0)), (5, 5)) is None
+
+
+# Comparing
+
+
+def test_the_rank_correlation_is_spearmans():
+    from scipy import stats
+
+    random = np.random.default_rng(0)
+    one, other = random.integers(0, 5, (2, 7, 6)).astype(float)
+    assert rank_correlation(one, other) == pytest.approx(
+        stats.spearmanr(one.ravel(), other.ravel()).statistic
+    )
+
+
+def test_only_the_order_of_the_pixels_counts():
+    heatmap = np.random.default_rng(0).random((5, 4))
+    assert rank_correlation(heatmap, np.exp(heatmap)) == pytest.approx(1)
+    assert rank_correlation(heatmap, -heatmap) == pytest.approx(-1)
+    assert np.isnan(rank_correlation(heatmap, np.ones((5, 4))))
+
+
+def test_unseen_pixels_are_left_out_of_the_correlation():
+    heatmap = np.random.default_rng(0).random((5, 4))
+    holes = heatmap.copy()
+    holes[0] = np.nan
+    assert rank_correlation(heatmap, holes) == pytest.approx(1)

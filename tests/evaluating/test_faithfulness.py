@@ -7,6 +7,7 @@ import pytest
 
 from seewhy.errors import OptionError
 from seewhy.evaluating.faithfulness import (
+    Curve,
     cell_means,
     pixels_of_cells,
     rank_cells,
@@ -14,7 +15,6 @@ from seewhy.evaluating.faithfulness import (
     road,
 )
 from seewhy.evaluating.imputing import impute
-from seewhy.evaluating.measures import insertion
 
 
 def test_cells_average_by_area_also_where_they_cut_pixels():
@@ -177,9 +177,19 @@ def test_removing_the_least_relevant_first_is_insertion_backwards():
     removed = removal_curve(
         image, heat, corner, filled=filled, order="least relevant first", steps=6, cells=12
     )
-    added = insertion(image, heat, corner, blurred=filled, steps=6)
-    assert np.allclose(removed.values[:, ::-1], added.values)
-    assert np.allclose(removed.area, added.area)
+    # Pixels come into the fill, the hottest first, 24 at a time.
+    copy, added = filled.copy(), [corner(filled[None])[0]]
+    order = np.argsort(-heat, axis=None).reshape(6, 24)
+    for pixels in order:
+        for pixel in pixels:
+            copy[np.unravel_index(pixel, heat.shape)] = image[np.unravel_index(pixel, heat.shape)]
+        added.append(corner(copy[None])[0])
+    assert np.allclose(removed.values[:, ::-1], np.transpose(added))
+
+
+def test_the_area_of_a_straight_line_is_its_middle():
+    curve = Curve(shares=np.array([0, 0.25, 1]), values=np.array([[0, 0.25, 1], [1, 1, 1]]))
+    assert np.allclose(curve.area, [0.5, 1])
 
 
 def test_known_ends_and_batches_change_nothing():

@@ -8,13 +8,13 @@ import pytest
 from seewhy.errors import OptionError
 from seewhy.evaluating.localizing import (
     box_mask,
+    box_overlaps,
     energy_lift,
     energy_share,
     held_out_box_accuracy,
-    mosaic_of,
+    pointing_game,
     quadrant_share,
 )
-from seewhy.evaluating.measures import max_box_accuracy
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -77,45 +77,73 @@ def test_a_mask_of_another_size_is_an_error():
     )
 
 
+def test_overlaps_of_a_maps_boxes_by_hand():
+    # a row of 10 pixels; the object is the last four
+    steps = np.array([[0.0, 0, 0.2, 0.4, 0.4, 0.6, 0.6, 1, 1, 0.8]])
+    truth = np.array([[6, 0, 10, 1]])
+    found = box_overlaps(steps, truth, thresholds=np.array([0.1, 0.3, 0.5, 0.7]))
+    # boxes from column 2, 3, 5 and 7
+    assert found.tolist() == pytest.approx([4 / 8, 4 / 7, 4 / 5, 3 / 4])
+
+
+def test_any_of_a_photos_boxes_may_be_hit_and_an_empty_map_hits_none():
+    heatmap = np.zeros((6, 6))
+    heatmap[1:3, 1:3] = 1
+    boxes = np.array([[4, 4, 6, 6], [1, 1, 3, 3]])
+    assert box_overlaps(heatmap, boxes).max() == 1
+    assert box_overlaps(np.zeros((6, 6)), boxes).max() == 0
+    assert box_overlaps(heatmap, boxes[:0]).max() == 0
+
+
 def test_thresholds_are_chosen_on_one_half_and_scored_on_the_other():
     # The boxes of the even photos need a threshold over 0.5, those of the odd ones one below.
-    narrow, wide = np.array([[0.5, 0.5, 1.0, 0.5]]), np.array([[0.5, 0.5, 1.0, 0.5]])
+    heatmap, thresholds = np.array([[0.5, 0.5, 1.0, 0.5]]), np.array([0.2, 0.7])
     truths = [np.array([[2, 0, 3, 1]]), np.array([[0, 0, 4, 1]])] * 2
-    found = held_out_box_accuracy(
-        [narrow, wide] * 2, truths, thresholds=np.array([0.2, 0.7]), overlaps=(0.9,)
-    )
-    # Chosen on its own half each photo is found; with the other half's threshold none is.
-    own = [
-        max_box_accuracy(
-            [narrow, wide][half : half + 1] * 2,
-            truths[half::2],
-            thresholds=np.array([0.2, 0.7]),
-            overlaps=(0.9,),
-        ).best.tolist()
-        for half in (0, 1)
-    ]
-    assert own == [[1.0], [1.0]]
+    overlaps = np.array([box_overlaps(heatmap, truth, thresholds=thresholds) for truth in truths])
+    assert overlaps.tolist() == [[0.25, 1], [1, 0.25], [0.25, 1], [1, 0.25]]
+    # With its own half's threshold each photo would be found; with the other half's none is.
+    found = held_out_box_accuracy(overlaps, thresholds=thresholds, overlaps=(0.9,))
     assert found.thresholds == ((0.7, 0.2),)
     assert found.accuracies == (0.0,)
 
 
 def test_photos_that_agree_lose_nothing_and_halves_count_by_their_photos():
-    step = np.array([[0.1, 0.1, 1.0, 0.1]])
-    truth = np.array([[2, 0, 3, 1]])
-    wrong = np.array([[0, 0, 1, 1]])
     found = held_out_box_accuracy(
-        [step] * 3, [truth, truth, wrong], thresholds=np.array([0.5]), overlaps=(0.5,)
+        np.array([[1.0], [1.0], [0.0]]), thresholds=np.array([0.5]), overlaps=(0.5,)
     )
     assert found.accuracies == (pytest.approx(2 / 3),)
-    with pytest.raises(OptionError, match=r"^1 photos cannot be halved\. Give two or more"):
-        held_out_box_accuracy([step], [truth])
+    assert found.hits.tolist() == [[True, True, False]]
+    with pytest.raises(OptionError) as caught:
+        held_out_box_accuracy(np.array([[1.0]]), thresholds=np.array([0.5]))
+    assert str(caught.value) == "1 photos cannot be halved. Give two or more."
 
 
-def test_a_mosaic_has_its_images_in_reading_order():
-    images = np.stack([np.full((2, 3, 1), value, np.float32) for value in range(4)])
-    mosaic = mosaic_of(images)
-    assert mosaic.shape == (4, 6, 1)
-    assert mosaic[::2, ::3, 0].tolist() == [[0, 1], [2, 3]]
+def test_the_pointing_game_by_hand():
+    heatmap = np.zeros((40, 60))
+    heatmap[10, 50] = 1  # x = 50, y = 10
+    inside, beside, far = [48, 5, 60, 20], [30, 0, 45, 20], [0, 0, 20, 20]
+    photos = [heatmap] * 4
+    boxes = [np.array(one) for one in ([inside], [beside], [far], [far, inside])]
+    assert pointing_game(photos, boxes).tolist() == [True, True, False, True]
+    assert pointing_game(photos, boxes, tolerance=0).tolist() == [True, False, False, True]
+    # x1 = 45 and x = 50: within a tolerance of 6, not of 5, since boxes are half-open
+    assert pointing_game([heatmap], [boxes[1]], tolerance=5).tolist() == [False]
+    assert pointing_game([heatmap], [boxes[1]], tolerance=6).tolist() == [True]
+
+
+def test_an_empty_map_points_nowhere():
+    whole = np.array([[0, 0, 5, 5]])
+    unseen = np.full((5, 5), np.nan)
+    assert pointing_game([np.zeros((5, 5)), unseen], [whole, whole]).tolist() == [False, False]
+
+
+def test_boxes_for_another_number_of_photos_are_an_error():
+    with pytest.raises(OptionError) as caught:
+        pointing_game([np.zeros((2, 2))], [])
+    assert str(caught.value) == (
+        "1 heatmaps and the boxes of 0 photos were given. Give one array of boxes (m, 4) for each "
+        "heatmap, and at least one."
+    )
 
 
 def test_quadrant_shares_by_hand_and_they_add_up_to_1():

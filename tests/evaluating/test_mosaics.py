@@ -1,20 +1,16 @@
-"""Mosaics of four photos, for the network itself and where no other photo can matter."""
+"""Mosaics of four photos, and baselines."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from seewhy.classifier import Classifier
 from seewhy.evaluating.baselines import baseline_maps, edge_map, mean_box, random_map
 from seewhy.evaluating.mosaics import (
     choose_mosaics,
-    disconnected_shares,
     heat_in_quadrant,
     mosaic_pixels,
 )
-from seewhy.methods import METHODS
-from tests.linear_network import LinearNetwork
 
 
 def test_a_photo_is_in_one_mosaic_and_classes_differ():
@@ -50,33 +46,6 @@ def test_heat_of_odd_maps_is_halved_where_the_middle_is():
     assert heat_in_quadrant(heat, 0) == pytest.approx(4 / 15)
     assert heat_in_quadrant(heat, 3) == pytest.approx(3 / 15)
     assert np.isnan(heat_in_quadrant(-np.abs(heat), 0))
-
-
-def test_gradients_are_in_their_quadrant_alone_and_global_weights_are_not():
-    classifier = Classifier(LinearNetwork(), preprocess="none", labels=["red", "green", "blue"])
-    photos = np.zeros((4, 8, 12, 3), np.uint8)
-    photos[:, :, :, 0] = np.array([100, 60, 0, 40])[:, None, None]
-    photos[:, :, :, 1] = 50
-    names = ["cam", "grad-cam", "hires-cam", "eigen-cam", "gradient-x-input", "occlusion"]
-    found = disconnected_shares(
-        classifier,
-        [METHODS[name] for name in names],
-        photos,
-        np.array([0, 0, 1, 0]),
-        layer="maps",
-        options={"occlusion": {"patch": (4, 6), "stride": (4, 6)}},
-        quadrants=[0, 2],
-    )
-    # The class's weight is laid on every place: red is 100, 60, 0 and 40, green 50 everywhere.
-    for name in ("cam", "grad-cam"):
-        assert found[name][0] == pytest.approx(100 / 200, rel=1e-5)
-        assert found[name][2] == pytest.approx(1 / 4, rel=1e-5)
-    for name in ("hires-cam", "gradient-x-input"):
-        assert found[name] == {0: pytest.approx(1), 2: pytest.approx(1)}
-    # The fill is the mean of the mosaic: as much green as everywhere, so nothing falls.
-    assert found["occlusion"][0] == pytest.approx(1)
-    assert np.isnan(found["occlusion"][2])
-    assert found["eigen-cam"][0] < 0.5
 
 
 def test_edges_are_where_brightness_changes():

@@ -21,7 +21,7 @@ from seewhy.commands import cli
 from seewhy.commands.options import method_options
 from seewhy.errors import ModelError, OptionError, OutputError, SeewhyWarning
 from seewhy.explaining.question import take_execution
-from seewhy.explaining.rounding import Rounding, map_error, measure_rounding, rank_correlation
+from seewhy.explaining.rounding import Rounding, map_error, measure_rounding, same_order
 from seewhy.networks import execution
 from seewhy.networks.execution import Execution, processor_has_units
 from seewhy.networks.pytorch.module import PyTorchNetwork
@@ -369,10 +369,10 @@ def test_rank_correlation_gives_equal_values_their_mean_rank() -> None:
     random = np.random.default_rng(0)
     first, second = random.integers(0, 5, (2, 6, 7)).astype(np.float32)
     expected = stats.spearmanr(first.ravel(), second.ravel()).statistic
-    assert rank_correlation(first, second) == pytest.approx(expected)
-    assert rank_correlation(first, first) == pytest.approx(1)
+    assert same_order(first, second) == pytest.approx(expected)
+    assert same_order(first, first) == pytest.approx(1)
     flat = np.zeros((6, 7), np.float32)
-    assert (rank_correlation(flat, flat), rank_correlation(flat, first)) == (1, 0)
+    assert (same_order(flat, flat), same_order(flat, first)) == (1, 0)
 
 
 def test_a_rounding_is_told_in_one_sentence() -> None:

@@ -14,8 +14,7 @@ from numpy import ndarray
 
 from seewhy.evaluating.columns import MEASURES
 from seewhy.evaluating.curves import FILLS
-from seewhy.evaluating.localizing import held_out_of
-from seewhy.evaluating.measures import OVERLAPS, accuracy_of
+from seewhy.evaluating.localizing import OVERLAPS, held_out_box_accuracy
 from seewhy.evaluating.measuring import Look
 from seewhy.evaluating.records import Record, Records
 from seewhy.evaluating.result import FOUND_AT, Evaluation, MethodScores
@@ -62,13 +61,13 @@ def _scores(
         for name in MEASURES
         if any(name in one.values for one in found)
     }
-    for name in ("grid", "disconnected"):
-        column = [on_mosaics.get(f"{name} {look.key}") for look in looks]
-        if any(f"{name} {look.key}" in on_mosaics for look in looks):
-            arrays[name] = _column(column)
+    if any(look.key in on_mosaics for look in looks):
+        arrays["grid"] = _column([on_mosaics.get(look.key) for look in looks])
     overlaps = [one.overlaps for one in found]
-    if found and all(one is not None for one in overlaps):
-        arrays |= _boxes(np.array(overlaps, np.float64))
+    if len(found) > 1 and all(one is not None for one in overlaps):
+        held_out = held_out_box_accuracy(np.array(overlaps, np.float64))
+        hits = held_out.hits[OVERLAPS.index(FOUND_AT)]
+        arrays |= {"held_out": held_out, "box": hits.astype(np.float64)}
     filled = [f"{name}_{fill}" for name in ("deletion", "insertion") for fill in FILLS]
     there = [name for name in filled if name in found[0].curves]
     return MethodScores(
@@ -80,12 +79,3 @@ def _scores(
 
 def _column(values: Sequence[float | None]) -> Float[ndarray, " n"]:
     return np.array([np.nan if one is None else one for one in values], np.float64)
-
-
-def _boxes(overlaps: Float[ndarray, "n s"]) -> dict[str, Any]:
-    """Return the measures of boxes; chosen and scored on the same photos if there is only one."""
-    if len(overlaps) < 2:
-        return {"boxes": accuracy_of(overlaps)}
-    held_out = held_out_of(overlaps)
-    hits = held_out.hits[OVERLAPS.index(FOUND_AT)]
-    return {"boxes": accuracy_of(overlaps), "held_out": held_out, "box": hits.astype(np.float64)}

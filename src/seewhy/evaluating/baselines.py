@@ -6,6 +6,7 @@ Axes: h row, w column of a photo, g cells along a side.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -88,3 +89,13 @@ def baseline_maps(
         MEAN_BOX: lambda: resize_map(np.zeros((1, 1)) if prior is None else prior, size),
     }
     return {name: maps[name]() for name in names}
+
+
+def photo_key(name: str, pixels: UInt8[ndarray, "h w 3"]) -> str:
+    """Return the key of a photo in an evaluation: its name and a checksum of its fitted pixels."""
+    return f"{name} {crc32(pixels.tobytes()):08x}"
+
+
+def generator_of(key: str) -> np.random.Generator:
+    """Return the source of a photo's random numbers: the same in whatever order photos come."""
+    return np.random.default_rng(crc32(key.encode(errors="backslashreplace")))

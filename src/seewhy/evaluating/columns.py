@@ -44,15 +44,8 @@ MEASURES = {
     "weights": Measure(
         "weights ↓", False, "random_weights", "randomization", "what is left with random weights"
     ),
-    "entropy": Measure(
-        "eMPRT ↑", True, "entropy_rise", "randomization", "structure lost with random weights"
-    ),
-    "stability": Measure("stable ↑", True, "stability", "noise", "what small noise leaves"),
     "grid": Measure(
         "GridPG ↑", True, "grid_pointing", "mosaics", "heat in the right photo of four"
-    ),
-    "disconnected": Measure(
-        "DiFull ↑", True, "difull", "mosaics", "the same where no other photo can matter"
     ),
     "energy": Measure("energy ↑", True, "energy", "boxes", "share of the heat on the object"),
     "lift": Measure("lift ↑", True, "energy_lift", "boxes", "that over the object's share"),
@@ -65,8 +58,7 @@ GROUPS = {
     "removal": "deletion, insertion, ROAD and class sensitivity",
     "occlusion": "agreement with exact occlusion",
     "randomization": "copies of the network with random weights",
-    "noise": "the photo with small noise",
-    "mosaics": "grid pointing and DiFull, on mosaics of four photos",
+    "mosaics": "grid pointing, on mosaics of four photos",
     "boxes": "energy, lift, pointing game and boxes; needs boxes",
 }
 """What can be measured, by the names that `evaluate` takes."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from seewhy.classifier import Classifier
-from seewhy.evaluating.curves import FILLS, ROAD_SHARES
+from seewhy.evaluating.curves import FILLS
+from seewhy.evaluating.faithfulness import SHARES
 from seewhy.evaluating.measuring import OCCLUSION
 from seewhy.explaining.budget import method_passes
 
@@ -65,14 +66,13 @@ def evaluation_cost(
         name: method_passes(classifier, name, layer=layer, options=given.get(name))
         for name in {*methods, OCCLUSION}
     }
-    maps = 1 + 2 * ("randomization" in groups) + ("noise" in groups)
-    # A mosaic has four photos; grid pointing is one map of it, DiFull four.
-    maps_on_mosaics = (1 + 4) / 4 if "mosaics" in groups else 0
+    maps = 1 + 2 * ("randomization" in groups)
+    maps_on_mosaics = 1 / 4 if "mosaics" in groups else 0  # a mosaic has four photos
     passes = (maps + maps_on_mosaics) * sum(each[name] for name in methods)
     if "occlusion" in groups:
         passes += each[OCCLUSION]
     if "removal" in groups:
-        copies = 2 * len(FILLS) * (steps - 1) + 2 * len(ROAD_SHARES)
+        copies = 2 * len(FILLS) * (steps - 1) + 2 * len(SHARES)
         passes += copies * (len(methods) + baselines)
     batch = np.zeros((TIMED, *classifier.size, classifier.network.input_shape[2]), np.float32)
     classifier.network.scores(batch)  # compiles, and warms up

@@ -17,14 +17,10 @@ from PIL import Image, ImageFilter
 
 from seewhy.classifier import Classifier
 from seewhy.errors import TargetError
-from seewhy.evaluating.faithfulness import rank_cells, removal_curve, road
-from seewhy.evaluating.measures import AT_ONCE
+from seewhy.evaluating.faithfulness import COPIES_AT_ONCE, rank_cells, removal_curve, road
 from seewhy.evaluating.sanity import class_sensitivity
 from seewhy.methods.fills import fill_picture
 from seewhy.photos.photo import Photo
-
-ROAD_SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Shares of the cells that are imputed."""
 
 FILLS = ("mean", "blur")
 """What replaces cells: the photo's mean colour, or the photo blurred."""
@@ -85,16 +81,39 @@ class PhotoCurves:
             classifier, index, image, {"mean": np.broadcast_to(mean, image.shape), "blur": blurred}
         )
 
-    @property
-    def blurred(self) -> Float[ndarray, "h w c"]:
-        """The photo, blurred."""
-        return self.fills["blur"]
-
     @cached_property
     def ends(self) -> Mapping[str, Float[ndarray, "1 2"]]:
         """By fill, the class's probability for the image and for the whole fill."""
         values = self.score(np.stack([self.image, *(self.fills[name] for name in FILLS)]))
         return {name: values[[0, place]].T for place, name in enumerate(FILLS, 1)}
+
+    def areas(
+        self, heatmap: Float[ndarray, "_h _w"], steps: int, batch_size: int | None = None
+    ) -> tuple[dict[str, float], dict[str, list[float]]]:
+        """Return the areas of deletion and insertion, and their curves, by direction and fill.
+
+        The areas' means over the fills are by direction alone: 'deletion', 'insertion'.
+        """
+        values: dict[str, float] = {}
+        curves: dict[str, list[float]] = {}
+        for direction, order in DIRECTIONS:
+            for fill in FILLS:
+                curve = removal_curve(
+                    self.image,
+                    heatmap,
+                    self.score,
+                    filled=self.fills[fill],
+                    order=order,
+                    steps=steps,
+                    ends=self.ends[fill],
+                    batch_size=batch_size or COPIES_AT_ONCE,
+                )
+                values[f"{direction}_{fill}"] = float(curve.area[0])
+                shown = curve.values[0] if direction == "deletion" else curve.values[0][::-1]
+                curves[f"{direction}_{fill}"] = np.round(shown, 5).tolist()
+            areas = [values[f"{direction}_{fill}"] for fill in FILLS]
+            values[direction] = float(np.mean(areas))
+        return values, curves
 
     def score(self, copies: Float[ndarray, "m h w c"]) -> Float[ndarray, "m 1"]:
         """Return the class's probability."""
@@ -121,27 +140,9 @@ class PhotoCurves:
         ranking = b"".join(rank_cells(heatmap, order).tobytes() for _, order in DIRECTIONS)
         if ranking in self._measured:
             return self._measured[ranking]
-        values: dict[str, float] = {}
-        curves: dict[str, list[float]] = {}
-        for direction, order in DIRECTIONS:
-            for fill in FILLS:
-                curve = removal_curve(
-                    self.image,
-                    heatmap,
-                    self.score,
-                    filled=self.fills[fill],
-                    order=order,
-                    steps=steps,
-                    ends=self.ends[fill],
-                    batch_size=batch_size or AT_ONCE,
-                )
-                values[f"{direction}_{fill}"] = float(curve.area[0])
-                shown = curve.values[0] if direction == "deletion" else curve.values[0][::-1]
-                curves[f"{direction}_{fill}"] = np.round(shown, 5).tolist()
-            areas = [values[f"{direction}_{fill}"] for fill in FILLS]
-            values[direction] = float(np.mean(areas))
+        values, curves = self.areas(heatmap, steps, batch_size)
         least, most = (
-            road(self.image, heatmap, self.score, order=order, shares=ROAD_SHARES, blocks=2)
+            road(self.image, heatmap, self.score, order=order, blocks=2)
             for order in ("least relevant first", "most relevant first")
         )
         values["road"] = float(least.mean() - most.mean())

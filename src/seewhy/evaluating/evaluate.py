@@ -70,11 +70,10 @@ def evaluate(
 
     Each photo's best class is explained, or the one given. Every map is averaged to the same 14 ×
     14 cells before they are removed: by two fills, and by imputation from their neighbours (ROAD).
-    Maps are compared with those for the runner-up, of copies of the network with random weights, of
-    the photo with small noise, and with exact occlusion. On mosaics of four confident photos of
-    different classes, the heat should be in the right one. With boxes it should be in them.
-    Formulas and sources are in `faithfulness`, `sanity`, `mosaics`, `localizing` and `measures` of
-    `seewhy.evaluating`.
+    Maps are compared with those for the runner-up, of copies of the network with random weights,
+    and with exact occlusion. On mosaics of four confident photos of different classes, the heat
+    should be in the right one. With boxes it should be in them. Formulas and sources are in
+    `faithfulness`, `sanity`, `mosaics` and `localizing` of `seewhy.evaluating`.
 
     Args:
         classifier: as for `seewhy.explain`; so are `photos`, `layer` and `batch_size`.

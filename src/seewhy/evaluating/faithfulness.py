@@ -1,8 +1,7 @@
 """Does the score depend on what is hot? Ranking by cells, and removing them.
 
-Deletion and insertion by single pixels are in `measures`. This module ranks by cells, which reduces
-every map to one resolution first: by a fill, or from the neighbours as ROAD does
-(`imputing`).
+Every map is averaged to the same cells first, so that none gains by its resolution. Cells are
+replaced by a fill, or from their neighbours as ROAD does (`imputing`).
 
 Axes: h row, w column, c channel, g cells along a side, s step, m copy, t target.
 """
@@ -10,6 +9,7 @@ Axes: h row, w column, c channel, g cells along a side, s step, m copy, t target
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,17 +17,39 @@ from numpy import ndarray
 
 from seewhy.errors import OptionError
 from seewhy.evaluating.imputing import impute
-from seewhy.evaluating.measures import AT_ONCE, Curve
 from seewhy.methods.base import Score
 
 CELLS = 14
 """Cells along a side, to which every map is averaged before it is ranked."""
 
-SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
-"""Shares of the pixels that ROAD removes."""
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Shares of the cells that ROAD removes."""
+
+COPIES_AT_ONCE = 32
+"""Copies of a photo in one batch unless given."""
 
 ORDERS = ("most relevant first", "least relevant first")
 """Which cells are removed first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The network's output while cells are removed in the order of a heatmap.
+
+    Attributes:
+        shares: (s) share of the cells that are removed, from 0 to 1.
+        values: (t, s) the explained values.
+    """
+
+    shares: Float[ndarray, " s"]
+    values: Float[ndarray, "t s"]
+
+    @property
+    def area(self) -> Float[ndarray, " t"]:
+        """The area under each curve, by trapezoids: the mean value over the shares."""
+        heights = (self.values[:, 1:] + self.values[:, :-1]) / 2
+        area: ndarray = heights @ np.diff(self.shares)
+        return area
 
 
 def cell_means(heatmap: Float[ndarray, "h w"], cells: int = CELLS) -> Float[ndarray, "g g"]:
@@ -114,7 +136,7 @@ def removal_curve(
     steps: int = CELLS,
     cells: int = CELLS,
     ends: Float[ndarray, "t 2"] | None = None,
-    batch_size: int = AT_ONCE,
+    batch_size: int = COPIES_AT_ONCE,
     generator: np.random.Generator | None = None,
 ) -> Curve:
     """Replace the most (or least) relevant cells by a fill, and record how the score changes.

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from seewhy.errors import OptionError
@@ -82,38 +82,31 @@ def _solve(image: Float[ndarray, "h w c"], gone: Bool[ndarray, "_h _w"]) -> ndar
     """Solve ROAD's system exactly."""
     from scipy.sparse.linalg import splu
 
-    height, width, channels = image.shape
-    order, system = _system(height, width)
-    inside = gone.ravel()[order]
+    inside = gone.ravel()
     if not inside.any():
         return image
-    flat = image.reshape(-1, channels)[order]
-    rows = system[inside]
+    filled = image.reshape(-1, image.shape[2]).copy()
+    rows = _system(*gone.shape)[inside]
     factors = splu(
         rows[:, inside].tocsc(),
-        permc_spec="NATURAL",
+        permc_spec="MMD_AT_PLUS_A",
         diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
     )
-    flat[inside] = factors.solve(-(rows[:, ~inside] @ flat[~inside]))
-    filled: ndarray = np.empty(image.shape)
-    filled.reshape(-1, channels)[order] = flat
-    return filled
+    filled[inside] = factors.solve(-(rows[:, ~inside] @ filled[~inside]))
+    return filled.reshape(image.shape)
 
 
 @cache
-def _system(height: int, width: int) -> tuple[Int[ndarray, " _m"], Any]:
-    """Return an order of a grid's pixels, and ROAD's system for all of them in this order.
+def _system(height: int, width: int) -> Any:
+    """Return ROAD's system for all pixels of a grid, row by row, as a sparse matrix.
 
     A row is a pixel's sum of weights times the pixel, minus its weighted neighbours. So, in place
     of a weighted mean, the system is symmetric, and its factors are several times smaller.
     """
     from scipy.sparse import csr_matrix, diags
 
-    order = _dissection(height, width)
-    number = np.empty(height * width, np.int64)
-    number[order] = np.arange(height * width)
-    grid = number.reshape(height, width)
+    grid = np.arange(height * width).reshape(height, width)
     ones, others, weights = [], [], []
     for (dy, dx), weight in NEIGHBOURS:
         rows, columns = (
@@ -125,30 +118,7 @@ def _system(height: int, width: int) -> tuple[Int[ndarray, " _m"], Any]:
         weights.append(np.full(ones[-1].size, weight))
     places = np.concatenate(ones), np.concatenate(others)
     around = csr_matrix((np.concatenate(weights), places), shape=(grid.size, grid.size))
-    return order, (diags(np.asarray(around.sum(axis=1)).ravel()) - around).tocsr()
-
-
-def _dissection(height: int, width: int) -> Int[ndarray, " _m"]:
-    """Return the pixels of a grid in the order of nested dissection: halves, then what parts them.
-
-    In this order the factors of a system of neighbours stay small, and no time is spent on finding
-    an order for each mask.
-
-    Source:
-        George, *Nested Dissection of a Regular Finite Element Mesh*, SIAM Journal on Numerical
-        Analysis 10, 1973.
-    """
-
-    def dissect(grid: Int[ndarray, "_h _w"]) -> list[ndarray]:
-        if grid.size <= 4:
-            return [grid.ravel()]
-        if grid.shape[0] < grid.shape[1]:
-            grid = grid.T
-        middle = grid.shape[0] // 2
-        return [*dissect(grid[:middle]), *dissect(grid[middle + 1 :]), grid[middle]]
-
-    order: ndarray = np.concatenate(dissect(np.arange(height * width).reshape(height, width)))
-    return order
+    return (diags(np.asarray(around.sum(axis=1)).ravel()) - around).tocsr()
 
 
 def _solve_in_blocks(

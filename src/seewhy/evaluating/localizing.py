@@ -2,7 +2,7 @@
 
 A box is [x0, y0, x1, y1] in pixels, half-open.
 
-Axes: n photo, H row, W column of a photo, h w rows and columns of one picture of a mosaic.
+Axes: n photo, s threshold, o overlap, H row, W column of a photo.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Num
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from seewhy.boxes import Boxes
+from seewhy.boxes import Boxes, heatmap_boxes, intersection_over_union
 from seewhy.errors import OptionError
-from seewhy.evaluating.measures import OVERLAPS, THRESHOLDS, accuracy_of, box_overlaps
+
+THRESHOLDS = np.arange(0, 1, 0.02)
+"""Shares of a heatmap's maximum at which its box is drawn."""
+
+OVERLAPS = (0.3, 0.5, 0.7)
+"""Intersection over union from which on a box counts as found."""
 
 
 def box_mask(boxes: Boxes, size: tuple[int, int]) -> Bool[ndarray, "H W"]:
@@ -72,7 +77,7 @@ def energy_lift(heatmap: Float[ndarray, "H W"], inside: Bool[ndarray, "_H _W"]) 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutBoxAccuracy:
-    """MaxBoxAcc whose threshold is chosen on other photos than those that are scored.
+    """How often a heatmap's box is the object's, its threshold chosen on other photos.
 
     Attributes:
         overlaps: the IoU that counts as found.
@@ -87,84 +92,104 @@ class HeldOutBoxAccuracy:
     hits: Bool[ndarray, "o n"]
 
 
+def box_overlaps(
+    heatmap: Float[ndarray, "H W"], boxes: Boxes, *, thresholds: Float[ndarray, " s"] = THRESHOLDS
+) -> Float[ndarray, " s"]:
+    """Return the largest IoU of a heatmap's box with any of a photo's boxes, at each threshold."""
+    overlap = np.zeros(len(thresholds))
+    for step, threshold in enumerate(thresholds.tolist()):
+        found = heatmap_boxes(heatmap, threshold=threshold)
+        if len(found) and len(boxes):
+            overlap[step] = intersection_over_union(found, boxes).max()
+    return overlap
+
+
 def held_out_box_accuracy(
-    heatmaps: Sequence[Float[ndarray, "_H _W"]],
-    boxes: Sequence[Boxes],
+    found: Float[ndarray, "n s"],
     *,
     thresholds: Float[ndarray, " s"] = THRESHOLDS,
     overlaps: Sequence[float] = OVERLAPS,
 ) -> HeldOutBoxAccuracy:
     """Choose the threshold on every second photo, and score it on the others; then swap.
 
-    MaxBoxAcc itself chooses the threshold on the scored photos, which favours maps whose best
-    threshold varies. The paper calls for a separate set of photos; with two halves that take turns,
-    every photo is scored once.
+        BoxAcc(τ, δ) = mean over n of 1[max over B of IoU(box(heatmap[n], τ), B) ≥ δ]
+
+    box(·, τ) encloses the largest component above τ times the maximum (`heatmap_boxes`); B is any
+    of the photo's boxes. The paper's MaxBoxAcc chooses τ on the scored photos, which favours maps
+    whose best threshold varies, and calls for a separate set of photos; with two halves that take
+    turns, every photo is scored once.
 
     Args:
-        heatmaps: one for each photo, at its own size; at least two.
-        boxes: the true boxes of each photo, in the same order.
-        thresholds: the thresholds to choose from.
-        overlaps: the IoU that counts as found.
-
-    Raises:
-        OptionError: fewer than two photos, or the numbers of boxes and heatmaps differ.
-
-    Source:
-        Choe et al., *Evaluating Weakly Supervised Object Localization Methods Right*, CVPR 2020,
-        section 3.2 (arXiv:2001.07437).
-    """
-    if len(heatmaps) != len(boxes):
-        raise OptionError(
-            f"{len(heatmaps)} heatmaps and the boxes of {len(boxes)} photos were given. Give one "
-            "array of boxes (m, 4) for each heatmap."
-        )
-    found = [
-        box_overlaps(heatmap, truth, thresholds=thresholds)
-        for heatmap, truth in zip(heatmaps, boxes, strict=True)
-    ]
-    return held_out_of(
-        np.array(found).reshape(-1, len(thresholds)), thresholds=thresholds, overlaps=overlaps
-    )
-
-
-def held_out_of(
-    found: Float[ndarray, "n s"],
-    *,
-    thresholds: Float[ndarray, " s"] = THRESHOLDS,
-    overlaps: Sequence[float] = OVERLAPS,
-) -> HeldOutBoxAccuracy:
-    """Return `held_out_box_accuracy` from what `box_overlaps` gave for n photos.
+        found: what `box_overlaps` gave for n photos.
+        thresholds: the thresholds τ to choose from.
+        overlaps: the IoU δ that counts as found.
 
     Raises:
         OptionError: fewer than two photos.
+
+    Source:
+        Choe et al., *Evaluating Weakly Supervised Object Localization Methods Right*, CVPR 2020,
+        sections 3.2 and 4.1 (arXiv:2001.07437). Differs from the paper: the heatmap is divided by
+        its maximum with negatives taken as 0; the paper also shifts its minimum to 0.
     """
     if len(found) < 2:
-        raise OptionError(
-            f"{len(found)} photos cannot be halved. Give two or more, or use max_box_accuracy."
-        )
-    halves = [
-        accuracy_of(found[start::2], thresholds=thresholds, overlaps=overlaps) for start in (0, 1)
-    ]
-    chosen = [half.accuracies.argmax(axis=1) for half in halves]
-    hits = np.zeros((len(overlaps), len(found)), bool)
-    for row, overlap in enumerate(overlaps):
+        raise OptionError(f"{len(found)} photos cannot be halved. Give two or more.")
+    right = found[None] >= np.array(overlaps, np.float64)[:, None, None]
+    chosen = [right[:, start::2].mean(axis=1).argmax(axis=1) for start in (0, 1)]
+    hits = np.zeros(right.shape[:2], bool)
+    for row in range(len(overlaps)):
         for half in (0, 1):  # each is scored at the threshold that the other half chose
-            hits[row, half::2] = found[half::2, chosen[1 - half][row]] >= overlap
+            hits[row, half::2] = right[row, half::2, chosen[1 - half][row]]
     return HeldOutBoxAccuracy(
-        overlaps=tuple(float(one) for one in overlaps),
+        overlaps=tuple(float(overlap) for overlap in overlaps),
         thresholds=tuple(
-            (float(thresholds[one]), float(thresholds[two]))
-            for one, two in zip(*chosen, strict=True)
+            (float(thresholds[first]), float(thresholds[second]))
+            for first, second in zip(*chosen, strict=True)
         ),
         accuracies=tuple(hits.mean(axis=1).tolist()),
         hits=hits,
     )
 
 
-def mosaic_of(images: Num[ndarray, "4 h w c"]) -> Num[ndarray, "_H _W c"]:
-    """Put four images together: the first two above, the others below."""
-    above, below = np.concatenate(images[:2], axis=1), np.concatenate(images[2:], axis=1)
-    return np.concatenate([above, below], axis=0)
+def pointing_game(
+    heatmaps: Sequence[Float[ndarray, "_H _W"]],
+    boxes: Sequence[Boxes],
+    *,
+    tolerance: int = 15,
+) -> Bool[ndarray, " n"]:
+    """Return for each photo whether the heatmap's hottest pixel is on an object.
+
+    Args:
+        heatmaps: one for each photo, at its own size; an empty one points nowhere.
+        boxes: the true boxes of each photo, in the same order.
+        tolerance: pixels that the point may be outside a box, along each axis.
+
+    Returns:
+        (n) hit or not; its mean is the accuracy.
+
+    Raises:
+        OptionError: the numbers of boxes and heatmaps differ, or are 0.
+
+    Source:
+        Zhang et al., *Top-down Neural Attention by Excitation Backprop*, ECCV 2016, section 4.1
+        (arXiv:1608.00507). Differs from the paper: boxes instead of masks, and hits are counted
+        over all photos rather than averaged per class.
+    """
+    if len(heatmaps) != len(boxes) or not heatmaps:
+        raise OptionError(
+            f"{len(heatmaps)} heatmaps and the boxes of {len(boxes)} photos were given. Give one "
+            "array of boxes (m, 4) for each heatmap, and at least one."
+        )
+    hits = np.zeros(len(heatmaps), bool)
+    for photo, (heatmap, truth) in enumerate(zip(heatmaps, boxes, strict=True)):
+        heat = np.nan_to_num(heatmap, nan=0.0)
+        if not heat.max() > 0:
+            continue
+        y, x = np.unravel_index(heat.argmax(), heat.shape)
+        grown = np.asarray(truth, np.float64) + tolerance * np.array([-1, -1, 1, 1])
+        inside = (grown[:, :2] <= (x, y)) & ((x, y) < grown[:, 2:])
+        hits[photo] = inside.all(axis=1).any()
+    return hits
 
 
 def quadrant_share(heatmap: Float[ndarray, "H W"], quadrant: int) -> float:

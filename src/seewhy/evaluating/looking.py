@@ -8,12 +8,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
 from seewhy.classifier import Classifier
 from seewhy.errors import NotFinite, PhotoError, TargetError
+from seewhy.evaluating.baselines import photo_key
 from seewhy.evaluating.measuring import Look
 from seewhy.explaining.question import class_indices
 from seewhy.photos.fitting import Fit, fit_ahead
@@ -68,7 +68,7 @@ def look_at(
     return Look(
         source=source,
         name=photo.name,
-        key=f"{photo.name} {crc32(pixels.tobytes()):08x}",
+        key=photo_key(photo.name, pixels[0]),
         size=(photo.pixels.shape[0], photo.pixels.shape[1]),
         target=target,
         rival=others[0] if others else None,

@@ -1,4 +1,4 @@
-"""Measure every method on one photo: what the removal of cells, random weights and noise change.
+"""Measure every method on one photo: what the removal of cells and random weights change.
 
 Axes: t target (0 the class, 1 its runner-up), h w rows and columns of the network's input, H W of
 the photo, c channel, m copy, s step.
@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -18,22 +17,25 @@ from numpy import ndarray
 
 from seewhy.boxes import Boxes
 from seewhy.classifier import Classifier
-from seewhy.evaluating.baselines import BASELINES, baseline_maps
+from seewhy.evaluating.baselines import BASELINES, baseline_maps, generator_of
 from seewhy.evaluating.curves import PhotoCurves
 from seewhy.evaluating.faithfulness import cell_means
-from seewhy.evaluating.localizing import box_mask, energy_lift, energy_share
-from seewhy.evaluating.measures import box_overlaps, pointing_game, rank_correlation
+from seewhy.evaluating.localizing import (
+    box_mask,
+    box_overlaps,
+    energy_lift,
+    energy_share,
+    pointing_game,
+)
 from seewhy.evaluating.records import Record
-from seewhy.evaluating.sanity import agreement, entropy_rise, stability
+from seewhy.evaluating.sanity import agreement
 from seewhy.explaining.explain import compare
+from seewhy.maps import rank_correlation
 from seewhy.methods import METHODS
 from seewhy.photos.photo import Photo, Placement
 
 OCCLUSION = "occlusion"
 """The method that the others are compared with."""
-
-NOISE = 0.02
-"""Standard deviation of the noise for stability, as a share of the pixels' range: hardly seen."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,6 @@ def measure_photo(
             if name != OCCLUSION:
                 values[name]["agreement"] = agreement(maps[name][0], reference)
     _randomize(study, photo, look, maps, values)
-    if "noise" in study.groups:
-        _add_noise(study, pixels, look, maps, values)
     overlaps: dict[str, list[float]] = {}
     if objects is not None:
         for name in wanted:
@@ -205,11 +205,6 @@ def occlusion_cells(study: Study, photo: Photo, look: Look) -> Float[ndarray, "g
     return cell_means(explained[OCCLUSION].maps[0, 0])
 
 
-def generator_of(key: str) -> np.random.Generator:
-    """Return the source of a photo's random numbers: the same in whatever order photos come."""
-    return np.random.default_rng(crc32(key.encode(errors="backslashreplace")))
-
-
 def _randomize(
     study: Study,
     photo: Photo,
@@ -225,28 +220,6 @@ def _randomize(
             is_baseline = name in BASELINES  # its map stays as it is
             other = maps[name][0] if is_baseline else explained[name].maps[0, 0]
             values[name][stop] = rank_correlation(maps[name][0], other)
-            if stop == "weights":
-                values[name]["entropy"] = entropy_rise(maps[name][0], other)
-
-
-def _add_noise(
-    study: Study,
-    pixels: UInt8[ndarray, "h w 3"],
-    look: Look,
-    maps: Mapping[str, Float[ndarray, "t _h _w"]],
-    values: Mapping[str, dict[str, float]],
-) -> None:
-    """Compare maps with those of the photo with small noise."""
-    random = generator_of(f"noise {look.key}")
-    noisy = pixels + random.normal(0, 255 * NOISE, pixels.shape)
-    changed = np.clip(np.round(noisy), 0, 255).astype(np.uint8)
-    methods = [name for name in maps if name not in BASELINES]
-    explained = study.explain(study.fitted(changed, look.name), methods, [look.target])
-    edges = baseline_maps(changed, [name for name in maps if name == "(edges)"], generator=random)
-    for name in maps:
-        # The other baselines ignore the photo.
-        other = edges.get(name, maps[name][0]) if name in BASELINES else explained[name].maps[0, 0]
-        values[name]["stability"] = stability(maps[name][0], other)
 
 
 def _on_objects(heatmap: Float[ndarray, "H W"], objects: Objects) -> dict[str, float]:

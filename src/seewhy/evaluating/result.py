@@ -20,7 +20,6 @@ from seewhy.evaluating.baselines import BASELINES
 from seewhy.evaluating.columns import MEASURES
 from seewhy.evaluating.intervals import beats, bootstrap
 from seewhy.evaluating.localizing import HeldOutBoxAccuracy
-from seewhy.evaluating.measures import BoxAccuracy
 from seewhy.files import finite, write_whole
 from seewhy.photos.photo import PhotoFailure
 from seewhy.rendering.text import short_name
@@ -50,17 +49,13 @@ class MethodScores:
         agreement: rank correlation of the cells with exact occlusion.
         head, weights: rank correlation with the map of a copy of the network whose last layer is
             random, and of one where all are; low is good.
-        entropy: how much the map's entropy rises with random weights (eMPRT).
-        stability: rank correlation of the cells with the map of the photo with small noise.
         grid: share of the heat in the right photo of a mosaic of four; chance is 0.25.
-        disconnected: the same where no other photo can matter (DiFull).
         energy: share of the positive heat on the object.
         lift: that share divided by the object's share of the photo; 1 for a uniform map.
         pointing: whether the hottest pixel is on an object.
         box: whether the heatmap's box is the object's at IoU 0.5, at the threshold that the other
             half of the photos chose.
-        boxes: MaxBoxAcc, at the best threshold for these photos.
-        held_out: the same with thresholds chosen on one half and scored on the other.
+        held_out: the same for every IoU, with the thresholds.
         fills: deletion and insertion by fill: 'deletion_mean', 'insertion_blur'.
         curves: by the same names, the mean probability at each step, (s).
     """
@@ -72,15 +67,11 @@ class MethodScores:
     sensitivity: Float[ndarray, " n"] | None = None
     head: Float[ndarray, " n"] | None = None
     weights: Float[ndarray, " n"] | None = None
-    entropy: Float[ndarray, " n"] | None = None
-    stability: Float[ndarray, " n"] | None = None
     grid: Float[ndarray, " n"] | None = None
-    disconnected: Float[ndarray, " n"] | None = None
     energy: Float[ndarray, " n"] | None = None
     lift: Float[ndarray, " n"] | None = None
     pointing: Float[ndarray, " n"] | None = None
     box: Float[ndarray, " n"] | None = None
-    boxes: BoxAccuracy | None = None
     held_out: HeldOutBoxAccuracy | None = None
     fills: Mapping[str, Float[ndarray, " n"]] = field(default_factory=dict)
     curves: Mapping[str, Float[ndarray, " s"]] = field(default_factory=dict)
@@ -104,13 +95,9 @@ class MethodScores:
                 told = bootstrap(np.asarray(values, np.float64))
                 row[key] = finite(told.mean)
                 row[f"{key}_interval"] = [finite(told.low), finite(told.high)]
-        for name, found in (("max_box_accuracy", self.boxes), ("held_out", self.held_out)):
-            if found is not None:
-                best = found.best if isinstance(found, BoxAccuracy) else found.accuracies
-                row[name] = {
-                    f"{overlap:g}": float(one)
-                    for overlap, one in zip(found.overlaps, best, strict=True)
-                }
+        if self.held_out is not None:
+            pairs = zip(self.held_out.overlaps, self.held_out.accuracies, strict=True)
+            row["held_out"] = {f"{overlap:g}": accuracy for overlap, accuracy in pairs}
         row["curves"] = {name: curve.tolist() for name, curve in self.curves.items()}
         return row
 
@@ -258,7 +245,4 @@ class Evaluation:
             mean = one.mean(key)
             star = "*" if self.beats_baselines(name, key) else " "
             cells[measure.title] = f"{mean:.3f}{star}" if np.isfinite(mean) else "– "
-        if one.boxes is not None:
-            for overlap, best in zip(one.boxes.overlaps, one.boxes.best, strict=True):
-                cells[f"MaxBox {overlap:g} ↑"] = f"{best:.3f} "
         return cells

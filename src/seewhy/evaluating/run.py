@@ -16,7 +16,13 @@ from numpy import ndarray
 
 from seewhy.boxes import Boxes
 from seewhy.errors import NotFinite
-from seewhy.evaluating.baselines import BASELINES, MEAN_BOX, baseline_maps, mean_box
+from seewhy.evaluating.baselines import (
+    BASELINES,
+    MEAN_BOX,
+    baseline_maps,
+    generator_of,
+    mean_box,
+)
 from seewhy.evaluating.costs import Cost, evaluation_cost
 from seewhy.evaluating.faithfulness import CELLS
 from seewhy.evaluating.looking import photos_ahead
@@ -25,7 +31,6 @@ from seewhy.evaluating.measuring import (
     Look,
     Objects,
     Study,
-    generator_of,
     measure_photo,
     objects_of,
     occlusion_cells,
@@ -33,13 +38,11 @@ from seewhy.evaluating.measuring import (
 from seewhy.evaluating.mosaics import (
     Mosaic,
     choose_mosaics,
-    disconnected_shares,
     heat_in_quadrant,
     mosaic_pixels,
 )
 from seewhy.evaluating.records import Record, Records
 from seewhy.explaining.question import layer_names
-from seewhy.methods import METHODS
 from seewhy.photos.photo import Photo, PhotoFailure
 from seewhy.progress import Progress
 
@@ -190,22 +193,12 @@ class Run:
         quadrants: Sequence[int],
         wanted: Sequence[str],
     ) -> dict[str, dict[str, float | None]]:
-        """Return by method and 'grid 2 <photo>' the share of heat in the right quadrant."""
+        """Return by method and photo the share of heat in the right quadrant."""
         study = self.study
         whole = mosaic_pixels(pixels)
         classes = [one.target for one in looks]
         methods = [name for name in wanted if name not in BASELINES]
         explained = study.explain(study.fitted(whole, "mosaic"), methods, classes)
-        apart = disconnected_shares(
-            study.classifier,
-            [METHODS[name] for name in methods],
-            pixels,
-            np.array(classes),
-            layer=layer_names(study.classifier, study.layer)[0],
-            options={name: study.options[name] for name in methods},
-            quadrants=quadrants,
-            batch_size=study.batch_size,
-        )
         drawings = baseline_maps(
             whole,
             [name for name in wanted if name in BASELINES],
@@ -217,15 +210,12 @@ class Run:
             found[name] = {}
             for quadrant in quadrants:
                 if name in BASELINES:
-                    grid = difull = heat_in_quadrant(drawings[name], quadrant)
+                    heat = drawings[name]
                 else:
                     count = explained[name].maps.shape[1]  # 1 where no class is explained
                     heat = explained[name].heatmap(0, min(quadrant, count - 1))
-                    grid = heat_in_quadrant(heat, quadrant)
-                    difull = apart[name][quadrant]
-                for stage, share in (("grid", grid), ("disconnected", difull)):
-                    told = float(share) if np.isfinite(share) else None
-                    found[name][f"{stage} {looks[quadrant].key}"] = told
+                share = heat_in_quadrant(heat, quadrant)
+                found[name][looks[quadrant].key] = share if np.isfinite(share) else None
         return found
 
 

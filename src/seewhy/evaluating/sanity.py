@@ -12,10 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.evaluating.faithfulness import CELLS, cell_means
-from seewhy.evaluating.measures import rank_correlation
-
-BINS = 100
-"""Bins of the histogram whose entropy is computed."""
+from seewhy.maps import rank_correlation
 
 
 def class_sensitivity(heatmap: Float[ndarray, "h w"], other: Float[ndarray, "h w"]) -> float:
@@ -58,46 +55,3 @@ def agreement(
         2018, section 4.1, where it is sensitivity-n for patches (arXiv:1711.06104).
     """
     return rank_correlation(cell_means(heatmap, cells), cell_means(occlusion, cells))
-
-
-def stability(
-    heatmap: Float[ndarray, "h w"], noisy: Float[ndarray, "_h _w"], cells: int = CELLS
-) -> float:
-    """Return the rank correlation of a map's cells with those for the photo with small noise.
-
-    1: a photo that looks the same has the same map. NaN where a map is constant. A map that ignores
-    the photo is perfectly stable: stability alone shows nothing.
-
-    Source:
-        Alvarez-Melis and Jaakkola, *On the Robustness of Interpretability Methods*, ICML workshop
-        2018 (arXiv:1806.08049). Differs from the paper: a rank correlation, in place of the largest
-        change of the values, so that maps of all scales compare.
-    """
-    return rank_correlation(cell_means(heatmap, cells), cell_means(noisy, cells))
-
-
-def entropy(heatmap: Float[ndarray, "h w"], bins: int = BINS) -> float:
-    """Return the entropy in nats of a map's histogram: low if few cells dominate.
-
-        H = − sum over bins b of p[b] · log p[b]
-
-    Source:
-        Hedström et al., *Sanity Checks Revisited*, 2024, equation 5 (arXiv:2401.06465).
-    """
-    counts, _ = np.histogram(heatmap[np.isfinite(heatmap)], bins=bins)
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log(shares)).sum()) + 0.0
-
-
-def entropy_rise(before: Float[ndarray, "h w"], after: Float[ndarray, "h w"]) -> float:
-    """Return how much a map's entropy rises when the network's weights are random (eMPRT).
-
-        eMPRT = (H(after) − H(before)) / H(before)
-
-    A faithful map loses its structure: the value is above 0. NaN where the map was constant.
-
-    Source:
-        Hedström et al., *Sanity Checks Revisited*, 2024, equation 6 (arXiv:2401.06465).
-    """
-    base = entropy(before)
-    return (entropy(after) - base) / base if base > 0 else float("nan")

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from seewhy.errors import SeewhyWarning
 from seewhy.files import finite
+from seewhy.maps import rank_correlation
 from seewhy.networks.execution import Execution
 
 LARGEST = 0.1
@@ -110,7 +111,7 @@ def measure_rounding(
         execution=str(execution),
         photos=len(maps),
         map_error=max(map_error(*pair, from_minimum=from_minimum) for pair in pairs),
-        rank_correlation=min(rank_correlation(*pair) for pair in pairs),
+        rank_correlation=min(same_order(*pair) for pair in pairs),
         probability_change=change,
         same_top=same,
     )
@@ -134,20 +135,11 @@ def map_error(
     return float(off / amplitude)
 
 
-def rank_correlation(first: Float[ndarray, "h w"], second: Float[ndarray, "h w"]) -> float:
-    """Return Spearman's rank correlation over the pixels, equal values at their mean rank.
+def same_order(first: Float[ndarray, "h w"], second: Float[ndarray, "h w"]) -> float:
+    """Return the rank correlation of two maps; of a map with one value everywhere 1 or 0.
 
-    Of a map with one value everywhere: 1 if the other has too, else 0.
+    1 if the other has one value too, else 0.
     """
     tested = ~np.isnan(first) & ~np.isnan(second)
-    ranks = [_ranks(one[tested]) for one in (first, second)]
-    spreads = [float(np.ptp(one)) if one.size else 0.0 for one in ranks]
-    if not all(spreads):
-        return float(not any(spreads))
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _ranks(values: Float[ndarray, " m"]) -> Float[ndarray, " m"]:
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    means = np.cumsum(counts) - (counts - 1) / 2
-    return np.asarray(means[places], np.float64)
+    varies = [bool(values[tested].size and np.ptp(values[tested])) for values in (first, second)]
+    return rank_correlation(first, second) if all(varies) else float(not any(varies))

@@ -15,9 +15,6 @@ from numpy import ndarray
 
 from seewhy.evaluating.intervals import RESAMPLES
 
-Z = 1.959964
-"""The standard normal quantile of a 95 % interval."""
-
 BINS = 10
 
 
@@ -50,19 +47,17 @@ class Share:
 def wilson(count: int, of: int) -> Share:
     """Return a share with Wilson's 95 % interval.
 
-        centre = (p + z²/2n) / (1 + z²/n),  half = z / (1 + z²/n) · sqrt(p (1 − p)/n + z²/4n²)
-
     Source:
         Wilson, *Probable Inference, the Law of Succession, and Statistical Inference*, JASA 1927.
     """
+    from scipy.stats import binomtest
+
     if not of:
         return Share(0, 0, 0.0, 1.0)
-    p, scale = count / of, 1 + Z**2 / of
-    centre = (p + Z**2 / (2 * of)) / scale
-    half = Z / scale * math.sqrt(p * (1 - p) / of + Z**2 / (4 * of**2))
+    interval = binomtest(count, of).proportion_ci(0.95, method="wilson")
     # Exactly 0 and 1 at the ends, where rounding would leave 1e-17.
-    low = 0.0 if count == 0 else centre - half
-    high = 1.0 if count == of else centre + half
+    low = 0.0 if count == 0 else float(interval.low)
+    high = 1.0 if count == of else float(interval.high)
     return Share(count, of, low, high)
 
 

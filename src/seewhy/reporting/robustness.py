@@ -6,7 +6,6 @@ Axes: n photo, m lost photo, H W row and column of the network's input.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -256,14 +255,9 @@ def _hit_classes(
 def upper_tail(gone: int, own: int, lost: int, right: int) -> float:
     """Return the probability that `gone` or more of `lost` photos are among `own` of `right`.
 
-        P = sum over k ≥ gone of C(own, k) · C(right − own, lost − k) / C(right, lost)
-
     Source:
         Fisher's exact test, one-sided: Fisher, *Statistical Methods for Research Workers*, 1934.
     """
-    ways = sum(
-        math.comb(own, k) * math.comb(right - own, lost - k)
-        for k in range(gone, min(own, lost) + 1)
-        if lost - k >= 0
-    )
-    return ways / math.comb(right, lost)
+    from scipy.stats import hypergeom
+
+    return float(hypergeom.sf(gone - 1, right, own, lost))

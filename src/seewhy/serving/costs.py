@@ -7,13 +7,13 @@ import time
 import numpy as np
 
 from seewhy.classifier import Classifier
+from seewhy.evaluating.comparing import COPIES
 from seewhy.explaining.costs import TIMED, estimate
 from seewhy.methods import METHODS
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion
-from seewhy.serving.trust import COPIES
 
 
 def cost(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: Progress) -> bytes:
