@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from seewhy.errors import OptionError
 from seewhy.methods import METHODS
-from seewhy.methods.options import parse_sizes
+from seewhy.settings import parse_sizes
 from seewhy.photos.fitting import Fit
 
 Request = Any
