@@ -141,7 +141,8 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"precision": "float64"},
         OptionError,
-        "precision='float64' is not valid. Give one of float32, bfloat16.",
+        "precision='float64' is not valid. Give one of float32, bfloat16. The nearest is "
+        "'float32'.",
     ),
 ]
 

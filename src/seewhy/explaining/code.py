@@ -15,8 +15,8 @@ from numpy import ndarray
 
 from seewhy.errors import OptionError
 from seewhy.methods import METHODS
-from seewhy.settings import parse_sizes
 from seewhy.photos.fitting import Fit
+from seewhy.settings import parse_sizes
 
 Request = Any
 """`Request`, whose module imports this one."""
