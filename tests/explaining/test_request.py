@@ -139,10 +139,9 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
         "output=... out.",
     ),
     (
-        {"precision": "float64"},
+        {"precision": "double"},
         OptionError,
-        "precision='float64' is not valid. Give one of float32, bfloat16. The nearest is "
-        "'float32'.",
+        "precision='double' is not valid. Give one of float32, bfloat16.",
     ),
 ]
 
