@@ -42,7 +42,7 @@ TWENTY = 10**20
     [
         (COUNT, np.int64(3), 3),
         (SHARE, np.float32(0.5), 0.5),
-        (SHARE, 1, 1),
+        (SHARE, 1, 1.0),
         (RATE, 1.0, 1.0),
         (FREE, -2.5, -2.5),
         (FLAG, np.False_, False),
@@ -241,9 +241,9 @@ def test_colours_are_three_values_and_what_depends_on_the_photo_is_none() -> Non
 
 
 def test_the_description_names_the_default() -> None:
-    assert COUNT.described == "how many (5)"
-    assert SIZE.described == "of photos (the network's own)"
-    assert FLAG.described == "mirrored (yes)"
+    assert COUNT.described == "how many (default: 5)"
+    assert SIZE.described == "of photos (default: the network's own)"
+    assert FLAG.described == "mirrored (default: yes)"
     assert NAME.described == "of the run"
 
 

@@ -8,7 +8,7 @@ argparse, the page's fields and the tables of the docs are made. Nothing heavy i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -59,6 +59,8 @@ class Setting:
         shown: the default in words, where its value does not say enough.
         metavar: the placeholder of a value in help texts; by default that of the type.
         or_function: True for a choice that may be a function as well.
+        several: True where a list of such values is meant: each is checked.
+        flag: the option on the command line, where it is not the name.
     """
 
     name: str
@@ -70,6 +72,8 @@ class Setting:
     shown: str = ""
     metavar: str = ""
     or_function: bool = False
+    several: bool = False
+    flag: str = ""
 
     @property
     def limits(self) -> str:
@@ -94,12 +98,12 @@ class Setting:
     @property
     def described(self) -> str:
         """The phrase with the default in brackets."""
-        return f"{self.help} ({self.usual})" if self.usual else self.help
+        return f"{self.help} (default: {self.usual})" if self.usual else self.help
 
     @property
     def usual(self) -> str:
         """The default in words; empty if there is none."""
-        return self.shown or ("" if self.default in (None, "") else _plain(self.default))
+        return self.shown or ("" if self.default in (None, "") else plain(self.default))
 
     def as_dict(self) -> dict[str, Any]:
         """Return name, type, default, range and help, ready for JSON."""
@@ -125,27 +129,31 @@ class Setting:
         """
         if value is None and self.default is None:
             return None
+        if self.several and isinstance(value, list | tuple):
+            return [replace(self, several=False).check(one, method=method) for one in value]
         if self.type == "fill":
             if not callable(value):
                 fill_colour(value)
             return value
         found = _CHECKS[self.type](self, value)
         if found is None:
-            raise OptionError(self._refusal(value, method))
+            whose = "" if method is None else f" for the method '{method}'"
+            raise OptionError(
+                f"{self.name}={shortened(value)} is not valid{whose}. {self.advice(value)}"
+            )
         return found
 
-    def _refusal(self, value: Any, method: str | None) -> str:
-        whose = "" if method is None else f" for the method '{method}'"
-        message = f"{self.name}={shortened(value)} is not valid{whose}. Give {self.expected}"
+    def advice(self, value: Any) -> str:
+        """Say what to give instead of a value that is not valid."""
+        most = near = ""
         if self.type == "choice" and isinstance(value, str):
-            near = get_close_matches(value, self.range or (), n=1, cutoff=0.7)
-            return f"{message}. The nearest is '{near[0]}'." if near else f"{message}."
-        highest = (self.range or (None, None))[1]
-        if self.type in ("integer", "number") and highest is None and _is_beyond(value, LARGEST):
-            return f"{message}, at most {LARGEST:,}."
-        if self.type in ("patch", "size") and _is_beyond(value, LARGEST_SIDE):
-            return f"{message}, at most {LARGEST_SIDE:,} pixels."
-        return f"{message}."
+            nearest = get_close_matches(value, self.range or (), n=1, cutoff=0.7)
+            near = f" The nearest is '{nearest[0]}'." if nearest else ""
+        elif self.type in ("patch", "size") and _is_beyond(value, LARGEST_SIDE):
+            most = f", at most {LARGEST_SIDE:,} pixels"
+        elif (self.range or (None, None))[1] is None and _is_beyond(value, LARGEST):
+            most = f", at most {LARGEST:,}"
+        return f"Give {self.expected}{most}.{near}"
 
     def parse(self, text: str, *, method: str | None = None) -> Any:
         """Parse a value: '32', '16x32', '16,32', '255,128,0', 'blur'.
@@ -181,6 +189,17 @@ def check_all(settings: Iterable[Setting], values: Mapping[str, Any]) -> dict[st
         name: row.default if values.get(name) is None else row.check(values[name])
         for name, row in rows.items()
     }
+
+
+def check_fields(instance: Any, rows: Sequence[Setting]) -> None:
+    """Check the fields of a frozen dataclass by their rows; None becomes the default.
+
+    Raises:
+        OptionError: a value is not valid.
+    """
+    values = {row.name: getattr(instance, row.name) for row in rows}
+    for name, value in check_all(rows, values).items():
+        object.__setattr__(instance, name, value)
 
 
 def shortened(value: Any) -> str:
@@ -280,7 +299,7 @@ def _named_colour(name: str) -> tuple[int, ...]:
         ) from error
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """Return a default as help texts show it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -313,7 +332,7 @@ def _checked_number(setting: Setting, value: Any) -> Any:
     highest = LARGEST if highest is None else highest
     if not lowest <= value <= highest or value in setting.excludes:  # NaN is in no range
         return None
-    return int(value) if _is_whole(value) else float(value)
+    return int(value) if setting.type == "integer" else float(value)
 
 
 def _checked_boolean(_: Setting, value: Any) -> bool | None:

@@ -10,7 +10,7 @@ import pytest
 
 from seewhy.errors import OptionError
 from seewhy.training.fit import Schedule
-from seewhy.training.recipe import Recipe, settings
+from seewhy.training.recipe import Recipe, settings_of_recipes
 
 HALF, MOST, WHOLE = Fraction(1, 2), Fraction(3, 4), Fraction(1)
 
@@ -30,7 +30,8 @@ def test_defaults_follow_from_the_base() -> None:
 
 
 def test_help_names_every_default() -> None:
-    told = {name: one.full_help for name, one in settings().items()}
+    rows = [row for group in settings_of_recipes().values() for row in group]
+    told = {row.name: row.described for row in rows}
     assert told["weight_decay"] == "weight decay (default: 0.05 for small, else 0.01)"
     assert told["flip"] == "flip photos left to right at random (default: yes for small, else no)"
     assert told["fine_tune_learning_rate"] == (
@@ -48,20 +49,26 @@ def test_numbers_of_numpy_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs=0 is out of range. Give 1 or more."),
-        ({"patience": "3"}, "patience='3' is not a whole number."),
-        ({"seed": 2**32}, "seed=4294967296 is out of range. Give from 0 to 4294967295."),
-        ({"per_class": 1}, "per_class=1 is out of range. Give 2 or more."),
-        ({"learning_rate": 0.0}, "learning_rate=0.0 is out of range. Give above 0, at most 1."),
+        ({"epochs": 0}, "epochs=0 is not valid. Give a whole number, 1 or more."),
+        ({"patience": "3"}, "patience='3' is not valid. Give a whole number, 0 or more."),
+        (
+            {"seed": 2**32},
+            "seed=4294967296 is not valid. Give a whole number, 0 to 4,294,967,295.",
+        ),
+        ({"per_class": 1}, "per_class=1 is not valid. Give a whole number, 2 or more."),
+        (
+            {"learning_rate": 0.0},
+            "learning_rate=0.0 is not valid. Give a number, above 0, at most 1.",
+        ),
         (
             {"learning_rate": float("nan")},
-            "learning_rate=nan is out of range. Give above 0, at most 1.",
+            "learning_rate=nan is not valid. Give a number, above 0, at most 1.",
         ),
-        ({"hide": 1.5}, "hide=1.5 is out of range. Give 0 or more, below 1."),
-        ({"zoom": True}, "zoom=True is not a number."),
+        ({"hide": 1.5}, "hide=1.5 is not valid. Give a number, 0 or more, below 1."),
+        ({"zoom": True}, "zoom=True is not valid. Give a number, 0 or more, below 1."),
         (
             {"validation_split": 1.5},
-            "validation_split=1.5 is out of range. Give above 0, below 1.",
+            "validation_split=1.5 is not valid. Give a number, above 0, below 1.",
         ),
         (
             {"crop": 64},
@@ -82,7 +89,18 @@ def test_numbers_of_numpy_are_numbers() -> None:
             "Only the compact network is trained on growing photos; 'vgg19' takes one size. Leave "
             "grow out.",
         ),
-        ({"optimizer": "sgd"}, "optimizer='sgd' is not a choice. Give one of adamw, muon."),
+        ({"optimizer": "sgd"}, "optimizer='sgd' is not valid. Give one of adamw, muon."),
+        ({"flip": 1}, "flip=1 is not valid. Give true or false."),
+        (
+            {"size": 10**20},
+            "size=100000000000000000000 is not valid. Give pixels (224), or height and width "
+            "(224x320), at most 16,384 pixels.",
+        ),
+        (
+            {"epochs": 10**20},
+            "epochs=100000000000000000000 is not valid. Give a whole number, 1 or more, at most "
+            "1,000,000,000.",
+        ),
         (
             {"fine_tune": 1},
             "The compact network is trained as a whole, so fine_tune does not apply. Leave it out, "

@@ -6,58 +6,40 @@ import argparse
 import sys
 
 from seewhy.commands.arguments import (
-    add_class_arguments,
-    add_data_arguments,
-    add_layer_arguments,
-    add_model_arguments,
-    add_photos_per_batch,
-    add_workers,
+    add_classes,
+    add_layers,
+    add_model,
+    classes_of,
     model_name,
     model_settings,
-    positive,
-    whole_number,
 )
-from seewhy.commands.options import add_method_arguments, one_method
+from seewhy.commands.options import add_methods, one_method
+from seewhy.commands.parsing import add_group, add_photos, add_settings, split, values_of
+
+HELP = "explain a data set into Parquet files: resumable, with workers or on Ray"
+DESCRIPTION = """\
+Explain many photos. The results are a folder of Parquet files that pandas, DuckDB, Polars and
+Spark open. Stop it at any time: the same command continues."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "batch",
-        help="explain a data set into Parquet files: resumable, with workers or on Ray",
-        description="Explain many photos. The results are a folder of Parquet files that pandas, "
-        "DuckDB, Polars and Spark open. Stop it at any time: the same command continues.",
-    )
-    parser.add_argument(
-        "photos",
-        nargs="+",
-        metavar="PHOTO",
-        help="files, folders with their sub-folders, globs, a .txt file of paths, a .parquet or "
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add photos, the folder, the model, the question, the rows and the work."""
+    from seewhy.datasets.settings import DATA, ROWS, WORK
+
+    add_photos(
+        parser,
+        words="files, folders with their sub-folders, globs, a .txt file of paths, a .parquet or "
         ".csv file with a column of paths",
     )
     parser.add_argument("--out", required=True, metavar="RUN", help="the folder of the results")
-    add_model_arguments(parser)
-    add_class_arguments(parser)
-    add_method_arguments(parser)
-    add_layer_arguments(parser)
-    add_data_arguments(
-        parser, true_labels="'folders': the name of each photo's folder; or a column of the table"
-    )
-    rows = parser.add_argument_group("rows")
-    rows.add_argument("--boxes", action="store_true", help="add boxes around the heat")
-    rows.add_argument(
-        "--descriptors",
-        action="store_true",
-        help="add the layer's activations averaged under each map, for clustering",
-    )
-    rows.add_argument(
-        "--maps",
-        choices=("float32", "float16"),
-        default="float32",
-        help="precision of the maps in the files (float32)",
-    )
+    add_model(parser)
+    add_classes(parser)
+    add_methods(parser)
+    add_layers(parser)
+    add_group(parser, "the data set", *DATA)
+    add_group(parser, "rows", *ROWS)
     work = parser.add_argument_group("work")
-    add_workers(work, "worker processes")
+    add_settings(work, *WORK)
     work.add_argument(
         "--ray",
         nargs="?",
@@ -66,21 +48,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="ADDRESS",
         help="work on a Ray cluster; without ADDRESS, a local one",
     )
-    work.add_argument(
-        "--gpus", type=positive, default=0, metavar="N", help="GPUs per Ray worker (0)"
-    )
-    add_photos_per_batch(work)
-    work.add_argument(
-        "--shard-size", type=whole_number(), default=256, metavar="N", help="photos per file (256)"
-    )
-    work.add_argument("--retry-failed", action="store_true", help="retry photos that failed before")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Explain the data set, and print a summary."""
     from seewhy.commands.progress import progress_bar
     from seewhy.datasets import batch
+    from seewhy.datasets.settings import DATA, ROWS, WORK
 
     instead = "Name one, and use a separate run for each method."
     method, options = one_method(args, "A run", instead)
@@ -92,22 +66,13 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             method=method,
             top=args.top,
-            classes=args.classes,
-            layer=args.layer,
+            classes=classes_of(args),
+            layer=split(args.layer) or None,
             output=args.output,
-            true_labels=args.true_labels,
-            column=args.column,
-            boxes=args.boxes,
-            descriptors=args.descriptors,
-            maps=args.maps,
-            batch_size=args.batch_size,
-            shard_size=args.shard_size,
-            workers=args.workers,
             ray=args.ray,
-            gpus=args.gpus,
-            retry_failed=args.retry_failed,
             settings=model_settings(args),
             progress=progress,
+            **values_of(args, (*DATA, *ROWS, *WORK)),
             **options,
         )
     if found.rounding is not None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from seewhy import __version__
 from seewhy.commands.arguments import BUILT_IN_KNOWS
-from seewhy.commands.options import CommandParser
+from seewhy.commands.parsing import CommandParser
 from seewhy.commands.terminal import safe_output
 from seewhy.errors import SeewhyError, SeewhyWarning, nearest_names
 
@@ -47,7 +47,7 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of every command; imports no framework."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="seewhy",
         description="See why an image network decided what it decided.",
         epilog=EPILOG,
@@ -58,9 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
         dest="command", metavar="COMMAND", required=True, parser_class=CommandParser
     )
     for name in COMMANDS:
-        importlib.import_module(f"seewhy.commands.{name}").add_parser(subparsers)
-    for command in subparsers.choices.values():
+        module = importlib.import_module(f"seewhy.commands.{name}")
+        command = subparsers.add_parser(
+            name.replace("_", "-"), help=module.HELP, description=module.DESCRIPTION
+        )
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        command.set_defaults(module=module)
+        command.when_used = module.add_arguments
     return parser
 
 
@@ -97,7 +101,7 @@ def _run(arguments: list[str]) -> int:
     _check_command(arguments, parser)
     args = parser.parse_args(arguments)
     try:
-        return int(args.run(args))
+        return int(args.module.run(args))
     except SeewhyError as error:
         if args.debug:
             traceback.print_exc()

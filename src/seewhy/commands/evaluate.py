@@ -5,98 +5,65 @@ from __future__ import annotations
 import argparse
 import sys
 
-from seewhy.commands.arguments import (
-    add_batch_size,
-    add_model_arguments,
-    load_model,
-    whole_number,
+from seewhy.commands.arguments import JSON, LAYER, add_model, load_model
+from seewhy.commands.options import METHOD, OPTION
+from seewhy.commands.parsing import add_photos, add_settings, split
+from seewhy.settings import Setting
+
+CLASS = Setting(
+    "class_name",
+    "text",
+    None,
+    "the class to measure in all photos",
+    shown="the best class of each",
+    metavar="C",
+    flag="--class",
 )
-from seewhy.commands.options import add_budget
+RESULTS = (
+    Setting(
+        "out",
+        "text",
+        None,
+        "write the means as .json, or every photo and method as .parquet; repeat for both",
+        metavar="FILE",
+        several=True,
+    ),
+    Setting(
+        "plot",
+        "text",
+        None,
+        "draw deletion and insertion curves and the methods' ranks, as .png, .jpg or .pdf",
+        metavar="FILE",
+    ),
+)
+
+HELP = "how faithful heatmaps are: deletion, insertion, random weights, mosaics, boxes"
+DESCRIPTION = """\
+Measure methods on photos, beside baselines that do not ask the network. A star marks what beats
+every baseline at 95 %."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "evaluate",
-        help="how faithful heatmaps are: deletion, insertion, random weights, mosaics, boxes",
-        description="Measure methods on photos, beside baselines that do not ask the network. A "
-        "star marks what beats every baseline at 95 %.",
-    )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or globs")
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--class",
-        dest="class_name",
-        metavar="C",
-        help="the class to measure in all photos (the best class of each)",
-    )
-    parser.add_argument(
-        "--method",
-        action="append",
-        metavar="M",
-        help="a name from `seewhy methods`, several separated by commas, best, or all; default: "
-        "cam if the network supports it, else grad-cam",
-    )
-    add_budget(parser)
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an option of the methods, such as masks=500; repeat for several",
-    )
-    parser.add_argument("--layer", metavar="L", help="the layer to explain (the last map)")
-    parser.add_argument(
-        "--boxes",
-        metavar="FILE",
-        help='the true boxes, as JSON: {"cat.jpg": [[x0, y0, x1, y1]]}, or COCO annotations',
-    )
-    parser.add_argument(
-        "--measure",
-        action="append",
-        metavar="WHAT",
-        help="one or several of removal, occlusion, randomization, noise, mosaics, boxes, "
-        "separated by commas (all)",
-    )
-    parser.add_argument(
-        "--steps",
-        type=whole_number(),
-        default=14,
-        metavar="N",
-        help="steps of deletion and insertion (14)",
-    )
-    add_batch_size(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON to stdout")
-    parser.add_argument(
-        "--out",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="write the means as .json, or every photo and method as .parquet; repeat for both",
-    )
-    parser.add_argument(
-        "--plot",
-        metavar="FILE",
-        help="draw deletion and insertion curves and the methods' ranks, as .png, .jpg or .pdf",
-    )
-    parser.add_argument(
-        "--resume",
-        metavar="FILE",
-        help="keep every measurement in this file of JSON lines, and continue from it",
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add photos, the model, the methods, the measures and the results."""
+    from seewhy.evaluating.settings import EVALUATION
+    from seewhy.explaining.settings import BATCH_SIZE, BUDGET
+
+    add_photos(parser)
+    add_model(parser)
+    add_settings(parser, CLASS, METHOD, BUDGET, OPTION, LAYER, *EVALUATION, BATCH_SIZE, JSON)
+    add_settings(parser, *RESULTS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, and print one line per method."""
-    from seewhy.commands.options import choose_best, methods_and_options, names_given
+    from seewhy.commands.options import choose_best, methods_and_options
     from seewhy.commands.photos import sources_of
     from seewhy.commands.progress import progress_bar
     from seewhy.evaluating.evaluate import evaluate
     from seewhy.explaining.budget import check_budget
     from seewhy.locating.annotations import box_reader
 
-    check_budget(args.budget, names_given(args.method))
+    check_budget(args.budget, split(args.method))
     if args.budget is None:
         methods_and_options(args)  # what is wrong is told before a framework is loaded
     sources = sources_of(args.photos)
@@ -106,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
     if args.budget is not None:
         choose_best(args, classifier)
     methods, options = methods_and_options(args)
-    measures = [name for text in args.measure or () for name in text.split(",")]
     with progress_bar("maps") as progress:
         evaluation = evaluate(
             classifier,
@@ -116,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             boxes=box_reader(args.boxes) if args.boxes else None,
             layer=args.layer,
             options=options if methods else None,
-            measures=measures or None,
+            measures=split(args.measures) or None,
             steps=args.steps,
             batch_size=args.batch_size,
             resume=args.resume,
@@ -125,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         )
     text = evaluation.as_json() if args.json else evaluation.as_table()
     sys.stdout.write(text + "\n")
-    for file in args.out:
+    for file in args.out or ():
         evaluation.save(file)
     if args.plot:
         evaluation.plot(args.plot)

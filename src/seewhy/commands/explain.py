@@ -10,23 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seewhy.commands.arguments import (
-    add_batch_size,
-    add_class_arguments,
-    add_contrast_argument,
-    add_layer_arguments,
-    add_model_arguments,
-    add_style_arguments,
-    add_zoom_argument,
+    CONTRAST,
+    add_classes,
+    add_layers,
+    add_model,
+    add_style,
+    classes_of,
     load_model,
+    style_of,
 )
-from seewhy.commands.options import (
-    add_budget,
-    add_method_arguments,
-    choose_best,
-    methods_and_options,
-    names_given,
-)
+from seewhy.commands.options import add_methods, choose_best, methods_and_options
+from seewhy.commands.parsing import FORMATS, add_photos, add_settings, split
 from seewhy.errors import SeewhyError
+from seewhy.settings import Setting
 from seewhy.tables import aligned
 
 if TYPE_CHECKING:
@@ -44,48 +40,42 @@ AHEAD = 24
 LONG = 64
 """Copies of a photo from which on a method's cost is announced."""
 
+RESULTS = (
+    Setting("out", "text", "why", "the folder for pictures", metavar="DIR"),
+    Setting("format", "choice", None, "format of pictures", FORMATS, shown="jpg; bare maps: png"),
+    Setting(
+        "show_patches", "boolean", False, "occlusion: save some occluded copies with their scores"
+    ),
+    Setting("bare_maps", "boolean", False, "also save each bare map as a picture"),
+    Setting("save_maps", "boolean", False, "save the raw maps as .npz"),
+    Setting("sheet", "boolean", False, "save one page of the best overlays"),
+    Setting("resume", "boolean", False, "skip photos whose results are already in DIR"),
+)
+PRINTED = (
+    Setting("json", "boolean", False, "print JSON to stdout"),
+    Setting("jsonl", "boolean", False, "print a line of JSON per photo as soon as it is done"),
+)
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "explain",
-        help="heatmaps over photos, for the best classes or those you name",
-        description="Show which places of each photo speak for a class.",
-    )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or globs")
-    add_model_arguments(parser)
-    add_class_arguments(parser)
-    add_contrast_argument(parser)
-    add_zoom_argument(parser)
-    add_method_arguments(parser)
-    add_budget(parser)
-    add_layer_arguments(parser)
-    add_batch_size(parser)
-    add_style_arguments(parser)
+HELP = "heatmaps over photos, for the best classes or those you name"
+DESCRIPTION = "Show which places of each photo speak for a class."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add photos, the model, the question, and the results."""
+    from seewhy.explaining.settings import BATCH_SIZE, BUDGET, ZOOM
+
+    add_photos(parser)
+    add_model(parser)
+    add_classes(parser)
+    add_settings(parser, CONTRAST, ZOOM)
+    add_methods(parser)
+    add_settings(parser, BUDGET)
+    add_layers(parser)
+    add_settings(parser, BATCH_SIZE)
+    add_style(parser)
     out = parser.add_argument_group("results")
-    out.add_argument("--out", default="why", metavar="DIR", help="the folder for pictures (why)")
-    out.add_argument(
-        "--format", choices=("png", "jpg", "pdf"), help="format of pictures (jpg; bare maps: png)"
-    )
-    out.add_argument(
-        "--show-patches",
-        action="store_true",
-        help="occlusion: save some occluded copies with their scores",
-    )
-    out.add_argument(
-        "--bare-maps", action="store_true", help="also save each bare map as a picture"
-    )
-    out.add_argument("--save-maps", action="store_true", help="save the raw maps as .npz")
-    out.add_argument("--sheet", action="store_true", help="save one page of the best overlays")
-    out.add_argument(
-        "--resume", action="store_true", help="skip photos whose results are already in DIR"
-    )
-    said = out.add_mutually_exclusive_group()
-    said.add_argument("--json", action="store_true", help="print JSON to stdout")
-    said.add_argument(
-        "--jsonl", action="store_true", help="print a line of JSON per photo as soon as it is done"
-    )
-    parser.set_defaults(run=run)
+    add_settings(out, *RESULTS)
+    add_settings(out.add_mutually_exclusive_group(), *PRINTED)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,7 +87,10 @@ def run(args: argparse.Namespace) -> int:
     sources = sources_of(args.photos)
     if not sources:
         return 1
-    check_budget(args.budget, names_given(args.method))
+    args.classes, args.contrast = classes_of(args), split(args.contrast) or None
+    args.layer = split(args.layer) or None
+    style_of(args)
+    check_budget(args.budget, split(args.method))
     if args.budget is None:
         methods_and_options(args)  # what is wrong is told before a framework is loaded
     outputs = Outputs(args.out, sources)

@@ -9,59 +9,41 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seewhy.commands.arguments import add_model_arguments, load_model, whole_number
+from seewhy.commands.arguments import add_model, load_model
+from seewhy.commands.parsing import add_group, add_photos, add_settings, results, split
 from seewhy.errors import OptionError
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
     from seewhy.photos.reading import Photo
 
+HELP = "the response of each channel to a photo; the photos that excite a filter most"
+DESCRIPTION = """\
+Show the response of each channel of one or several layers to a photo: without --layer, the photo's
+path through the network. With --filter and --strongest, show which of many photos, and where in
+them, excite one filter most."""
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "feature-maps",
-        help="the response of each channel to a photo; the photos that excite a filter most",
-        description="Show the response of each channel of one or several layers to a photo: "
-        "without --layer, the photo's path through the network. With --filter and --strongest, "
-        "show which of many photos, and where in them, excite one filter most.",
-    )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or globs")
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--layer", action="append", metavar="L", help="this layer; repeat for several (every stage)"
-    )
-    parser.add_argument(
-        "--most",
-        type=whole_number(),
-        metavar="N",
-        help="show the N strongest channels (all, by index)",
-    )
-    parser.add_argument(
-        "--over-photo", action="store_true", help="lay each map over the photo instead of bare"
-    )
-    many = parser.add_argument_group("many photos")
-    many.add_argument(
-        "--filter", type=whole_number(0), metavar="K", help="this channel of the layer"
-    )
-    many.add_argument(
-        "--strongest",
-        type=whole_number(),
-        metavar="N",
-        help="the N photos that excite the filter most (9)",
-    )
-    out = parser.add_argument_group("results")
-    out.add_argument("--out", default="inside", metavar="DIR", help="the folder (inside)")
-    out.add_argument("--format", choices=("png", "jpg", "pdf"), default="png", help="of pictures")
-    out.add_argument("--save-maps", action="store_true", help="save the raw maps as .npz")
-    parser.set_defaults(run=run)
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add photos, the model, the layers, and one filter of many photos."""
+    from seewhy.inside.settings import FEATURE_MAPS, STRONGEST
+    from seewhy.settings import Setting
+
+    add_photos(parser)
+    add_model(parser)
+    add_settings(parser, *FEATURE_MAPS)
+    add_group(parser, "many photos", *STRONGEST)
+    save_maps = Setting("save_maps", "boolean", False, "save the raw maps as .npz")
+    add_group(parser, "results", *results("inside"), save_maps)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write pictures of each photo's maps, or of the photos that excite a filter most."""
     from seewhy.commands.photos import readable, sources_of
+    from seewhy.inside.settings import COUNT
 
-    if args.filter is None and args.strongest is not None:
+    args.layer = split(args.layer) or None
+    if args.filter is None and args.count != COUNT.default:
         raise OptionError("--strongest looks for one filter in many photos. Add --filter K.")
     if args.filter is not None and args.layer is not None and len(args.layer) > 1:
         raise OptionError("--filter is a channel of one layer. Give --layer once.")
@@ -111,9 +93,12 @@ def _show_strongest(
     if first is None:
         return
     layer = args.layer[0] if args.layer else None
-    count = 9 if args.strongest is None else args.strongest
     found = strongest(
-        classifier, itertools.chain([first], photos), layer=layer, filter=args.filter, count=count
+        classifier,
+        itertools.chain([first], photos),
+        layer=layer,
+        filter=args.filter,
+        count=args.count,
     )
     for one in found.found:
         box = " ".join(map(str, one.box))

@@ -6,26 +6,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from seewhy.commands.arguments import add_model_arguments, load_model, whole_number
+from seewhy.commands.arguments import add_named_model, load_model
+from seewhy.commands.parsing import add_group, add_settings, results
+
+HELP = "the learned kernels of a convolution, as pictures and numbers"
+DESCRIPTION = """\
+Show the learned kernels of a convolution: in colour where they see the photo, grey in deeper
+layers, a 1 × 1 convolution as its matrix; and save the numbers."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "filters",
-        help="the learned kernels of a convolution, as pictures and numbers",
-        description="Show the learned kernels of a convolution: in colour where they see the "
-        "photo, grey in deeper layers, a 1 × 1 convolution as its matrix; and save the numbers.",
-    )
-    add_model_arguments(parser, flag=False)
-    parser.add_argument("--layer", metavar="L", help="the layer (the first convolution)")
-    parser.add_argument(
-        "--first", type=whole_number(), metavar="N", help="show the first N filters (64)"
-    )
-    out = parser.add_argument_group("results")
-    out.add_argument("--out", default="inside", metavar="DIR", help="the folder (inside)")
-    out.add_argument("--format", choices=("png", "jpg", "pdf"), default="png", help="of pictures")
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the model, the layer, and how many of its filters."""
+    from seewhy.inside.settings import FILTERS
+
+    add_named_model(parser)
+    add_settings(parser, *FILTERS)
+    add_group(parser, "results", *results("inside"))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,23 +7,21 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seewhy.commands.arguments import add_model_arguments, load_model
+from seewhy.commands.arguments import add_named_model, load_model
 from seewhy.tables import aligned
 
 if TYPE_CHECKING:
     from seewhy.networks.base import Layer
 
+HELP = "list a network's layers, and the one that is explained by default"
+DESCRIPTION = """\
+List a network's layers: name, kind and output shape (height × width × channels). The one that is
+explained by default is marked."""
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "layers",
-        help="list a network's layers, and the one that is explained by default",
-        description="List a network's layers: name, kind and output shape (height × width × "
-        "channels). The one that is explained by default is marked.",
-    )
-    add_model_arguments(parser, flag=False)
-    parser.set_defaults(run=run)
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the model."""
+    add_named_model(parser)
 
 
 def run(args: argparse.Namespace) -> int:

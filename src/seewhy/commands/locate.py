@@ -10,107 +10,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seewhy.commands.arguments import (
-    add_batch_size,
-    add_class_arguments,
-    add_model_arguments,
+    JSON,
+    LAYER,
+    add_classes,
+    add_model,
+    classes_of,
     load_model,
-    positive,
-    share,
-    whole_number,
 )
+from seewhy.commands.parsing import add_group, add_photos, add_settings, results, values_of
+from seewhy.settings import Setting
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
     from seewhy.locating.annotations import AnnotatedPhoto
     from seewhy.locating.result import Locations
 
+METHOD = Setting(
+    "method",
+    "text",
+    None,
+    "a name from `seewhy methods`",
+    shown="cam if the network supports it, else grad-cam",
+    metavar="M",
+)
+RESULTS = (
+    Setting("heat", "boolean", True, "draw the boxes on the bare photo", flag="--no-heat"),
+    JSON,
+    Setting("coco", "text", None, "write COCO annotations", metavar="FILE"),
+    Setting("voc", "text", None, "write Pascal VOC annotations, one per photo", metavar="DIR"),
+)
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "locate",
-        help="boxes around what the network recognises",
-        description="Draw boxes from heatmaps, and classify the content of each box again.",
-    )
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or globs")
-    add_model_arguments(parser)
-    add_class_arguments(parser)
-    parser.add_argument(
-        "--method", metavar="M", help="default: cam if the network supports it, else grad-cam"
-    )
-    parser.add_argument("--layer", metavar="L", help="the layer whose heatmap gives the boxes")
-    parser.add_argument(
-        "--threshold",
-        type=share,
-        metavar="T",
-        help="share of the heatmap's maximum above which a pixel belongs to the object (0.25; "
-        "0.2 without tiles)",
-    )
-    parser.add_argument(
-        "--components",
-        choices=("largest", "all"),
-        default="largest",
-        help="box the largest connected component of a heatmap, or all (largest)",
-    )
-    parser.add_argument(
-        "--fast",
-        action="store_true",
-        help="one pass over the whole photo for its best class, not ten for the five best",
-    )
-    parser.add_argument(
-        "--zoom",
-        type=whole_number(),
-        metavar="N",
-        help="explain tiles of 1/N of the photo's sides, fused (2; 1 with --fast)",
-    )
-    parser.add_argument(
-        "--objects",
-        type=whole_number(),
-        default=1,
-        metavar="N",
-        help="erase what was found and look again, for at most N objects (1)",
-    )
-    parser.add_argument(
-        "--several",
-        action="store_true",
-        help="look for several objects, on tiles of two scales (up to 95 passes of a photo)",
-    )
-    parser.add_argument(
-        "--min-support",
-        type=positive,
-        metavar="S",
-        help="with --several: the least support of a box (0.05)",
-    )
-    parser.add_argument(
-        "--one-look",
-        action="store_true",
-        help="label boxes by their heatmap's class, without classifying their content",
-    )
-    parser.add_argument(
-        "--overlap",
-        type=share,
-        default=0.5,
-        metavar="IOU",
-        help="IoU above which only the likelier of two boxes is kept (0.5)",
-    )
-    parser.add_argument(
-        "--min-probability",
-        type=share,
-        default=0.0,
-        metavar="P",
-        help="leave out boxes with a lower probability (0)",
-    )
-    add_batch_size(parser)
-    out = parser.add_argument_group("results")
-    out.add_argument(
-        "--out", default="where", metavar="DIR", help="the folder for pictures (where)"
-    )
-    out.add_argument("--format", choices=("png", "jpg", "pdf"), default="png", help="of pictures")
-    out.add_argument("--no-heat", action="store_true", help="draw the boxes on the bare photo")
-    out.add_argument("--json", action="store_true", help="print JSON to stdout")
-    out.add_argument("--coco", metavar="FILE", help="write COCO annotations")
-    out.add_argument("--voc", metavar="DIR", help="write Pascal VOC annotations, one per photo")
-    parser.set_defaults(run=run)
+HELP = "boxes around what the network recognises"
+DESCRIPTION = "Draw boxes from heatmaps, and classify the content of each box again."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add photos, the model, the classes, the search and the results."""
+    from seewhy.explaining.settings import BATCH_SIZE
+    from seewhy.locating.settings import SEARCH
+
+    add_photos(parser)
+    add_model(parser)
+    add_classes(parser)
+    add_settings(parser, METHOD, LAYER, *SEARCH, BATCH_SIZE)
+    add_group(parser, "results", *results("where"), *RESULTS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -132,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     for locations in _located(args, classifier, sources, failed):
         (photo,) = locations.photos
         stem = outputs.stem(photo.name)
-        written = locations.save(outputs.path(f"{stem}.{args.format}"), heat=not args.no_heat)
+        written = locations.save(outputs.path(f"{stem}.{args.format}"), heat=args.heat)
         (one,), description = locations.annotated(), locations.description
         if args.voc:
             xml = voc_file(one, folder=Path(args.voc).name)
@@ -162,24 +105,16 @@ def _located(
     from seewhy.explaining.stream import stream
     from seewhy.locating.locate import locate_in
     from seewhy.locating.search import Search
+    from seewhy.locating.settings import SEARCH
     from seewhy.photos.photo import PhotoFailure
 
     search = Search(
         method=args.method,
         top=args.top,
-        classes=args.classes,
+        classes=classes_of(args),
         layer=args.layer,
-        fast=args.fast,
-        zoom=args.zoom,
-        threshold=args.threshold,
-        components=args.components,
-        objects=args.objects,
-        several=args.several,
-        **({} if args.min_support is None else {"min_support": args.min_support}),
-        look_again=not args.one_look,
-        overlap=args.overlap,
-        min_probability=args.min_probability,
         batch_size=args.batch_size,
+        **values_of(args, SEARCH),
     )
     with progress_bar("photos") as progress:
         items = stream(classifier, sources, progress=progress, **search.question())

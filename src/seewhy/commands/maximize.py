@@ -5,101 +5,63 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seewhy.commands.arguments import add_model_arguments, load_model, positive, whole_number
+from seewhy.commands.arguments import (
+    CLASSES,
+    LAYER,
+    add_named_model,
+    classes_of,
+    load_model,
+)
+from seewhy.commands.parsing import add_group, add_settings, reader, results, values_of
+from seewhy.settings import Setting
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
     from seewhy.inside.maximizing import MaximizedImages
 
+HELP = "the image that excites a filter or a class most, by gradient ascent from noise"
+DESCRIPTION = """\
+Find images that excite filters of a layer, or classes, most, by gradient ascent on the input, from
+noise."""
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "maximize",
-        help="the image that excites a filter or a class most, by gradient ascent from noise",
-        description="Find images that excite filters of a layer, or classes, most, by gradient "
-        "ascent on the input, from noise.",
-    )
-    add_model_arguments(parser, flag=False)
-    parser.add_argument("--layer", metavar="L", help="the filters' layer (the explained one)")
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the model, what is excited, and how."""
+    from seewhy.inside.settings import MAXIMIZE
+
+    add_named_model(parser)
+    add_settings(parser, replace(LAYER, help="the filters' layer (the explained one)"))
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--filter",
         dest="filters",
-        type=whole_number(0),
+        type=reader(Setting("filter", "integer", 0, "a channel", (0, None))),
         nargs="+",
         metavar="K",
         help="these channels of the layer, in one batch",
     )
-    what.add_argument(
-        "--class",
-        dest="classes",
-        action="append",
-        metavar="C",
-        help="this class, by name, WordNet id or index; repeat for several",
-    )
+    add_settings(what, CLASSES)
     parser.add_argument(
         "--against",
         nargs="+",
         metavar="PHOTO",
         help="compare each value with the largest one on these photos",
     )
-    how = parser.add_argument_group("the ascent")
-    how.add_argument(
-        "--parameterization",
-        choices=("fourier", "pixels"),
-        default="fourier",
-        help="optimize the image's spectrum, which gives readable images (fourier), or its pixels",
-    )
-    how.add_argument(
-        "--steps",
-        type=whole_number(),
-        metavar="N",
-        help="steps of the ascent (256, or 128 on pixels)",
-    )
-    how.add_argument(
-        "--rate", type=positive, metavar="R", help="size of each step (0.05, or 0.01 on pixels)"
-    )
-    how.add_argument(
-        "--transforms",
-        action=argparse.BooleanOptionalAction,
-        help="shift, scale and rotate the image between steps (only with fourier)",
-    )
-    how.add_argument(
-        "--total-variation",
-        type=positive,
-        default=0.0,
-        metavar="T",
-        help="weight of a penalty on differences between neighbours (0)",
-    )
-    how.add_argument(
-        "--blur",
-        type=positive,
-        default=0.0,
-        metavar="S",
-        help="σ of a Gaussian blur after each step, only with pixels (0)",
-    )
-    how.add_argument(
-        "--seed",
-        type=whole_number(0, 2**32 - 1),
-        default=0,
-        metavar="S",
-        help="seed of the noise and the transforms (0)",
-    )
-    out = parser.add_argument_group("results")
-    out.add_argument("--out", default="inside", metavar="DIR", help="the folder (inside)")
-    out.add_argument("--format", choices=("png", "jpg", "pdf"), default="png", help="of pictures")
-    parser.set_defaults(run=run)
+    add_group(parser, "the ascent", *MAXIMIZE)
+    add_group(parser, "results", *results("inside"))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the ascent, write the images, and print the value that each one reaches."""
     from seewhy.commands.progress import progress_bar
     from seewhy.inside import maximize_activation
+    from seewhy.inside.settings import MAXIMIZE
 
+    args.classes = classes_of(args)
     classifier = load_model(args)
     with progress_bar("steps") as progress:
         found = maximize_activation(
@@ -107,14 +69,8 @@ def run(args: argparse.Namespace) -> int:
             layer=args.layer,
             filters=args.filters,
             classes=args.classes,
-            parameterization=args.parameterization,
-            steps=args.steps,
-            rate=args.rate,
-            transforms=args.transforms,
-            total_variation=args.total_variation,
-            blur=args.blur,
-            seed=args.seed,
             progress=progress,
+            **values_of(args, MAXIMIZE),
         )
     rivals = _rivals(args, classifier) if args.against else [""] * len(found.names)
     for name, value, rival in zip(found.names, found.values, rivals, strict=True):

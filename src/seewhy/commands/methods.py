@@ -6,17 +6,18 @@ import argparse
 import json
 import sys
 
+from seewhy.commands.arguments import JSON
+from seewhy.commands.parsing import add_settings
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "methods",
-        help="list the methods, what each shows and costs",
-        description="List the methods: name, cost in forward (F) and backward (B) passes, what was "
-        "measured (a star: better than every baseline at 95 %), options.",
-    )
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.set_defaults(run=run)
+HELP = "list the methods, what each shows and costs"
+DESCRIPTION = """\
+List the methods: name, cost in forward (F) and backward (B) passes, what was measured (a star:
+better than every baseline at 95 %), options."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    add_settings(parser, JSON)
 
 
 def run(args: argparse.Namespace) -> int:

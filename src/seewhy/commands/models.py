@@ -7,15 +7,14 @@ import sys
 
 from seewhy.tables import aligned
 
+HELP = "list the networks that can be loaded by name"
+DESCRIPTION = """\
+List the networks that can be loaded by name; those of keras.applications with input size and
+preprocessing."""
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "models",
-        help="list the networks that can be loaded by name",
-        description="List the networks that can be loaded by name; those of keras.applications "
-        "with input size and preprocessing.",
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the family of networks."""
     parser.add_argument(
         "family",
         nargs="?",
@@ -24,7 +23,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FAMILY",
         help="the family of networks: keras (default), torchvision or timm",
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

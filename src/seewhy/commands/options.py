@@ -4,96 +4,58 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seewhy.commands.arguments import whole_number
+from seewhy.commands.parsing import METAVARS, add_settings, split
 from seewhy.errors import OptionError
+from seewhy.settings import Setting
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
-    from seewhy.settings import Setting
 
-METAVARS = {"integer": "N", "number": "X", "patch": "P", "fill": "F", "image": "X"}
-
-
-class CommandParser(argparse.ArgumentParser):
-    """A command's parser that adds some arguments only when the command is used.
-
-    So the help of all commands works without numpy, which the table of methods needs.
-    """
-
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **keywords)
-        self.when_used: list[Callable[[argparse.ArgumentParser], None]] = []
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Add the deferred arguments, then parse."""
-        while self.when_used:
-            self.when_used.pop()(self)
-        return super().parse_known_args(args, namespace)
-
-
-def add_method_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --method, and every option of every method."""
-    parser.add_argument(
-        "--method",
-        action="append",
-        metavar="M",
-        help="a name from `seewhy methods`, several separated by commas, best (the most faithful "
-        "one within 200 forward passes), or all; default: cam if the network supports it, else "
-        "grad-cam",
-    )
-    parser.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="an option of the method: samples=50 is the same as --samples 50; repeat for several",
-    )
-    if isinstance(parser, CommandParser):
-        parser.when_used.append(_add_options)
+METHOD = Setting(
+    "method",
+    "text",
+    None,
+    "a name from `seewhy methods`, several separated by commas, best (the most faithful one within "
+    "200 forward passes), or all",
+    shown="cam if the network supports it, else grad-cam",
+    metavar="M",
+    several=True,
+)
+OPTION = Setting(
+    "option",
+    "text",
+    None,
+    "an option of the method: samples=50 is the same as --samples 50; repeat for several",
+    metavar="NAME=VALUE",
+    several=True,
+)
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def add_methods(parser: argparse.ArgumentParser) -> None:
+    """Add --method, and every option of every method; their values stay text."""
     from seewhy.explaining.question import NETWORK_OPTIONS
     from seewhy.methods import METHODS
 
-    network = parser.add_argument_group("how the network computes")
-    for option in NETWORK_OPTIONS:
-        is_flag = option.type == "boolean"
-        values: dict[str, Any] = {"action": "store_const", "const": "true"} if is_flag else {}
-        network.add_argument(
-            f"--{option.name}",
-            dest=f"option_{option.name}",
-            help=option.help if is_flag else option.described,
-            **values if is_flag else {"choices": option.range},
-        )
+    add_settings(parser, METHOD, OPTION)
     methods: dict[str, list[str]] = {}
-    options: dict[str, Setting] = {}
     for method in METHODS.values():
         for option in method.options:
             methods.setdefault(option.name, []).append(method.name)
-            options.setdefault(option.name, option)
+    options = {option.name: option for method in METHODS.values() for option in method.options}
+    network = parser.add_argument_group("how the network computes")
     group = parser.add_argument_group("options of methods")
-    for name, option in options.items():
-        group.add_argument(
-            f"--{name.replace('_', '-')}",
-            dest=f"option_{name}",
-            choices=option.range if option.type == "choice" else None,
-            metavar=METAVARS.get(option.type),
-            help=f"{', '.join(methods[name])}: {option.described}",
+    for option in (*NETWORK_OPTIONS, *options.values()):
+        of = ", ".join(methods.get(option.name, []))
+        words = "{" + ",".join(option.range or ()) + "}" if option.type == "choice" else None
+        (group if of else network).add_argument(
+            f"--{option.name.replace('_', '-')}",
+            dest=f"option_{option.name}",
+            metavar=words or METAVARS.get(option.type),
+            help=f"{of}: {option.described}" if of else option.described,
         )
-
-
-def add_budget(parser: argparse.ArgumentParser) -> None:
-    """Add --budget, of --method best."""
-    parser.add_argument(
-        "--budget",
-        type=whole_number(0),
-        metavar="N",
-        help="--method best: the forward passes that a map of this network may take",
-    )
 
 
 def choose_best(args: argparse.Namespace, classifier: Classifier) -> None:
@@ -101,17 +63,12 @@ def choose_best(args: argparse.Namespace, classifier: Classifier) -> None:
     from seewhy.explaining.budget import best_method, in_place_of_best, method_passes
 
     chosen = best_method(classifier, args.budget, layer=args.layer)
-    args.method = in_place_of_best(chosen, names_given(args.method))
+    args.method = in_place_of_best(chosen, split(args.method))
     passes = method_passes(classifier, chosen)
     sys.stderr.write(
         f"The best method within {args.budget:,} forward passes is '{chosen}', which takes "
         f"{passes:,}.\n"
     )
-
-
-def names_given(given: Sequence[str] | None) -> list[str]:
-    """Return what --method names, which may be repeated or have commas."""
-    return [name for text in given or () for name in text.split(",")]
 
 
 def methods_and_options(
@@ -138,7 +95,7 @@ def method_names(given: Sequence[str] | None) -> list[str]:
     from seewhy.explaining.question import find_method
     from seewhy.methods import METHODS
 
-    names = names_given(given)
+    names = split(given)
     if "all" in names:
         return list(METHODS)
     return list(dict.fromkeys(find_method(name).name for name in names))
@@ -181,7 +138,7 @@ def method_options(args: argparse.Namespace, methods: Sequence[str]) -> dict[str
         for name, text in vars(args).items()
         if name.startswith("option_") and text is not None
     }
-    for text in args.option:
+    for text in args.option or ():
         name, equals, value = text.partition("=")
         if not equals:
             raise OptionError(f"--option {text} has no value. Write NAME=VALUE: samples=50")

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 
-from seewhy.commands.arguments import add_model_arguments, load_model, whole_number
+from seewhy.commands.arguments import LAYER, add_named_model, load_model
+from seewhy.commands.parsing import add_settings
+from seewhy.settings import LARGEST_SIDE, Setting
+
+PLAN = (
+    Setting("patch", "integer", 16, "pixels of the window's side", (1, LARGEST_SIDE), metavar="P"),
+    Setting("stride", "integer", 8, "pixels of a step", (1, LARGEST_SIDE), metavar="S"),
+    Setting("batch", "integer", 32, "copies per batch", (1, None)),
+    replace(LAYER, help="watch this layer's map instead of the class scores"),
+)
+
+HELP = "show which part of a network a patch changes, and how much faster occlusion gets"
+DESCRIPTION = """\
+Show, layer by layer, how large a window of each map an occluding patch changes, where the network
+becomes dense, and the expected speed-up of occlusion that re-runs only these windows."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "plan",
-        help="show which part of a network a patch changes, and how much faster occlusion gets",
-        description="Show, layer by layer, how large a window of each map an occluding patch "
-        "changes, where the network becomes dense, and the expected speed-up of occlusion that "
-        "re-runs only these windows.",
-    )
-    add_model_arguments(parser, flag=False)
-    parser.add_argument("--patch", type=whole_number(), default=16, metavar="P", help="pixels (16)")
-    parser.add_argument("--stride", type=whole_number(), default=8, metavar="S", help="pixels (8)")
-    parser.add_argument(
-        "--batch", type=whole_number(), default=32, metavar="N", help="copies per batch (32)"
-    )
-    parser.add_argument(
-        "--layer", metavar="L", help="watch this layer's map instead of the class scores"
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the model, and the sliding window."""
+    add_named_model(parser)
+    add_settings(parser, *PLAN)
 
 
 def run(args: argparse.Namespace) -> int:

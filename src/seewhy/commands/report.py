@@ -6,29 +6,39 @@ import argparse
 import sys
 from pathlib import Path
 
-from seewhy.commands.arguments import (
-    add_data_arguments,
-    add_layer_arguments,
-    add_model_arguments,
-    add_photos_per_batch,
-    add_workers,
-    model_name,
-    model_settings,
-    whole_number,
-)
-from seewhy.commands.options import add_method_arguments, one_method
+from seewhy.commands.arguments import add_layers, add_model, model_name, model_settings
+from seewhy.commands.options import add_methods, one_method
+from seewhy.commands.parsing import add_group, add_settings, split, values_of
+from seewhy.settings import Setting
 
-
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
+RESULTS = (
+    Setting(
+        "out",
+        "text",
         "report",
-        help="where a network is wrong on a data set, why, and whether it cheats: one HTML page",
-        description="Report on photos, or on the results of seewhy batch: accuracy, confusions, "
-        "doubtful labels, groups of photos that are recognised by a shortcut, each tested on the "
-        "network, and what harmless changes do. Writes report.html, which needs no other file, and "
-        "report.json.",
-    )
+        "the folder of the report, or the page itself, NAME.html",
+        metavar="OUT",
+    ),
+    Setting(
+        "assets",
+        "text",
+        None,
+        "copy every photo into this folder; the page links to them",
+        metavar="DIR",
+    ),
+)
+
+HELP = "where a network is wrong on a data set, why, and whether it cheats: one HTML page"
+DESCRIPTION = """\
+Report on photos, or on the results of seewhy batch: accuracy, confusions, doubtful labels, groups
+of photos that are recognised by a shortcut, each tested on the network, and what harmless changes
+do. Writes report.html, which needs no other file, and report.json."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add photos or a run, the model, the method, the truth and the work."""
+    from seewhy.reporting.settings import TRUTH, WORK
+
     parser.add_argument(
         "source",
         nargs="+",
@@ -36,49 +46,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a folder with one sub-folder per class, or what seewhy batch takes; or the folder "
         "that seewhy batch wrote",
     )
-    parser.add_argument(
-        "--out",
-        default="report",
-        metavar="OUT",
-        help="the folder of the report, or the page itself, NAME.html (report)",
-    )
-    parser.add_argument(
-        "--assets", metavar="DIR", help="copy every photo into this folder; the page links to them"
-    )
-    add_model_arguments(parser)
-    add_method_arguments(parser)
-    add_layer_arguments(parser)
-    data = add_data_arguments(
-        parser,
-        true_labels="'folders': the name of each photo's folder (default where all photos are in "
-        "sub-folders); a column of the table; or 'none'",
-    )
-    data.add_argument(
-        "--boxes",
-        metavar="FILE",
-        help="the true boxes: JSON, COCO annotations, or a folder of Pascal VOC files",
-    )
-    data.add_argument(
-        "--object-masks",
-        metavar="DIR",
-        help="the true outlines: a folder with a PNG for each photo (cow.png for cow.jpg), not "
-        "zero where the object is",
-    )
-    work = parser.add_argument_group("work")
-    work.add_argument(
-        "--changes",
-        type=whole_number(0),
-        default=300,
-        metavar="N",
-        help="photos that the network sees again with each harmless change, such as blurred or in "
-        "grey: 13 passes for each photo; 0: none (300)",
-    )
-    work.add_argument(
-        "--run", metavar="RUN", dest="run_folder", help="keep the run here, to resume or reuse it"
-    )
-    add_workers(work, "worker processes, with --run")
-    add_photos_per_batch(work)
-    parser.set_defaults(run=run)
+    add_settings(parser, *RESULTS)
+    add_model(parser)
+    add_methods(parser)
+    add_layers(parser)
+    add_group(parser, "the data set", *TRUTH)
+    add_group(parser, "work", *WORK)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from seewhy.commands.progress import progress_bar
     from seewhy.reporting.page import templates
     from seewhy.reporting.report import is_run, report
+    from seewhy.reporting.settings import TRUTH, WORK
 
     templates()  # missing, it is told before the network runs
     method, options = one_method(args, "A report", "Name one.")
@@ -95,19 +69,12 @@ def run(args: argparse.Namespace) -> int:
         found = report(
             source,
             model,
-            true_labels=args.true_labels,
-            column=args.column,
             method=method,
-            layer=args.layer,
+            layer=split(args.layer) or None,
             output=args.output,
-            boxes=args.boxes,
-            object_masks=args.object_masks,
-            changes=args.changes,
-            run=args.run_folder,
-            workers=args.workers,
-            batch_size=args.batch_size,
             settings=model_settings(args),
             progress=progress,
+            **values_of(args, (*TRUTH, *WORK)),
             **options,
         )
     out = Path(args.out)

@@ -11,46 +11,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seewhy.commands.arguments import add_model_arguments, load_model, model_settings
+from seewhy.commands.arguments import add_model, load_model, model_settings
+from seewhy.commands.parsing import add_settings
 from seewhy.errors import MissingFramework, OptionError
+from seewhy.settings import Setting
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
     from seewhy.serving.stored import StoredRun
 
+SERVER = (
+    Setting("port", "integer", 8000, "port of the page; 0: any free port", (0, 65535)),
+    Setting(
+        "host",
+        "text",
+        "127.0.0.1",
+        "the address to listen on; any but this machine's own needs --token",
+        metavar="H",
+    ),
+    Setting(
+        "token",
+        "text",
+        None,
+        "a secret of 16 characters or more that the page requires",
+        metavar="T",
+    ),
+    Setting("open", "boolean", False, "open the browser"),
+)
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "serve",
-        help="a web page: drop a photo, see why",
-        description="Serve a web page that explains photos, on this machine. No data leaves it.",
-    )
+HELP = "a web page: drop a photo, see why"
+DESCRIPTION = "Serve a web page that explains photos, on this machine. No data leaves it."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add photos or a run, the address, and the models."""
     parser.add_argument(
         "photos",
         nargs="*",
         metavar="PHOTO",
         help="files, folders or globs to start with, or one folder that seewhy batch wrote",
     )
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=8000,
-        metavar="N",
-        help="port of the page (8000); 0: any free port",
-    )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="H",
-        help="the address to listen on (127.0.0.1: this machine only); any other needs --token",
-    )
-    parser.add_argument(
-        "--token", metavar="T", help="a secret of 16 characters or more that the page requires"
-    )
-    parser.add_argument("--open", action="store_true", help="open the browser")
-    add_model_arguments(parser, several=True)
-    parser.set_defaults(run=run)
+    add_settings(parser, *SERVER)
+    add_model(parser, several=True)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,48 +4,38 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from seewhy.training.recipe import Recipe, settings
+from seewhy.commands.parsing import add_group, values_of
 
 if TYPE_CHECKING:
     from seewhy.training.result import EpochLogs
 
+HELP = "train a network that explains itself on a folder of photos"
+DESCRIPTION = """\
+Train a classifier on FOLDER, with one sub-folder of photos per class (or train/ and val/ with
+them), and save it as one file. Log, curves, confusion matrix and report are written to the folder
+NAME.training next to it."""
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser; its options are the settings of a recipe."""
-    parser = subparsers.add_parser(
-        "train",
-        help="train a network that explains itself on a folder of photos",
-        description="Train a classifier on FOLDER, with one sub-folder of photos per class (or "
-        "train/ and val/ with them), and save it as one file. Log, curves, confusion matrix and "
-        "report are written to the folder NAME.training next to it.",
-    )
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the folder, the file, and the settings of a recipe."""
+    from seewhy.training.recipe import settings_of_recipes
+
     parser.add_argument("folder", metavar="FOLDER", help="one sub-folder of photos per class")
     parser.add_argument("--out", required=True, metavar="FILE", help="the .keras file to write")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE")
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for name, setting in settings().items():
-        if setting.group not in groups:
-            groups[setting.group] = parser.add_argument_group(setting.group)
-        facts: dict[str, Any] = {"help": setting.full_help.replace("%", "%%")}
-        if setting.type is bool:
-            facts["action"] = argparse.BooleanOptionalAction
-        else:
-            facts |= {
-                "type": setting.type if setting.type in (int, float) else str,
-                "metavar": setting.metavar,
-                "choices": setting.choices,
-            }
-        groups[setting.group].add_argument(f"--{name.replace('_', '-')}", **facts)
-    parser.set_defaults(run=run)
+    for title, rows in settings_of_recipes().items():
+        add_group(parser, title, *rows)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; write every epoch to stderr, and the result to stdout."""
-    given = {name: getattr(args, name) for name in settings()}
-    recipe = Recipe(**{name: value for name, value in given.items() if value is not None})
+    from seewhy.training.recipe import Recipe, settings_of_recipes
+
+    rows = [row for group in settings_of_recipes().values() for row in group]
+    recipe = Recipe(**values_of(args, rows))
 
     from seewhy.commands.progress import progress_bar
     from seewhy.training.train import train

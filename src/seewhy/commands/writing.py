@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RECORD = ".explained.jsonl"
 """In the folder of the pictures: one line per photo that is done, for --resume."""
 
-NO_RESULT = frozenset({"json", "jsonl", "resume", "debug", "photos", "run", "command", "sheet"})
+NO_RESULT = frozenset({"json", "jsonl", "resume", "debug", "photos", "module", "command", "sheet"})
 """Arguments that do not affect the files of a photo."""
 
 

@@ -34,7 +34,7 @@ from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.saving import save_picture
 from seewhy.rendering.showing import IN_NOTEBOOK, Drawable, few_lines, pages_html
-from seewhy.rendering.style import DEFAULT_STYLE, Style, check_scale
+from seewhy.rendering.style import DEFAULT_STYLE, SCALE, Style
 from seewhy.rendering.text import short_name
 from seewhy.tables import aligned
 
@@ -127,7 +127,7 @@ class Explanation(Drawable):
         network looked, and divided by its exact maximum, or with scale="photo" by the largest of
         all targets of its photo. NaN where the network did not look; all zero for an empty map.
         """
-        check_scale(scale)
+        SCALE.check(scale)
         placed = self._placed(photo, target, interpolation)
         heat = scale_signed_map(placed) if self.signed else scale_map(placed)
         if scale == "photo":

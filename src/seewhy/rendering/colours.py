@@ -42,7 +42,7 @@ def colour(heatmap: Num[ndarray, "h w"], *, colormap: str = "jet") -> UInt8[ndar
     """
     _check_heatmap(heatmap)
     blank = np.full((*heatmap.shape, 3), 255, dtype=np.uint8)
-    return np.array(_laid(blank, heatmap, _palette(colormap), opacity=1.0))
+    return np.array(_laid(blank, heatmap, palette_of(colormap), opacity=1.0))
 
 
 def colour_signed(
@@ -91,7 +91,7 @@ def overlay(
             integers or another size than the photo.
     """
     opacity = _check(photo, heatmap, opacity, heat_is_opacity)
-    palette = _palette(colormap)
+    palette = palette_of(colormap)
     if is_empty(heatmap):
         return photo.copy()
     strength = heatmap if heat_is_opacity else None
@@ -120,7 +120,7 @@ def overlay_levels(
         OptionError: the colour map is unknown, or the opacity is outside 0..1.
     """
     share = round(255 * _check_opacity(OPACITY if opacity is None else opacity))
-    palette = _palette(colormap)
+    palette = palette_of(colormap)
     colours = _weighted(palette[np.arange(256) * len(palette) // 256], share).tobytes()
     left, top = heat.corner
     box = (left, top, left + heat.levels.shape[2], top + heat.levels.shape[1])
@@ -171,7 +171,7 @@ def overlay_signed(
         OptionError: as for `overlay`.
     """
     opacity = _check(photo, heatmap, opacity, heat_is_opacity)
-    palette = _palette(colormap)
+    palette = palette_of(colormap)
     strength = np.abs(heatmap)
     if is_empty(strength):
         return photo.copy()
@@ -209,7 +209,7 @@ def bare_map(
     from matplotlib.figure import Figure
 
     colormap = colormap or ("seismic" if signed else "viridis")
-    _palette(colormap)
+    palette_of(colormap)
     known = heatmap[np.isfinite(heatmap)]
     high = float(np.max(np.abs(known) if signed else known, initial=0.0))
     low = -high if signed else float(np.min(known, initial=high))
@@ -231,8 +231,12 @@ def bare_map(
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _palette(name: str) -> UInt8[ndarray, "colours 3"]:
-    """Return the colours of a colour map, from low to high."""
+def palette_of(name: str) -> UInt8[ndarray, "colours 3"]:
+    """Return the colours of a colour map, from low to high.
+
+    Raises:
+        OptionError: matplotlib has no such colour map; names the nearest.
+    """
     return _usual_palette(name) if name in USUAL else _any_palette(name)
 
 

@@ -4,9 +4,50 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seewhy.errors import OptionError
+from seewhy.rendering.colours import palette_of
+from seewhy.settings import Setting, check_fields
 
 SCALES = ("each", "photo")
+
+STYLE = (
+    Setting("colormap", "text", None, "a colour map of matplotlib", shown="jet", metavar="NAME"),
+    Setting("opacity", "number", None, "of the heat, 0 to 1", (0, 1), shown="0.4", metavar="A"),
+    Setting("heat_is_opacity", "boolean", False, "show the bare photo where there is no heat"),
+    Setting("interpolation", "choice", "linear", "interpolation of the map", ("linear", "cubic")),
+    Setting(
+        "scale",
+        "choice",
+        "each",
+        "scale each map by its own maximum, or by the photo's largest value",
+        SCALES,
+    ),
+    Setting(
+        "percentile",
+        "number",
+        99.0,
+        "percentile of |value| at which the colours of pixel-level maps end",
+        (0, 100),
+        excludes=(0,),
+        metavar="P",
+    ),
+    Setting(
+        "smooth",
+        "number",
+        0.0,
+        "σ in pixels of a Gaussian over pixel-level maps",
+        (0, None),
+        metavar="S",
+    ),
+    Setting(
+        "columns",
+        "integer",
+        None,
+        "pictures per row of a page",
+        (1, 1000),
+        shown="by their number",
+    ),
+)
+"""The settings of a `Style`, in its order."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +66,9 @@ class Style:
         percentile: of |value| at which the colours of pixel-level maps end.
         smooth: σ in pixels of a Gaussian over pixel-level maps; 0 for none.
         columns: pictures per row of a page; None: chosen by their number and shape.
+
+    Raises:
+        OptionError: a setting has an invalid value.
     """
 
     colormap: str | None = None
@@ -37,17 +81,11 @@ class Style:
     columns: int | None = None
 
     def __post_init__(self) -> None:
-        check_scale(self.scale)
+        check_fields(self, STYLE)
+        if self.colormap is not None:
+            palette_of(self.colormap)
 
 
-def check_scale(scale: str) -> None:
-    """Refuse an unknown scale.
-
-    Raises:
-        OptionError: it is neither "each" nor "photo".
-    """
-    if scale not in SCALES:
-        raise OptionError(f"scale={scale!r} is unknown. Choose 'each' or 'photo'.")
-
+SCALE = next(row for row in STYLE if row.name == "scale")
 
 DEFAULT_STYLE = Style()

@@ -1,21 +1,19 @@
 """What a network is trained with: every setting once, with its help, its default and its range.
 
 `seewhy.train` takes a `Recipe`; the command line and the docs read the settings from its fields.
-Nothing heavy is imported here: `seewhy --help` builds its options from this module.
 """
 
-# ruff: noqa: RUF009 - `setting` returns a dataclass field
+# ruff: noqa: RUF009 - `_row` returns a dataclass field
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
-from numbers import Integral, Real
 from typing import Any
 
 from seewhy.errors import OptionError
+from seewhy.settings import LARGEST_SEED, Setting, SettingType, as_size, plain
 
 SMALL = "small"
 """The name of the compact network, trained from scratch without a base."""
@@ -34,77 +32,47 @@ GROWN_FROM = 96
 SMALLEST = 32
 """Pixels of a side below which there is nothing to see."""
 
-LARGEST_SEED = 2**32 - 1
-"""The largest seed that Keras takes."""
+
+COUNT, ONE_OR_MORE, SHARE = (0, None), (1, None), (0, 1)
+ABOVE_ZERO, BELOW_ONE = (0,), (1,)
 
 
-@dataclass(frozen=True)
-class Range:
-    """The numbers that a setting may have, and the words for them."""
+def _row(
+    kind: SettingType,
+    default: Any,
+    help: str,  # noqa: A002 - as in `Setting`
+    range: tuple[Any, ...] | None = None,  # noqa: A002
+    *,
+    small: Any = None,
+    excludes: tuple[float, ...] = (),
+    shown: str = "",
+    metavar: str = "",
+    group: str = "training",
+) -> Any:
+    """Return a field of `Recipe` with its `Setting`, whose name is the field's.
 
-    words: str
-    low: float
-    high: float = float("inf")
-    open_low: bool = False
-    open_high: bool = False
-
-    def __contains__(self, value: float) -> bool:
-        above = self.low < value if self.open_low else self.low <= value
-        return above and (value < self.high if self.open_high else value <= self.high)
-
-
-POSITIVE = Range("1 or more", 1)
-COUNT = Range("0 or more", 0)
-SHARE = Range("0 or more, below 1", 0, 1, open_high=True)
-RATE = Range("above 0, at most 1", 0, 1, open_low=True)
-
-FOR_SMALL_PHOTOS = f"yes for small with photos of {GROWN_FROM} pixels or more, else no"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the command line and the docs need to know about a field of `Recipe`.
-
-    Attributes:
-        help: a phrase.
-        default: for every base; None: it depends on the base.
-        small, others: the default for the compact network, and for every other base.
-        metavar: the placeholder of the value in the help text.
-        range: of a number.
-        choices: of a word.
+    Args:
+        kind: the type of the setting.
+        default: for every base; with `small`, for every base but the compact network.
+        help, range, excludes, shown, metavar: as in `Setting`.
+        small: the default for the compact network, where it differs.
         group: the heading in the help text.
-        shown: the default in words, where its value does not say enough.
-        kind: the type of its values; by default that of `default` or `small`.
     """
-
-    help: str
-    default: Any = None
-    small: Any = None
-    others: Any = None
-    metavar: str | None = None
-    range: Range | None = None
-    choices: tuple[str, ...] | None = None
-    group: str = "training"
-    shown: str | None = None
-    kind: type | None = None
-
-    @property
-    def type(self) -> type:
-        """The type of its values."""
-        return self.kind or type(self.small if self.default is None else self.default)
-
-    @property
-    def full_help(self) -> str:
-        """The phrase with its default."""
-        default = self.shown or _shown(self.default)
-        if self.shown is None and self.default is None and self.small is not None:
-            default = f"{_shown(self.small)} for small, else {_shown(self.others)}"
-        return f"{self.help} (default: {default})"
-
-
-def setting(phrase: str, default: Any = None, **facts: Any) -> Any:
-    """Return a dataclass field that carries a `Setting`."""
-    return field(default=default, metadata={"setting": Setting(phrase, default, **facts)})
+    by_base = small is not None
+    if by_base:
+        shown = f"{plain(small)} for small, else {plain(default)}"
+    row = Setting(
+        "",
+        kind,
+        None if by_base else default,
+        help,
+        range,
+        excludes=excludes,
+        shown=shown,
+        metavar=metavar,
+    )
+    facts = {"row": row, "group": group, "small": small, "others": default}
+    return field(default=row.default, metadata=facts)
 
 
 @dataclass(frozen=True)
@@ -119,168 +87,171 @@ class Recipe:
         OptionError: a setting has an invalid value; the message says which ones are valid.
     """
 
-    base: str = setting(
+    base: str = _row(
+        "text",
+        SMALL,
         "small (a compact network from scratch), a network's name (vgg19, "
         "mobilenet?alpha=0.75&weights=FILE) or a .keras file",
-        SMALL,
         metavar="BASE",
         group="network",
     )
-    size: Any = setting(
+    size: Any = _row(
+        "size",
+        None,
         "height and width of the photos",
-        metavar="HxW",
-        group="network",
         shown=f"{SIDE} for small, else the base's own",
-        kind=tuple,
+        group="network",
     )
-    validation_split: float = setting(
+    validation_split: float = _row(
+        "number",
+        0.1,
         "share of each class's photos held out for validation; a folder with train/ and val/ "
         "keeps its own split",
-        0.1,
-        metavar="SHARE",
-        range=Range("above 0, below 1", 0, 1, open_low=True, open_high=True),
+        SHARE,
+        excludes=(0, 1),
         group="photos",
     )
-    per_class: Any = setting(
+    per_class: Any = _row(
+        "integer",
+        None,
         "use at most N photos of each class, drawn at random",
-        metavar="N",
-        range=Range("2 or more", 2),
-        group="photos",
+        (2, None),
         shown="all",
-        kind=int,
-    )
-    crop: Any = setting(
-        "train on random windows of this size",
-        metavar="HxW",
         group="photos",
-        shown="whole photos",
-        kind=tuple,
     )
-    crop_scale: Any = setting(
+    crop: Any = _row(
+        "size",
+        None,
+        "train on random windows of this size",
+        shown="whole photos",
+        group="photos",
+    )
+    crop_scale: Any = _row(
+        "number",
+        None,
         "with crop: cut windows of random size and aspect, of at least this share of the photo's "
         "area",
-        metavar="SHARE",
-        range=RATE,
-        group="photos",
+        SHARE,
+        excludes=ABOVE_ZERO,
         shown="windows have the crop's own size",
-        kind=float,
+        group="photos",
     )
-    flip: Any = setting(
-        "flip photos left to right at random", small=True, others=False, group="photos"
+    flip: Any = _row(
+        "boolean", False, "flip photos left to right at random", small=True, group="photos"
     )
-    shift: Any = setting(
+    shift: Any = _row(
+        "number",
+        0.0,
         "shift photos by up to this share of their size",
+        SHARE,
         small=0.1,
-        others=0.0,
-        metavar="SHARE",
-        range=SHARE,
+        excludes=BELOW_ONE,
         group="photos",
     )
-    zoom: Any = setting(
+    zoom: Any = _row(
+        "number",
+        0.0,
         "zoom photos by up to this share",
+        SHARE,
         small=0.15,
-        others=0.0,
-        metavar="SHARE",
-        range=SHARE,
+        excludes=BELOW_ONE,
         group="photos",
     )
-    colour: float = setting(
+    colour: float = _row(
+        "number",
+        0.0,
         "change brightness, contrast and saturation by up to this share",
-        0.0,
-        metavar="SHARE",
-        range=SHARE,
+        SHARE,
+        excludes=BELOW_ONE,
         group="photos",
     )
-    sharpness: float = setting(
-        "blur or sharpen photos by up to this share",
-        0.0,
-        metavar="SHARE",
-        range=Range("from 0 to 1", 0, 1),
-        group="photos",
+    sharpness: float = _row(
+        "number", 0.0, "blur or sharpen photos by up to this share", SHARE, group="photos"
     )
-    cutmix: float = setting(
+    cutmix: float = _row(
+        "number",
+        0.0,
         "CutMix: replace a box of a photo by another photo's, with this probability; 0: off",
+        SHARE,
+        group="photos",
+    )
+    hide: Any = _row(
+        "number",
         0.0,
-        metavar="P",
-        range=Range("from 0 to 1", 0, 1),
-        group="photos",
-    )
-    hide: Any = setting(
         "hide-and-seek: hide each cell of a grid with this probability; 0: off",
+        SHARE,
         small=0.2,
-        others=0.0,
-        metavar="P",
-        range=SHARE,
+        excludes=BELOW_ONE,
         group="photos",
     )
-    plain_epochs: int = setting(
-        "hide and mix nothing in the last N epochs", 0, metavar="N", range=COUNT, group="photos"
+    plain_epochs: int = _row(
+        "integer", 0, "hide and mix nothing in the last N epochs", COUNT, group="photos"
     )
-    epochs: int = setting("train for at most N epochs", 30, metavar="N", range=POSITIVE)
-    batch_size: int = setting("photos per step", 64, metavar="N", range=POSITIVE)
-    optimizer: Any = setting(
-        "optimizer of the first stage", small="muon", others="adamw", choices=OPTIMIZERS
+    epochs: int = _row("integer", 30, "train for at most N epochs", ONE_OR_MORE)
+    batch_size: int = _row("integer", 64, "photos per step", ONE_OR_MORE)
+    optimizer: Any = _row(
+        "choice", "adamw", "optimizer of the first stage", OPTIMIZERS, small="muon"
     )
-    learning_rate: Any = setting(
+    learning_rate: Any = _row(
+        "number",
+        None,
         "highest learning rate",
-        metavar="RATE",
-        range=RATE,
+        SHARE,
+        excludes=ABOVE_ZERO,
         shown="0.005 for small with muon, else 0.002",
-        kind=float,
     )
-    weight_decay: Any = setting(
-        "weight decay", small=0.05, others=0.01, metavar="DECAY", range=SHARE
-    )
-    balance: float = setting(
-        "how equal classes weigh: 1: every class the same, 0: every photo the same",
+    weight_decay: Any = _row("number", 0.01, "weight decay", SHARE, small=0.05, excludes=BELOW_ONE)
+    balance: float = _row(
+        "number",
         1.0,
-        metavar="SHARE",
-        range=Range("from 0 to 1", 0, 1),
+        "how equal classes weigh: 1: every class the same, 0: every photo the same",
+        SHARE,
     )
-    label_smoothing: float = setting("label smoothing", 0.05, metavar="SHARE", range=SHARE)
-    grow: Any = setting(
+    label_smoothing: float = _row("number", 0.05, "label smoothing", SHARE, excludes=BELOW_ONE)
+    grow: Any = _row(
+        "boolean",
+        None,
         "start with photos of half the size, then three quarters",
-        shown=FOR_SMALL_PHOTOS,
-        kind=bool,
+        shown=f"yes for small with photos of {GROWN_FROM} pixels or more, else no",
     )
-    patience: Any = setting(
+    patience: Any = _row(
+        "integer",
+        5,
         "stop after N epochs without a smaller validation loss; 0: never",
+        COUNT,
         small=10,
-        others=5,
-        metavar="N",
-        range=COUNT,
     )
-    fine_tune: int = setting(
-        "train the last N blocks of the base in a second stage", 0, metavar="N", range=COUNT
+    fine_tune: int = _row(
+        "integer", 0, "train the last N blocks of the base in a second stage", COUNT
     )
-    fine_tune_epochs: int = setting(
-        "second stage: train for at most N epochs", 5, metavar="N", range=POSITIVE
+    fine_tune_epochs: int = _row(
+        "integer", 5, "second stage: train for at most N epochs", ONE_OR_MORE
     )
-    fine_tune_learning_rate: float = setting(
-        "second stage: highest learning rate", 1e-5, metavar="RATE", range=RATE
+    fine_tune_learning_rate: float = _row(
+        "number", 1e-5, "second stage: highest learning rate", SHARE, excludes=ABOVE_ZERO
     )
-    seed: int = setting(
-        "seed of the split, the weights, the batches and the augmentation",
+    seed: int = _row(
+        "integer",
         0,
-        metavar="N",
-        range=Range(f"from 0 to {LARGEST_SEED}", 0, LARGEST_SEED),
+        "seed of the split, the weights, the batches and the augmentation",
+        (0, LARGEST_SEED),
     )
 
     def __post_init__(self) -> None:
-        values: dict[str, Any] = {name: getattr(self, name) for name in settings()}
-        small = values["base"] == SMALL
-        for name, facts in settings().items():
-            if values[name] is None and facts.default is None:
-                values[name] = facts.small if small else facts.others
-        values |= {name: _as_size(values[name]) for name in ("size", "crop")}
-        values["size"] = values["size"] or _size_of(values["base"])
+        values: dict[str, Any] = {}
+        small = self.base == SMALL
+        for one in dataclasses.fields(self):
+            value, facts = getattr(self, one.name), one.metadata
+            if value is None:
+                value = facts["small"] if small and facts["small"] is not None else facts["others"]
+            values[one.name] = dataclasses.replace(facts["row"], name=one.name).check(value)
+        values["size"] = values["size"] or _size_of(self.base)
         if values["learning_rate"] is None:
             values["learning_rate"] = 0.005 if values["optimizer"] == "muon" and small else 0.002
         if values["grow"] is None:
             values["grow"] = small and min(values["crop"] or values["size"]) >= GROWN_FROM
-        for name, facts in settings().items():
-            value = facts.default if values[name] is None else values[name]
-            object.__setattr__(self, name, _checked(name, value, facts))
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
         self._check_sizes()
         if self.fine_tune and self.base == SMALL:
             raise OptionError(
@@ -349,33 +320,13 @@ class Recipe:
         }
 
 
-def settings() -> Mapping[str, Setting]:
-    """Return what is known about every field of `Recipe`, by name."""
-    return {one.name: one.metadata["setting"] for one in dataclasses.fields(Recipe)}
-
-
-def _checked(name: str, value: Any, facts: Setting) -> Any:
-    """Return a value as its setting's own type."""
-    if facts.choices is not None and value not in facts.choices:
-        raise OptionError(
-            f"{name}={value!r} is not a choice. Give one of {', '.join(facts.choices)}."
-        )
-    if value is None or facts.range is None:
-        return value
-    whole = facts.type is int
-    is_number = isinstance(value, Integral if whole else Real)
-    if not is_number or value is True or value is False:
-        raise OptionError(f"{name}={value!r} is not a {'whole ' if whole else ''}number.")
-    number = int(value) if whole else float(value)
-    if number not in facts.range:
-        raise OptionError(f"{name}={value} is out of range. Give {facts.range.words}.")
-    return number
-
-
-def _as_size(size: Any) -> tuple[int, int] | None:
-    from seewhy.settings import as_size
-
-    return as_size(size)
+def settings_of_recipes() -> dict[str, tuple[Setting, ...]]:
+    """Return the settings of `Recipe` by the heading that they have in the help text."""
+    groups: dict[str, tuple[Setting, ...]] = {}
+    for one in dataclasses.fields(Recipe):
+        row = dataclasses.replace(one.metadata["row"], name=one.name)
+        groups[one.metadata["group"]] = (*groups.get(one.metadata["group"], ()), row)
+    return groups
 
 
 def _size_of(base: str) -> tuple[int, int]:
@@ -388,13 +339,7 @@ def _size_of(base: str) -> tuple[int, int]:
 
     name = parse_name(base)
     key = application_key(name.base)
-    given = _as_size(name.settings.get("size"))
+    given = as_size(name.settings.get("size"))
     if given:
         return given
     return (APPLICATIONS[key].size,) * 2 if key else load(base).size
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
