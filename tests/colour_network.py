@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from seewhy.classifier import Classifier
-from seewhy.errors import ModelError
-from seewhy.networks.base import Layer
+from seewhy.networks.base import Layer, Network
 from seewhy.photos.fitting import Fit
 from seewhy.photos.reading import Photo
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
-class Colours:
+class Colours(Network):
     """Activations are the 4 × 4 means of an image of 32 × 32; scores are 10 · their mean."""
 
     name = "colours"
@@ -45,21 +44,6 @@ class Colours:
 
     def randomized(self, layers=None, *, seed=0):
         return Colours(np.roll(self.weights, 1, axis=1))
-
-    def engine(self, size):
-        raise ModelError("'colours' has no layers that windows can be re-run in.")
-
-    def layer_name(self, layer):
-        return layer
-
-    def activations_and_gradients(self, images, layers, targets, *, output="score"):
-        raise AssertionError("CAM needs no gradient")
-
-    def input_gradients(self, images, targets, *, output="score", guided=False):
-        raise AssertionError("CAM needs no gradient")
-
-    def scores_from(self, image, layer, activations):
-        raise AssertionError("CAM does not ask")
 
 
 def colour_classifier() -> Classifier:

@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.errors import ModelError, NotACamNetwork, NotFinite, UnknownLayer
-from seewhy.incremental import Engine
-from seewhy.networks.base import INPUT, SCORES, Capture, Head, Layer, Top
+from seewhy.errors import NotACamNetwork, NotFinite, UnknownLayer
+from seewhy.networks.base import INPUT, SCORES, Capture, Head, Layer, Network, Top
 
 COLOURS = np.eye(3, dtype=np.float32)
 
 
 @dataclass
-class LinearNetwork:
+class LinearNetwork(Network):
     """Channel k of layer 'maps' is colour k of the pixels, pooled 2 × 2; class k sums channel k."""
 
     name: str = "linear"
@@ -34,10 +33,6 @@ class LinearNetwork:
     default_layer: str = "maps"
 
     framework: str = "numpy"
-    model: Any = None
-
-    def engine(self, size: tuple[int, int]) -> Engine:
-        raise ModelError("'linear' has no layers that windows can be re-run in.")
 
     @property
     def classes(self) -> int | None:

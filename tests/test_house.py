@@ -139,6 +139,23 @@ def test_only_adapters_use_what_makes_networks_quicker() -> None:
     assert users, "nothing is made quicker"
 
 
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_nobody_asks_a_network_what_it_has(name: str) -> None:
+    """What a network lacks is refused by the base class: no isinstance, no hasattr, no getattr."""
+    if room_of(name) == "networks":
+        return
+    assert "seewhy.networks.adapter" not in all_imports(TREES[name])
+    asked = [
+        ast.unparse(node)
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("hasattr", "getattr")
+        and ast.unparse(node.args[0]).split(".")[-1] in ("network", "_network")
+    ]
+    assert not asked
+
+
 @pytest.mark.parametrize("room", ["methods", "incremental", "photos", "rendering"])
 def test_rooms_below_the_networks_know_no_classifier(room: str) -> None:
     assert not rooms_imported()[room] & {"classifier", "networks", "explaining", "zoo"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, SupportsIndex, cast
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -25,7 +25,7 @@ from seewhy.classifier.labels import (
     labels_from,
 )
 from seewhy.classifier.preprocessing import Preprocessing, spoken
-from seewhy.errors import OptionError, UnknownLayer, nearest_names
+from seewhy.errors import OptionError
 from seewhy.networks import adapt, published_size
 from seewhy.networks.base import Network, Output
 from seewhy.networks.session import Session
@@ -37,8 +37,6 @@ from seewhy.settings import as_size
 
 Size = int | tuple[int, int]
 """The input size: one number for a square, or (height, width)."""
-
-NETWORK_VERBS = ("scores", "activations", "activations_and_gradients", "input_gradients")
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -52,8 +50,8 @@ class Classifier:
         explanation.save("why.png")
 
     Args:
-        model: a Keras model, a PyTorch module, or an object that implements `Network`. It is not
-            modified.
+        model: a Keras model, a PyTorch module, or an object with the verbs of `Network` or some of
+            them. It is not modified.
         size: the input size, one number or (height, width); None: the size that the model
             fixes, or that torchvision, timm or transformers published.
         preprocess: how pixels become the network's input: 'caffe', 'tf' or 'torch' (the modes of
@@ -128,13 +126,10 @@ class Classifier:
         wanted = as_size(size) or published_size(model)
         name = name or _name_of(model)
         found = labels_from(labels)
-        if all(callable(getattr(model, verb, None)) for verb in NETWORK_VERBS):
-            network = cast(Network, model)
-        else:
-            is_pair = found is not None and len(found.names) == 2
-            network = adapt(
-                model, size=wanted, channels=channels, name=name, call=call, is_pair=is_pair
-            )
+        is_pair = found is not None and len(found.names) == 2
+        network = adapt(
+            model, size=wanted, channels=channels, name=name, call=call, is_pair=is_pair
+        )
         size = _checked_size(wanted, network.input_shape, name)
         found = labels_for(found, classes=network.classes, network=name)
         fit = as_fit(fit, size)
@@ -144,7 +139,7 @@ class Classifier:
             ("fit", fit),
             ("labels", found.names),
             ("wordnet_ids", found.wordnet_ids),
-            ("layer", network.default_layer if layer is None else _layer_name(network, layer)),
+            ("layer", network.default_layer if layer is None else network.layer_name(layer)),
             ("name", name),
             ("references", references),
             ("session", Session(network)),
@@ -336,22 +331,6 @@ def _checked_size(
             f"given is {wanted[0]}×{wanted[1]}. Leave the size out."
         )
     return wanted
-
-
-def _layer_name(network: Any, layer: Any) -> str:
-    """Return the name of a layer given by name or as the framework's own object."""
-    resolve = getattr(network, "layer_name", None)
-    if resolve is not None:
-        return str(resolve(layer))
-    names = [one.name for one in network.layers]
-    if layer in names:
-        return str(layer)
-    near = nearest_names(str(layer), names)
-    raise UnknownLayer(
-        f"'{network.name}' has no layer '{layer}'"
-        + (f"; the nearest names are {near}" if near else "")
-        + f". Choose one of its {len(names)} layers."
-    )
 
 
 def _name_of(model: Any) -> str:

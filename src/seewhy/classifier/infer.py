@@ -6,7 +6,6 @@ Axes: n photo, h row, w column, c channel.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,7 +19,7 @@ from seewhy.classifier.evidence import (
     is_untrained,
 )
 from seewhy.errors import NotFinite
-from seewhy.networks.adapter import Adapter
+from seewhy.networks.base import Network
 from seewhy.photos.preprocessing import MODES, Preprocess, preprocess_pixels
 
 AT_ONCE = 4
@@ -47,11 +46,11 @@ def candidates_and(mode: Preprocess, channels: int) -> tuple[str, dict[str, Prep
     return own, {**tried, own: mode}
 
 
-def infer(network: Any, pixels: UInt8[ndarray, "n h w 3"]) -> Evidence:
+def infer(network: Network, pixels: UInt8[ndarray, "n h w 3"]) -> Evidence:
     """Return how well each mode fits a network.
 
     Args:
-        network: a `Network`.
+        network: to feed.
         pixels: photos at its input size.
     """
     tried = candidates(network.input_shape[2])
@@ -59,7 +58,7 @@ def infer(network: Any, pixels: UInt8[ndarray, "n h w 3"]) -> Evidence:
 
 
 def by_normalization(
-    network: Any, pixels: UInt8[ndarray, "n h w 3"], tried: Mapping[str, Preprocess]
+    network: Network, pixels: UInt8[ndarray, "n h w 3"], tried: Mapping[str, Preprocess]
 ) -> Evidence | None:
     """Return the distance of the first batch normalization's input from its statistics.
 
@@ -68,7 +67,7 @@ def by_normalization(
     Returns:
         None if the network has no batch normalization of maps.
     """
-    memory = network.remembered() if isinstance(network, Adapter) else {}
+    memory = network.remembered()
     if not memory:
         return None
     distances: dict[str, float] = {}
@@ -92,14 +91,14 @@ def by_normalization(
 
 
 def by_answers(
-    network: Any, pixels: UInt8[ndarray, "n h w 3"], tried: Mapping[str, Preprocess]
+    network: Network, pixels: UInt8[ndarray, "n h w 3"], tried: Mapping[str, Preprocess]
 ) -> Evidence:
     """Return how similar a network's outputs for different photos are.
 
     If the input values are too small, biases dominate and all outputs are the same; if they are
     too large, every output is certain.
     """
-    if not tried or not isinstance(network, Adapter) or (network.classes or 0) < 2:
+    if not tried or not network.layers_with_weights() or (network.classes or 0) < 2:
         return Evidence("nothing", {}, {})
     some = pixels[-FEW:]
     alike: dict[str, float] = {}
@@ -114,7 +113,7 @@ def by_answers(
     return Evidence("answers", _sorted(alike), sure, photos=len(some))
 
 
-def _prepared(network: Any, pixels: UInt8[ndarray, "n h w 3"], mode: Preprocess) -> ndarray:
+def _prepared(network: Network, pixels: UInt8[ndarray, "n h w 3"], mode: Preprocess) -> ndarray:
     return preprocess_pixels(pixels, mode, channels=network.input_shape[2], network=network.name)
 
 

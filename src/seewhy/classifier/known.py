@@ -5,29 +5,24 @@ Axes: n image, h row, w column, c channel.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.classifier.preprocessing import Preprocessing
-from seewhy.networks.adapter import Adapter
+from seewhy.networks.base import Network
 from seewhy.photos.preprocessing import Preprocess
 
 SCALED = (0.9, 12.0)
 """The range between black and white that networks expect at their first layer."""
 
 
-def known(network: Any, size: tuple[int, int]) -> Preprocessing | None:
+def known(network: Network, size: tuple[int, int]) -> Preprocessing | None:
     """Return the preprocessing that follows from a network itself; None if none does.
 
     A network that scales its input inside tells by what its first layer with weights is given of
-    black and of white. Else its family, or the settings that it carries, may tell. A network
-    object of the user's own has no layers to reach.
+    black and of white. Else its family, or the settings that it carries, may tell.
     """
-    if not isinstance(network, Adapter):
-        return None
     inside = scaled_inside(network, size)
     if inside is not None:
         return inside
@@ -38,7 +33,7 @@ def known(network: Any, size: tuple[int, int]) -> Preprocessing | None:
     return Preprocessing(mode, "known", found[1])
 
 
-def scaled_inside(network: Adapter, size: tuple[int, int]) -> Preprocessing | None:
+def scaled_inside(network: Network, size: tuple[int, int]) -> Preprocessing | None:
     """Return the preprocessing of a network that scales inside; None if it does not."""
     images = np.zeros((2, *size, network.input_shape[2]), np.float32)
     images[1] = 255

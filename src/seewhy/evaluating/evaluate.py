@@ -179,10 +179,10 @@ def _groups(measures: Sequence[str] | None, *, has_boxes: bool) -> frozenset[str
 def _copies(classifier: Classifier) -> tuple[tuple[str, Classifier], ...]:
     """Return copies of the network: one with a random last layer, one with random weights."""
     network = classifier.network
-    if not hasattr(network, "randomized"):
-        return ()  # an object of the user's, without this verb
+    learned = set(network.layers_with_weights())
+    if not learned:
+        return ()
     try:
-        learned = set(network.layers_with_weights())
         order = [one.name for one in network.layers if one.name in learned]
         found = [network.randomized(stop) for stop in cascade(order, 2)]
     except ModelError as error:

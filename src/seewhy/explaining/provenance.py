@@ -76,7 +76,7 @@ def provenance_of(
         rounding: by how much that changed maps and predictions; None where it is exact.
         zoom: of the tiles; 1 for photos as a whole.
     """
-    framework = str(getattr(classifier.network, "framework", "unknown"))
+    framework = classifier.network.framework
     facts = {
         "schema": SCHEMA,
         "versions": {

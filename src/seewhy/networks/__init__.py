@@ -1,4 +1,4 @@
-"""The only packages that depend on a framework: one adapter each, all implementing `Network`."""
+"""The only packages that depend on a framework: one adapter each, all of them a `Network`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from seewhy.errors import ModelError
+from seewhy.networks.base import Network
+from seewhy.networks.own import OwnNetwork, is_network_like
 
 
 def adapt(
@@ -17,14 +19,15 @@ def adapt(
     name: str,
     call: Callable[[Any, Any], Any] | None = None,
     is_pair: bool = False,
-) -> Any:
-    """Wrap a model as a `seewhy.networks.base.Network`.
+) -> Network:
+    """Wrap a model as a `seewhy.networks.base.Network`; one that is a network stays itself.
 
     Frameworks are recognised by imported modules: a model's framework is always imported already.
     Nothing is imported to look.
 
     Args:
-        model: a Keras 3 model on TensorFlow, JAX or PyTorch, or a PyTorch module.
+        model: a Keras 3 model on TensorFlow, JAX or PyTorch, a PyTorch module, or a network object
+            of the user's own.
         size: height and width of its images; None: as the model fixes them.
         channels: of its images; None: as the model fixes them.
         name: the network's name in messages.
@@ -36,15 +39,19 @@ def adapt(
     Raises:
         ModelError: the model is not of a type that seewhy supports.
     """
+    if isinstance(model, Network):
+        return model
     adapter = _keras_adapter(model) or _pytorch_adapter(model)
+    if adapter is None and is_network_like(model):
+        return OwnNetwork(model)
     if adapter is None:
         raise ModelError(
             f"'{name}' is a {_kind(model)}, which is no network that seewhy knows. Give a Keras 3 "
             "model or a torch.nn.Module; a name or a file is loaded by seewhy.load()"
         )
-    # Any, as whoever checks types at run time would ask every property of a Network to do so.
-    network = adapter(model, size=size, channels=channels, name=name, call=call)
-    network.is_pair = is_pair
+    network: Network = adapter(
+        model, size=size, channels=channels, name=name, call=call, is_pair=is_pair
+    )
     return network
 
 

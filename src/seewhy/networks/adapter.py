@@ -5,8 +5,8 @@ Axes: n image, t target, h row, w column, c channel, k class, m copy of one imag
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,17 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.errors import LayerError, NotFinite
-from seewhy.networks.base import INPUT, SCORES, Capture, Head, Layer, Output, Targets, Top, Units
+from seewhy.networks.base import (
+    INPUT,
+    SCORES,
+    Capture,
+    Layer,
+    Network,
+    Output,
+    Targets,
+    Top,
+    Units,
+)
 from seewhy.networks.checks import (
     check_finite,
     check_images,
@@ -26,46 +36,23 @@ from seewhy.networks.checks import (
     is_name,
     not_a_cam_network,
 )
-from seewhy.networks.execution import Execution
 from seewhy.networks.linear import ANY, MEAN, LinearMap, PooledSamples, identity
-from seewhy.networks.normalizations import Moments
-from seewhy.photos.preprocessing import Preprocess
 
 
 class StopForward(BaseException):
     """Ends a forward pass when all that is wanted is there; no `except Exception` stops it."""
 
 
-class Adapter(ABC):
-    """The methods of `Network`, as far as no framework is needed.
+class Adapter(Network):
+    """The verbs of `Network`, as far as no framework is needed.
 
     Attributes:
-        framework, name, model, input_shape: see `Network`.
         is_pair: whether a single output without a sigmoid is the logit of two classes.
     """
 
-    framework: str
-    name: str
-    model: Any
-    input_shape: tuple[int | None, int | None, int]
     is_pair: bool = False
 
     # What a framework says of its model
-
-    @property
-    @abstractmethod
-    def layers(self) -> Sequence[Layer]:
-        """The layers that are called, in the order in which their calls end."""
-
-    @property
-    @abstractmethod
-    def head(self) -> Head:
-        """What the output ends in."""
-
-    @property
-    @abstractmethod
-    def classes(self) -> int | None:
-        """How many classes there are; None where the output is not one row per image."""
 
     @property
     @abstractmethod
@@ -78,10 +65,6 @@ class Adapter(ABC):
         """The size of the images that layers are listed for."""
 
     @abstractmethod
-    def layer_name(self, layer: Any) -> str:
-        """Return the name of a layer that is given by name or as an object."""
-
-    @abstractmethod
     def _layers_after(self, layer: str) -> Sequence[Layer]:
         """Return the innermost layers that run after a layer, in order."""
 
@@ -92,46 +75,6 @@ class Adapter(ABC):
     @abstractmethod
     def _tolerance(self) -> float:
         """Return how far scores may differ, relative to their range, from rounding alone."""
-
-    @abstractmethod
-    def computing(self, execution: Execution) -> Adapter:
-        """Return the same network in another precision: see `Network`."""
-
-    @property
-    def is_current(self) -> bool:
-        """False where this network has older weights than the user's model: see `Network`."""
-        return True
-
-    # What a model tells of its input range
-
-    @abstractmethod
-    def remembered(self) -> dict[str, Moments]:
-        """Return what the batch normalizations remember of their training inputs, by layer."""
-
-    @abstractmethod
-    def layers_with_weights(self) -> list[str]:
-        """Name the innermost layers that learn, frozen or not."""
-
-    @abstractmethod
-    def first_input(
-        self, images: Float[ndarray, "n h w c"], names: Collection[str]
-    ) -> tuple[str, ndarray] | None:
-        """Run up to the first of the layers; return its name and its input, channels last.
-
-        None where none of them is called with a tensor.
-        """
-
-    @abstractmethod
-    def published(self) -> tuple[Preprocess, str] | None:
-        """Return the preprocessing that the model was published with, and where this is known from.
-
-        Told by the names of its layers, by the settings that it carries, or by the package that
-        it comes from; None where nothing tells.
-        """
-
-    @abstractmethod
-    def randomized(self, layers: Sequence[Any] | None = None, *, seed: int = 0) -> Any:
-        """Return a copy of the network in which layers (None: all) have random weights."""
 
     # What a framework does; names, targets and images are checked
 

@@ -1,4 +1,4 @@
-"""The interface of a framework: the protocol `Network`, and the values that pass through it.
+"""The interface of a framework: the base class `Network`, and the values that pass through it.
 
 Axes: n image, t target (class), h row, w column, c channel, k class of the network.
 Everything is numpy, float32, channels last, on the CPU; no tensor crosses this interface, except
@@ -7,12 +7,16 @@ for the user's own callables, which get the framework's tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxtyping import Float, Int
 from numpy import ndarray
+
+from seewhy.errors import LayerError, ModelError, NotACamNetwork, UnknownLayer, nearest_names
+from seewhy.photos.preprocessing import Preprocess
 
 if TYPE_CHECKING:
     from seewhy.incremental import Engine
@@ -72,6 +76,19 @@ class FilterBank:
     part: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The mean and the variance that a normalization remembers of its training, by channel.
+
+    Attributes:
+        mean: (c).
+        variance: (c).
+    """
+
+    mean: Float[ndarray, " c"]
+    variance: Float[ndarray, " c"]
+
+
 @dataclass(frozen=True)
 class Top:
     """Targets: the `count` classes with the highest scores, per image.
@@ -124,8 +141,11 @@ class Capture:
     gradients: Mapping[str, Float[ndarray, "n t ..."]] = field(default_factory=dict)
 
 
-class Network(Protocol):
+class Network(ABC):
     """A trained network with a numpy interface: everything that a framework must provide.
+
+    A subclass has the facts and the two verbs that are abstract. What else it does not implement is
+    refused in one sentence, or answered by nothing, where that is an answer.
 
     A network with a single output under a sigmoid counts as two classes with the scores −z and z,
     so that both can be explained, with opposite signs. A single output without a sigmoid is a
@@ -133,22 +153,45 @@ class Network(Protocol):
     are float32 (n, h, w, c) in the network's own input range. Every verb leaves the user's model as
     it was found (mode, hooks, requires_grad, .grad, patched calls, global switches), on errors too,
     and threads may share it.
+
+    Attributes:
+        name: in messages.
+        framework: the library that computes: "tensorflow", "jax" or "torch" (Keras on PyTorch too).
+        model: the user's model.
+        input_shape: height, width (None: any) and channels that the network takes.
     """
 
     name: str
-    framework: str
-    """The library that computes: "tensorflow", "jax" or "torch" (Keras on PyTorch too)."""
-    model: Any
-    """The user's model."""
+    framework: str = "unknown"
+    model: Any = None
     input_shape: tuple[int | None, int | None, int]
-    """Height, width (None: any) and channels that the network takes."""
-    layers: Sequence[Layer]
-    default_layer: str
-    """The last layer with a spatial map before pooling or flattening."""
-    head: Head
-    classes: int | None
-    """How many classes there are (2 for one sigmoid output, 1 for a regression); None where there
-    are none."""
+
+    # Facts
+
+    @property
+    @abstractmethod
+    def layers(self) -> Sequence[Layer]:
+        """The layers that are called, in the order in which their calls end."""
+
+    @property
+    @abstractmethod
+    def default_layer(self) -> str:
+        """The last layer with a spatial map before pooling or flattening."""
+
+    @property
+    @abstractmethod
+    def head(self) -> Head:
+        """What the output ends in."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> int | None:
+        """How many classes there are: 2 for one sigmoid output, 1 for a regression, None: none."""
+
+    @property
+    def is_current(self) -> bool:
+        """False where a network that `computing` returned has older weights than the model."""
+        return True
 
     def layer_name(self, layer: Any) -> str:
         """Return the name of a layer given by name or as the framework's own object.
@@ -156,10 +199,20 @@ class Network(Protocol):
         Raises:
             UnknownLayer: the network has no such layer.
         """
+        names = [one.name for one in self.layers]
+        if layer in names:
+            return str(layer)
+        near = nearest_names(str(layer), names)
+        listed = f"The nearest: {near}." if near else f"It has: {', '.join(names)}."
+        raise UnknownLayer(f"'{self.name}' has no layer '{layer}'. {listed}")
 
+    # Forward
+
+    @abstractmethod
     def scores(self, images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n k"]:
         """Return the class scores before softmax or sigmoid."""
 
+    @abstractmethod
     def activations(
         self, images: Float[ndarray, "n h w c"], layers: Sequence[str]
     ) -> dict[str, Float[ndarray, "n ..."]]:
@@ -167,6 +220,20 @@ class Network(Protocol):
 
         The name `SCORES` among the layers returns the class scores (n, k) of that same pass.
         """
+
+    def scores_from(
+        self,
+        image: Float[ndarray, "1 h w c"],
+        layer: str,
+        activations: Float[ndarray, "m ..."],
+    ) -> Float[ndarray, "m k"]:
+        """Return the scores of `image` with the layer's output replaced, m times (Ablation-CAM).
+
+        Only the part after the layer is computed m times.
+        """
+        raise self._lacks("scores_from", "cannot run from a layer on")
+
+    # Backward
 
     def activations_and_gradients(
         self,
@@ -187,6 +254,7 @@ class Network(Protocol):
             TargetError: more targets than images or the other way round, or not one per image.
             NotFinite: the network returned NaN or infinity.
         """
+        raise self._lacks("activations_and_gradients", "has no gradients at its layers")
 
     def input_gradients(
         self,
@@ -201,6 +269,9 @@ class Network(Protocol):
         With `guided`, every ReLU lets only positive gradients pass backwards (guided
         backpropagation, Springenberg et al. 2015); raises LayerError if there is no ReLU.
         """
+        raise self._lacks("input_gradients", "has no gradients by its input")
+
+    # Weights
 
     def class_weights(self, layer: str) -> Float[ndarray, "k c"]:
         """Return W of scores = W · mean over h, w of the layer's activations + bias (CAM).
@@ -208,23 +279,27 @@ class Network(Protocol):
         Raises:
             NotACamNetwork: something else follows the layer; the message says what.
         """
+        raise NotACamNetwork(str(self._lacks("class_weights", "has no weights for CAM")))
 
-    def scores_from(
-        self,
-        image: Float[ndarray, "1 h w c"],
-        layer: str,
-        activations: Float[ndarray, "m ..."],
-    ) -> Float[ndarray, "m k"]:
-        """Return the scores of `image` with the layer's output replaced, m times (Ablation-CAM).
+    def weight_arrays(self) -> Iterable[ndarray]:
+        """Return all weights, including non-trainable ones, in the framework's own order.
 
-        Only the part after the layer is computed m times.
+        Nothing where they are not told.
         """
-
-    def weight_arrays(self) -> Iterator[ndarray]:
-        """Yield all weights, including non-trainable ones, in the framework's own order."""
+        return ()
 
     def layers_with_weights(self) -> list[str]:
         """Name the innermost layers that learn, frozen or not."""
+        return []
+
+    def filters(self, layer: str) -> tuple[FilterBank, ...]:
+        """Return the filters of a convolution; two sets of a separable one.
+
+        Raises:
+            UnknownLayer: no layer has that name.
+            LayerError: the layer has no filters.
+        """
+        raise LayerError(str(self._lacks("filters", "has no filters to show")))
 
     def randomized(self, layers: Sequence[str] | None = None, *, seed: int = 0) -> Network:
         """Return a copy of the network in which some layers have random weights.
@@ -240,14 +315,33 @@ class Network(Protocol):
             UnknownLayer: no layer has that name.
             ModelError: the model cannot be copied; the message says why.
         """
+        raise self._lacks("randomized", "cannot be copied with random weights")
 
-    def filters(self, layer: str) -> tuple[FilterBank, ...]:
-        """Return the filters of a convolution; two sets of a separable one.
+    # What a model tells of its input range
 
-        Raises:
-            UnknownLayer: no layer has that name.
-            LayerError: the layer has no filters.
+    def remembered(self) -> dict[str, Moments]:
+        """Return what the batch normalizations remember of their training inputs, by layer."""
+        return {}
+
+    def first_input(
+        self, images: Float[ndarray, "n h w c"], names: Collection[str]
+    ) -> tuple[str, ndarray] | None:
+        """Run up to the first of the layers; return its name and its input, channels last.
+
+        None where none of them is called with a tensor that has numbers, as inside a function that
+        the user has compiled.
         """
+        return None
+
+    def published(self) -> tuple[Preprocess, str] | None:
+        """Return the preprocessing that the model was published with, and where this is known from.
+
+        Told by the names of its layers, by the settings that it carries, or by the package that
+        it comes from; None where nothing tells.
+        """
+        return None
+
+    # Faster
 
     def computing(self, execution: Execution) -> Network:
         """Return the same network in another precision; with the user's own model.
@@ -257,9 +351,7 @@ class Network(Protocol):
         Raises:
             ModelError: the framework or the machine does not offer that; the message says why.
         """
-
-    is_current: bool
-    """False where a network that `computing` returned has older weights than the user's model."""
+        raise ModelError("A network of your own making computes as it does.")
 
     def engine(self, size: tuple[int, int]) -> Engine:
         """Return an engine that re-runs the network, at one size, where a patch changed its input.
@@ -269,3 +361,7 @@ class Network(Protocol):
         Raises:
             ModelError: the network cannot be read, or its framework has no kernels here.
         """
+        raise self._lacks("engine", "has no layers that windows can be re-run in")
+
+    def _lacks(self, verb: str, consequence: str) -> ModelError:
+        return ModelError(f"'{self.name}' {consequence}: it does not implement '{verb}'.")

@@ -53,9 +53,8 @@ class Session:
     network itself, and both are recomputed if they are out of date. Threads may share it.
     """
 
-    def __init__(self, network: Any) -> None:
-        # Any, as whoever checks types at run time would ask every property of a Network to do so.
-        self.network: Network = network
+    def __init__(self, network: Network) -> None:
+        self.network = network
         self._lock = RLock()
         self.measured: dict[Any, Any] = {}
         self._variants: dict[Execution, tuple[Network, Execution]] = {}
@@ -67,7 +66,7 @@ class Session:
     def __reduce__(self) -> tuple[Any, ...]:
         return Session, (self.network,)
 
-    def network_for(self, execution: Execution) -> tuple[Any, Execution]:
+    def network_for(self, execution: Execution) -> tuple[Network, Execution]:
         """Return the network that computes as asked, and how it computes.
 
         Where the framework or the machine does not offer that, the network computes as it is.
@@ -84,10 +83,8 @@ class Session:
                 known = self._variants[execution] = self._computing(execution)
             return known
 
-    def _computing(self, execution: Execution) -> tuple[Any, Execution]:
+    def _computing(self, execution: Execution) -> tuple[Network, Execution]:
         try:
-            if not hasattr(self.network, "computing"):
-                raise ModelError("A network of your own making computes as it does.")
             return self.network.computing(execution), execution
         except ModelError as reason:
             warnings.warn(
@@ -155,12 +152,11 @@ class Session:
         """Return the SHA-256 of the network's weights: type, shape and values of each, in order.
 
         The weights are hashed again only if one of a few values of any of them has changed. None
-        for a network that does not expose its weights.
+        for a network that has no weights, or none that it shows.
         """
-        weight_arrays = getattr(self.network, "weight_arrays", None)
-        if weight_arrays is None:
+        arrays = [np.asarray(one) for one in self.network.weight_arrays()]
+        if not arrays:
             return None
-        arrays = [np.asarray(one) for one in weight_arrays()]
         sample = sha256()
         for one in arrays:
             sample.update(one.reshape(-1)[:: max(1, one.size // SAMPLED)].tobytes())

@@ -67,12 +67,13 @@ class KerasModel(Adapter):
         channels: int | None = None,
         name: str,
         call: Callable[[Any, Any], Any] | None = None,
+        is_pair: bool = False,
     ) -> None:
         self.model = model
         self.name = name
         if not isinstance(model, keras.layers.Layer):
             raise ModelError(f"a {type(model).__name__} is no Keras model. Give a keras.Model")
-        self.call = call
+        self.call, self.is_pair = call, is_pair
         self._size = size or (_SIZE_FOR_ANY, _SIZE_FOR_ANY)
         self.channels_first = channels_first(operation for _, operation in walk(model))
         found = input_shape(model, is_channels_first=self.channels_first)

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.networks.adapter import StopForward
+from seewhy.networks.base import Moments
 from seewhy.networks.keras.calls import Around, wrapped
 from seewhy.networks.keras.private import inner_layers, learns
-from seewhy.networks.normalizations import Moments
 
 
 def remembered(network: Any) -> dict[str, Moments]:

@@ -29,8 +29,8 @@ def randomized(network: Any, layers: Sequence[Any] | None = None, *, seed: int =
         channels=network.input_shape[2],
         name=network.name,
         call=network.call,
+        is_pair=network.is_pair,
     )
-    made.is_pair = network.is_pair
     if [(one.name, one.shape) for one in made.layers] != [
         (one.name, one.shape) for one in network.layers
     ]:

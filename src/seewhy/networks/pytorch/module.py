@@ -72,6 +72,7 @@ class PyTorchNetwork(TorchNetwork):
         name: for messages.
         call: call(model, images) returns the output, for networks of several inputs; images are
             (n, c, h, w), on the model's device and in its type.
+        is_pair: whether a single output without a sigmoid is the logit of two classes.
 
     Attributes:
         call: the same; None where the model is called with images alone.
@@ -85,6 +86,7 @@ class PyTorchNetwork(TorchNetwork):
         channels: int | None = None,
         name: str,
         call: Callable[[Any, Any], Any] | None = None,
+        is_pair: bool = False,
     ) -> None:
         self.name = name
         self.model = looked_through(model, name)
@@ -92,7 +94,7 @@ class PyTorchNetwork(TorchNetwork):
         height, width, depth = check_input_shape(name, told, size, channels)
         given = size or (height, width)
         self.input_shape = (*given, depth)
-        self.call = call
+        self.call, self.is_pair = call, is_pair
         self._paths = dict(self.model.named_modules(remove_duplicate=False))
         self._modules = {path: one for path, one in self.model.named_modules() if path}
         self._trials: dict[tuple[int, int], TrialPass] = {}

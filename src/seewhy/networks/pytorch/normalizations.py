@@ -16,7 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.networks.adapter import StopForward
-from seewhy.networks.normalizations import Moments
+from seewhy.networks.base import Moments
 from seewhy.networks.pytorch.hooks import LayerHook
 from seewhy.networks.pytorch.view import to_numpy
 

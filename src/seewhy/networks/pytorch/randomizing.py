@@ -34,8 +34,8 @@ def randomized(network: Any, layers: Sequence[Any] | None = None, *, seed: int =
         channels=channels,
         name=network.name,
         call=network.call,
+        is_pair=network.is_pair,
     )
-    made.is_pair = network.is_pair
     for path, module in model.named_modules():
         if any(path == one or not one or path.startswith(f"{one}.") for one in names):
             _randomize(path, module, seed)
