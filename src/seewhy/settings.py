@@ -278,7 +278,7 @@ def fill_colour(fill: Any) -> tuple[int, int, int] | None:
             f"fill {shortened(fill)} has {len(values)} values. Give one grey value, or three for "
             "red, green and blue, each from 0 to 255."
         )
-    if not all(_is_whole(value) and 0 <= value <= 255 for value in values):
+    if not all(is_whole(value) and 0 <= value <= 255 for value in values):
         raise OptionError(
             f"fill {shortened(fill)} is not a valid colour. Give one grey value, or three for red, "
             "green and blue, each a whole number from 0 to 255."
@@ -308,7 +308,8 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """True for a whole number of Python's or NumPy's, which no boolean is."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
@@ -325,7 +326,7 @@ def _is_beyond(value: Any, most: int) -> bool:
 
 def _checked_number(setting: Setting, value: Any) -> Any:
     """Return a number of the setting's type and range, else None."""
-    if not (_is_whole(value) if setting.type == "integer" else _is_real(value)):
+    if not (is_whole(value) if setting.type == "integer" else _is_real(value)):
         return None
     lowest, highest = setting.range or (None, None)
     lowest = -LARGEST if lowest is None else lowest
@@ -370,7 +371,7 @@ def _sides(size: Any) -> tuple[int, int] | None:
         parse_value(side) if isinstance(size, str) else side
         for side in (parts if isinstance(parts, Iterable) else [parts])
     ]
-    if len(sides) not in (1, 2) or not all(_is_whole(side) and side >= 1 for side in sides):
+    if len(sides) not in (1, 2) or not all(is_whole(side) and side >= 1 for side in sides):
         return None
     return int(sides[0]), int(sides[-1])
 
@@ -380,7 +381,7 @@ def _is_patch(value: Any) -> bool:
         return bool(value) and all(not isinstance(one, list) and _is_patch(one) for one in value)
     sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
     return all(
-        1 <= side <= LARGEST_SIDE if _is_whole(side) else _is_real(side) and 0 < side < 1
+        1 <= side <= LARGEST_SIDE if is_whole(side) else _is_real(side) and 0 < side < 1
         for side in sides
     )
 

@@ -113,9 +113,38 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
         TargetError,
         "'top', 'classes' and 'target' exclude each other. Give one of them.",
     ),
-    ({"top": 0}, TargetError, "top=0 selects no class. Give 1 or more."),
+    ({"top": 0}, OptionError, "top=0 is not valid. Give a whole number, 1 or more."),
+    ({"top": 1.5}, OptionError, "top=1.5 is not valid. Give a whole number, 1 or more."),
+    ({"top": "1"}, OptionError, "top='1' is not valid. Give a whole number, 1 or more."),
+    (
+        {"batch_size": "a"},
+        OptionError,
+        "batch_size='a' is not valid. Give a whole number, 1 or more.",
+    ),
+    (
+        {"batch_size": 10**20},
+        OptionError,
+        "batch_size=100000000000000000000 is not valid. Give a whole number, 1 or more, at most "
+        "1,000,000,000.",
+    ),
+    (
+        {"output": "probabilty"},
+        OptionError,
+        "output='probabilty' is not valid. Give one of score, probability, rest. The nearest is "
+        "'probability'.",
+    ),
+    (
+        {"classes": [1.0]},
+        TargetError,
+        "A class is a name, a WordNet id or a whole number, not 1.0. Name it by one of these.",
+    ),
+    (
+        {"classes": 5.5},
+        TargetError,
+        "A class is a name, a WordNet id or a whole number, not 5.5. Name it by one of these.",
+    ),
     ({"classes": []}, TargetError, "classes=[] selects no class. Name at least one."),
-    ({"batch_size": 0}, OptionError, "batch_size=0 is not a valid size. Give 1 or more."),
+    ({"batch_size": 0}, OptionError, "batch_size=0 is not valid. Give a whole number, 1 or more."),
     (
         {"target": 3},
         TargetError,

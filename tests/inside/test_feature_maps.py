@@ -139,7 +139,7 @@ def test_a_map_over_the_photo_keeps_the_photos_shape() -> None:
     ("settings", "message"),
     [
         ({"order": "size"}, "order='size' is unknown. Choose 'index' or 'strength'."),
-        ({"most": 0}, "most=0 is not a number of channels. Give 1 or more."),
+        ({"most": 0}, "most=0 is not valid. Give a whole number, 1 or more."),
     ],
 )
 def test_wrong_orders_are_errors(settings: dict, message: str) -> None:
@@ -243,7 +243,7 @@ def test_a_filter_or_count_out_of_range_is_an_error() -> None:
     )
     with pytest.raises(OptionError) as caught:
         strongest(stack(), GREY, layer="second", filter=0, count=0)
-    assert str(caught.value) == "count=0 is not a number of photos. Give 1 or more."
+    assert str(caught.value) == "count=0 is not valid. Give a whole number, 1 or more."
     with pytest.raises(LayerError) as wrong:
         strongest(stack(), GREY, layer="list", filter=0)
     assert str(wrong.value) == (

@@ -122,7 +122,7 @@ def test_a_layer_without_kernels_and_a_network_without_convolutions_are_errors()
         filters(stack(), layer="third")
     with pytest.raises(OptionError) as wrong:
         filters(stack(), first=0)
-    assert str(wrong.value) == "first=0 is not a number of filters. Give 1 or more."
+    assert str(wrong.value) == "first=0 is not valid. Give a whole number, 1 or more."
 
 
 def test_the_repr_is_short_and_a_notebook_shows_the_pages() -> None:

@@ -149,16 +149,16 @@ def test_values_of_photos_are_means_over_the_map_or_scores() -> None:
         ({"filters": [-1]}, NO_FILTER.format(-1)),
         (
             {"filters": [0], "parameterization": "walk"},
-            "parameterization='walk' is unknown. Choose 'fourier' or 'pixels'.",
+            "parameterization='walk' is not valid. Give one of fourier, pixels.",
         ),
-        ({"filters": [0], "steps": 0}, "steps=0 is not a valid number of steps. Give 1 or more."),
+        ({"filters": [0], "steps": 0}, "steps=0 is not valid. Give a whole number, 1 or more."),
         (
             {"filters": [0], "rate": 0.0},
-            "rate=0.0 is not a valid step size. Give more than 0; 0.05 is usual.",
+            "rate=0.0 is not valid. Give a number, above 0.",
         ),
         (
             {"filters": [0], "total_variation": -1.0},
-            "total_variation=-1.0 and blur=0.0 cannot be negative. Give 0 or more.",
+            "total_variation=-1.0 is not valid. Give a number, 0 or more.",
         ),
         (
             {"filters": [0], "blur": 1.0},

@@ -139,17 +139,15 @@ def test_the_crops_of_many_photos_go_through_the_network_in_batches(classifier):
     [
         (
             {"threshold": 1.5},
-            "The threshold 1.5 is not a share of the heatmap's maximum. Give 0 or more and less "
-            "than 1; 0.2 is usual.",
+            "threshold=1.5 is not valid. Give a number, 0 or more, below 1.",
         ),
-        ({"overlap": -1.0}, "The overlap -1.0 is not a share. Give 0 to 1; 0.5 is usual."),
-        ({"objects": 0}, "objects=0 is not a valid number. Give 1 or more."),
+        ({"overlap": -1.0}, "overlap=-1.0 is not valid. Give a number, 0 to 1."),
+        ({"objects": 0}, "objects=0 is not valid. Give a whole number, 1 or more."),
         (
             {"zoom": 9},
-            "zoom=9 is not a valid zoom. Give a whole number: 1 for the photo as a whole, 2 for "
-            "tiles of half its width and height, up to 8.",
+            "zoom=9 is not valid. Give a whole number, 1 to 8.",
         ),
-        ({"min_probability": 7.0}, "min_probability=7.0 is not a probability. Give 0 to 1."),
+        ({"min_probability": 7.0}, "min_probability=7.0 is not valid. Give a number, 0 to 1."),
     ],
 )
 def test_a_wrong_option_is_an_error_before_the_network_is_asked(classifier, options, message):

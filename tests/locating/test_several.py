@@ -13,7 +13,7 @@ from seewhy.commands.cli import main
 from seewhy.errors import OptionError
 from seewhy.explaining import explain
 from seewhy.locating.locate import locate
-from seewhy.locating.search import SUPPORT
+from seewhy.locating.settings import SUPPORT
 from seewhy.locating.several import AGREE, MOST, Candidates, candidates_of, supports
 from tests.colour_network import (
     GREEN,
@@ -184,7 +184,7 @@ def test_several_refuses_the_options_of_a_search_for_one_object(options):
 def test_a_negative_support_is_refused(classifier):
     with pytest.raises(OptionError) as caught:
         locate(classifier, painted(), several=True, min_support=-1.0)
-    assert str(caught.value) == "min_support=-1.0 is not a valid support. Give 0 or more."
+    assert str(caught.value) == "min_support=-1.0 is not valid. Give a number, 0 or more."
 
 
 def test_the_command_finds_several(classifier, tmp_path, monkeypatch, capsys):

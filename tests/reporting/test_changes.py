@@ -337,4 +337,4 @@ def test_a_negative_count_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(OptionError) as caught:
         seewhy.report(tmp_path, cheating_classifier(), changes=-1)
-    assert str(caught.value) == "-1 photos cannot be changed. Give 0 or more."
+    assert str(caught.value) == "changes=-1 is not valid. Give a whole number, 0 or more."

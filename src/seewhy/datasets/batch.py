@@ -24,6 +24,7 @@ from seewhy.datasets.plan import (
 )
 from seewhy.datasets.question import ModelArguments, RunQuestion, differences
 from seewhy.datasets.reading import Run, read_run
+from seewhy.datasets.settings import GPUS, WORKERS
 from seewhy.datasets.shards import (
     Counts,
     ShardJob,
@@ -112,8 +113,8 @@ def batch(
             use, or cannot be written. What was finished before is kept.
         OptionError, UnknownClass, UnknownLayer, UnknownMethod: as `seewhy.explain`.
     """
-    if workers < 0:
-        raise OptionError(f"workers={workers} is not a valid number. Give 0 or more.")
+    WORKERS.check(workers)
+    GPUS.check(gpus)
     items = find_items(photos, column=column, true_labels=true_labels)
     classifier, model = _loaded(classifier, settings or {}, needs_name=bool(workers or ray))
     asked = describe(

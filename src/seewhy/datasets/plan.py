@@ -19,6 +19,7 @@ from seewhy.datasets import question as questions
 from seewhy.datasets.asking import RowSelection
 from seewhy.datasets.manifest import Item
 from seewhy.datasets.question import ModelArguments, photos_hash, versions
+from seewhy.datasets.settings import BATCH_SIZE, MAPS, SHARD_SIZE
 from seewhy.datasets.shards import ShardJob, ShardPlan, read_item
 from seewhy.datasets.storage import Folder
 from seewhy.errors import ModelError, NotFinite, OptionError, UnknownClass
@@ -38,8 +39,6 @@ from seewhy.networks.execution import EXACT, Execution
 from seewhy.photos.fitting import Fit
 from seewhy.photos.reading import Photo
 from seewhy.progress import no_progress
-
-NUMBERS = ("float32", "float16")
 
 
 def describe(
@@ -63,11 +62,9 @@ def describe(
     Raises:
         OptionError, UnknownClass, UnknownLayer, TargetError: something is not what it can be.
     """
-    if number not in NUMBERS:
-        raise OptionError(f"Maps cannot be written as '{number}'. Choose {' or '.join(NUMBERS)}.")
-    for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
-        if value < 1:
-            raise OptionError(f"{name}={value} is not a valid size. Give 1 or more.")
+    MAPS.check(number)
+    BATCH_SIZE.check(batch_size)
+    SHARD_SIZE.check(shard_size)
     if shard_size % batch_size:
         raise OptionError(
             f"A shard of {shard_size} photos is not a whole number of batches of {batch_size}. "

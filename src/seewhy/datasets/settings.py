@@ -10,6 +10,8 @@ SHARD_SIZE = Setting("shard_size", "integer", 256, "photos per file", (1, None))
 MAPS = Setting(
     "maps", "choice", "float32", "precision of the maps in the files", ("float32", "float16")
 )
+WORKERS = Setting("workers", "integer", 0, "worker processes; 0: only this one", (0, 1024))
+GPUS = Setting("gpus", "number", 0.0, "GPUs per Ray worker", (0, 1024))
 
 DATA = (
     Setting(
@@ -32,8 +34,8 @@ ROWS = (
     MAPS,
 )
 WORK = (
-    Setting("workers", "integer", 0, "worker processes; 0: only this one", (0, 1024)),
-    Setting("gpus", "number", 0.0, "GPUs per Ray worker", (0, 1024)),
+    WORKERS,
+    GPUS,
     BATCH_SIZE,
     SHARD_SIZE,
     Setting("retry_failed", "boolean", False, "retry photos that failed before"),

@@ -38,6 +38,7 @@ from seewhy.evaluating.records import Records
 from seewhy.evaluating.result import Evaluation
 from seewhy.evaluating.run import MaskOf, Run, Truths
 from seewhy.evaluating.sanity import cascade
+from seewhy.evaluating.settings import STEPS
 from seewhy.explaining.budget import best_method, check_budget, in_place_of_best
 from seewhy.explaining.explain import as_classifier, method_options
 from seewhy.explaining.question import default_method, find_method, layer_names
@@ -115,8 +116,7 @@ def evaluate(
             f"The boxes of {len(boxes)} photos were given for {len(sources)} photos. Give one "
             "array of boxes (m, 4) for each photo."
         )
-    if steps < 1:
-        raise OptionError(f"steps={steps} changes nothing. Give 1 or more.")
+    STEPS.check(steps)
     names = list(methods) if methods else [default_method(classifier, layer)]
     if budget is not None:
         names = in_place_of_best(best_method(classifier, budget, layer=layer), names)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy import ndarray
@@ -17,9 +17,11 @@ from seewhy.explaining.question import (
     find_method,
     is_best,
 )
+from seewhy.explaining.settings import QUESTION
 from seewhy.incremental.kernels import Precision
 from seewhy.methods import METHODS
 from seewhy.networks.base import Output
+from seewhy.settings import is_whole, shortened
 
 
 class MethodOptions(TypedDict, total=False):
@@ -114,15 +116,13 @@ def _known_options(name: str) -> set[str]:
     return {*_own(name), *(one.name for one in NETWORK_OPTIONS)}
 
 
-def check_numbers(asked: Mapping[str, Any]) -> None:
-    """Refuse an output that does not exist, and a batch of no photo."""
-    if asked["output"] not in get_args(Output):
-        raise OptionError(
-            f"output={asked['output']!r} is not valid. Give one of {', '.join(get_args(Output))}."
-        )
-    batch_size = asked["batch_size"]
-    if batch_size is not None and batch_size < 1:
-        raise OptionError(f"batch_size={batch_size} is not a valid size. Give 1 or more.")
+def checked(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same arguments, those of the table `QUESTION` checked and in plain form.
+
+    Raises:
+        OptionError: one is not valid.
+    """
+    return {**asked, **{row.name: row.check(asked[row.name]) for row in QUESTION}}
 
 
 def several(given: Any) -> tuple[Any, ...]:
@@ -139,13 +139,13 @@ def class_lists(classes: Any) -> tuple[Any, ...] | None:
     """
     if classes is None:
         return None
-    is_one = isinstance(classes, (str, int, np.integer))
+    is_one = isinstance(classes, str) or not isinstance(classes, Iterable)
     found: list[Any] = [classes] if is_one else list(classes)
     if not found:
         raise TargetError("classes=[] selects no class. Name at least one.")
     nested = [isinstance(one, (list, tuple, ndarray)) for one in found]
     if not any(nested):
-        return tuple(map(_scalar, found))
+        return tuple(map(_class, found))
     if not all(nested):
         raise TargetError(
             "classes mixes classes and lists of classes. Give one list for all photos, or one "
@@ -157,7 +157,18 @@ def class_lists(classes: Any) -> tuple[Any, ...] | None:
             f"The lists of classes have between {lengths[0]} and {lengths[-1]} entries. "
             "Give every photo the same number of classes, at least one."
         )
-    return tuple(tuple(map(_scalar, one)) for one in found)
+    return tuple(tuple(map(_class, one)) for one in found)
+
+
+def _class(one: Any) -> str | int:
+    if isinstance(one, str):
+        return one
+    if is_whole(one):
+        return int(one)
+    raise TargetError(
+        f"A class is a name, a WordNet id or a whole number, not {shortened(one)}. "
+        "Name it by one of these."
+    )
 
 
 def _scalar(one: Any) -> Any:

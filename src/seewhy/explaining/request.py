@@ -21,7 +21,7 @@ from seewhy.explaining.contrast import SIMILAR, Against, Contrast, as_contrast, 
 from seewhy.explaining.keywords import (
     ARGUMENTS,
     RequestKeywords,
-    check_numbers,
+    checked,
     class_lists,
     indices_of,
     method_name,
@@ -38,7 +38,6 @@ from seewhy.explaining.question import (
     layer_names,
     take_execution,
 )
-from seewhy.explaining.zooming import check_zoom
 from seewhy.incremental.kernels import Precision
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method
@@ -105,19 +104,17 @@ class Request:
                 "No method was named. Name at least one, or list them: seewhy methods"
             )
         check_budget(budget, given)
-        take_execution({}, asked["precision"])
+        asked = checked(asked)
         names = tuple(
             dict.fromkeys(method_name(one, has_budget=budget is not None) for one in given)
         )
         settings = options_by_method(names, options or {}, own)
         settings, execution = take_execution(settings, asked["precision"])
-        check_numbers(asked)
         asked["classes"] = class_lists(asked["classes"])
         for name in ("layer", "contrast"):
             if asked[name] is not None:
                 asked[name] = several(asked[name])
         asked["precision"] = execution.precision
-        asked["zoom"] = check_zoom(asked["zoom"])
         request = cls(
             methods=names,
             options={name: settings[name] for name in names if settings[name]},
@@ -288,8 +285,6 @@ def _check_targets(request: Request) -> None:
             f"A target is a callable on the network's output, not {target!r}. "
             "For classes use classes=[...]."
         )
-    if request.top is not None and request.top < 1:
-        raise TargetError(f"top={request.top} selects no class. Give 1 or more.")
     if request.output == "rest" and target is not None:
         raise TargetError(
             "output='rest' is defined for classes, and a target of your own is a function of "

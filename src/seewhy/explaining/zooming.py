@@ -18,10 +18,9 @@ from numpy import ndarray
 from PIL import Image
 
 from seewhy.classifier import Classifier
-from seewhy.errors import OptionError
 from seewhy.explaining.question import Question
 from seewhy.explaining.running import MethodResult, NetworkResult, run
-from seewhy.explaining.settings import LARGEST_ZOOM
+from seewhy.explaining.settings import ZOOM
 from seewhy.maps import resize_map
 from seewhy.photos.fitting import INTERPOLATIONS
 from seewhy.photos.photo import Photo, Placement
@@ -32,18 +31,9 @@ def check_zoom(zoom: Any) -> int:
     """Return the zoom.
 
     Raises:
-        OptionError: it is not a whole number from 1 to `LARGEST_ZOOM`.
+        OptionError: it is not a whole number in the range of `ZOOM`.
     """
-    if (
-        isinstance(zoom, bool)
-        or not isinstance(zoom, (int, np.integer))
-        or not 1 <= zoom <= LARGEST_ZOOM
-    ):
-        raise OptionError(
-            f"zoom={zoom!r} is not a valid zoom. Give a whole number: 1 for the photo as a whole, "
-            f"2 for tiles of half its width and height, up to {LARGEST_ZOOM}."
-        )
-    return int(zoom)
+    return int(ZOOM.check(zoom))
 
 
 def tile_boxes(

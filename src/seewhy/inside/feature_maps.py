@@ -19,6 +19,7 @@ from seewhy.explaining.explain import as_classifier, as_photos
 from seewhy.explaining.question import layer_names
 from seewhy.files import write_arrays
 from seewhy.inside.filters import NOTHING, first_convolution
+from seewhy.inside.settings import MOST
 from seewhy.maps import heatmap_on_photo, scale_map, scale_signed_map
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
@@ -102,8 +103,7 @@ class FeatureMaps(Drawable):
         """
         if order not in ("index", "strength"):
             raise OptionError(f"order={order!r} is unknown. Choose 'index' or 'strength'.")
-        if most is not None and most < 1:
-            raise OptionError(f"most={most} is not a number of channels. Give 1 or more.")
+        MOST.check(most)
         ranked = np.arange(self.maps[layer].shape[3])
         if order == "strength":
             means = np.abs(self.maps[layer][photo]).mean(axis=(0, 1))

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from seewhy.errors import LayerError, OptionError
+from seewhy.errors import LayerError
 from seewhy.explaining.explain import as_classifier
 from seewhy.files import write_arrays
+from seewhy.inside.settings import FIRST
 from seewhy.networks.base import FilterBank
 from seewhy.rendering.attributions import around_grey
 from seewhy.rendering.page import Cell, Page, tiles
@@ -210,8 +211,7 @@ def filters(classifier: Any, *, layer: Any = None, first: int | None = None) -> 
     from seewhy.inside.input_range import takes_blue_first
 
     classifier = as_classifier(classifier)
-    if first is not None and first < 1:
-        raise OptionError(f"first={first} is not a number of filters. Give 1 or more.")
+    FIRST.check(first)
     network = classifier.network
     start = first_convolution(network)
     name = start if layer is None else network.layer_name(layer)

@@ -19,6 +19,7 @@ from seewhy.errors import NotFinite, OptionError, SeewhyWarning
 from seewhy.explaining.explain import as_classifier
 from seewhy.inside.fourier import Spectrum
 from seewhy.inside.input_range import InputRange, input_range
+from seewhy.inside.settings import MAXIMIZE
 from seewhy.inside.transforms import ANYWHERE, NEARBY, apply, random_transform
 from seewhy.inside.units import find_objectives
 from seewhy.networks.base import INPUT, Targets
@@ -27,6 +28,7 @@ from seewhy.rendering.page import Page, grid
 from seewhy.rendering.saving import save_picture
 from seewhy.rendering.showing import Drawable, few_lines
 from seewhy.rendering.text import short_name
+from seewhy.settings import check_all
 
 STEPS = {"fourier": 256, "pixels": 128}
 RATES = {"fourier": 0.05, "pixels": 0.01}
@@ -136,20 +138,36 @@ def maximize_activation(
     """
     classifier = as_classifier(classifier)
     objectives = find_objectives(classifier, layer=layer, filters=filters, classes=classes)
-    steps, rate = _checked(parameterization, steps, rate, total_variation, blur)
+    check_all(
+        MAXIMIZE,
+        {
+            "parameterization": parameterization,
+            "steps": steps,
+            "rate": rate,
+            "transforms": transforms,
+            "total_variation": total_variation,
+            "blur": blur,
+            "seed": seed,
+        },
+    )
+    if blur and parameterization == "fourier":
+        raise OptionError(
+            "blur is an option of parameterization='pixels'. Leave it out, or choose 'pixels'."
+        )
     values_range = input_range(classifier)
     transforms = parameterization == "fourier" if transforms is None else transforms
     shift = NEARBY if objectives.layer is None else ANYWHERE
     ascent = _Ascent(
         gradient=lambda images: _gradient(classifier.network, images, objectives.targets),
         range=values_range,
-        rate=rate,
+        rate=RATES[parameterization] if rate is None else rate,
         shift=shift if transforms else None,
         total_variation=total_variation,
         blur=blur,
         generator=np.random.default_rng(seed),
     )
     climb = ascent.fourier if parameterization == "fourier" else ascent.pixels
+    steps = STEPS[parameterization] if steps is None else steps
     channels = classifier.network.input_shape[2]
     images, history = climb(len(objectives.names), classifier.size, channels, steps, progress)
     values, gradients = ascent.gradient(values_range.from_unit(images))
@@ -166,42 +184,6 @@ def maximize_activation(
     return MaximizedImages(
         values_range.as_rgb(images), values, history, objectives.names, classifier.name
     )
-
-
-def _checked(
-    parameterization: str,
-    steps: int | None,
-    rate: float | None,
-    total_variation: float,
-    blur: float,
-) -> tuple[int, float]:
-    """Return steps and rate.
-
-    Raises:
-        OptionError: an option is out of range.
-    """
-    if parameterization not in STEPS:
-        raise OptionError(
-            f"parameterization={parameterization!r} is unknown. Choose 'fourier' or 'pixels'."
-        )
-    usual = RATES[parameterization]
-    steps = STEPS[parameterization] if steps is None else steps
-    rate = usual if rate is None else rate
-    if steps < 1:
-        raise OptionError(f"steps={steps} is not a valid number of steps. Give 1 or more.")
-    if not rate > 0:
-        raise OptionError(
-            f"rate={rate} is not a valid step size. Give more than 0; {usual} is usual."
-        )
-    if not (total_variation >= 0 and blur >= 0):
-        raise OptionError(
-            f"total_variation={total_variation} and blur={blur} cannot be negative. Give 0 or more."
-        )
-    if blur and parameterization == "fourier":
-        raise OptionError(
-            "blur is an option of parameterization='pixels'. Leave it out, or choose 'pixels'."
-        )
-    return steps, rate
 
 
 def _gradient(

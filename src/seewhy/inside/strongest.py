@@ -20,6 +20,7 @@ from seewhy.errors import OptionError
 from seewhy.explaining.explain import as_classifier
 from seewhy.inside.feature_maps import PHOTOS_AT_ONCE, as_maps
 from seewhy.inside.receptive_field import Box, ReceptiveFields
+from seewhy.inside.settings import COUNT
 from seewhy.inside.units import check_filters
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo, find_photos, read_ahead, read_photo
@@ -134,8 +135,7 @@ def strongest(
         figure 2, without the deconvolution.
     """
     classifier = as_classifier(classifier)
-    if count < 1:
-        raise OptionError(f"count={count} is not a number of photos. Give 1 or more.")
+    COUNT.check(count)
     name = classifier.layer if layer is None else classifier.network.layer_name(layer)
     (chosen,) = check_filters(classifier.network, name, filter)
     best: list[tuple[PeakActivation, Placement]] = []

@@ -21,7 +21,8 @@ from seewhy.explaining.explain import as_classifier, explain
 from seewhy.explaining.prediction import Prediction
 from seewhy.explaining.result import Explanation
 from seewhy.locating.result import Location, Locations
-from seewhy.locating.search import SUPPORT, Search, mix_classes
+from seewhy.locating.search import Search, mix_classes
+from seewhy.locating.settings import SUPPORT
 from seewhy.locating.several import Candidates, find_candidates, supports
 from seewhy.maps import resize_map
 from seewhy.photos.reading import Photo

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from seewhy.boxes import Components, heatmap_boxes, merge_overlaps
+from seewhy.boxes import Components
 from seewhy.errors import OptionError
 from seewhy.explaining.question import find_method
 from seewhy.explaining.result import Explanation
+from seewhy.locating.settings import SEARCH, SUPPORT
+from seewhy.settings import check_fields
 
 SEEN = 5
 """Classes whose heat is added up: what else the network may be looking at."""
@@ -25,11 +27,6 @@ ZOOM = 2
 
 BEST = 10
 """Classes of the whole photo whose heat is looked at for several objects."""
-
-SUPPORT = 0.05
-"""The least support of a box, of several: see `seewhy.locating.several`. On one half of the photos
-of several objects of `benchmarks/boxes.py`, with MobileNet, it had the best harmonic mean of recall
-and precision."""
 
 FAST_THRESHOLD, THRESHOLD = 0.2, 0.25
 """Share of a heatmap's maximum above which it belongs to the object: of the whole photo, Zhou et
@@ -72,19 +69,7 @@ class Search:
 
     def __post_init__(self) -> None:
         """Refuse wrong options before the network runs."""
-        nothing = np.zeros((1, 1), np.float32)
-        heatmap_boxes(nothing, threshold=self.share, components=self.components)
-        merge_overlaps(np.zeros((0, 4)), np.zeros(0), overlap=self.overlap)
-        if not 0 <= self.min_probability <= 1:
-            raise OptionError(
-                f"min_probability={self.min_probability} is not a probability. Give 0 to 1."
-            )
-        if self.objects < 1:
-            raise OptionError(f"objects={self.objects} is not a valid number. Give 1 or more.")
-        if not self.min_support >= 0:
-            raise OptionError(
-                f"min_support={self.min_support} is not a valid support. Give 0 or more."
-            )
+        check_fields(self, SEARCH)
         if self.several and not self._leaves_the_search_alone:
             raise OptionError(
                 "several=True chooses classes, tiles and thresholds itself, and looks into every "

@@ -36,6 +36,7 @@ from seewhy.reporting.observations import observe
 from seewhy.reporting.proof import Answer
 from seewhy.reporting.result import Appendix, Report
 from seewhy.reporting.robustness import CHANGED
+from seewhy.reporting.settings import CHANGES
 from seewhy.reporting.tiles import shared_folder
 
 NO_LABELS = "none"
@@ -109,8 +110,7 @@ def report(
         PhotoError, ModelError, UnknownModel, UnknownMethod, UnknownLayer: as `seewhy.batch`.
     """
     scikit_learn("cluster")
-    if changes < 0:
-        raise OptionError(f"{changes} photos cannot be changed. Give 0 or more.")
+    CHANGES.check(changes)
     of_run = functools.partial(
         _of_run,
         boxes=boxes,
