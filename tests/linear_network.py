@@ -6,7 +6,7 @@ It counts its passes, and refuses what a real adapter refuses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,14 +80,20 @@ class LinearNetwork(Network):
         gradient = np.broadcast_to(
             (rows / area)[:, :, None, None], (*rows.shape[:2], *maps.shape[1:])
         ).astype(np.float32)
-        return Capture(scores, chosen, values, found, {"maps": gradient})
+        return Capture(
+            scores=scores,
+            targets=chosen,
+            values=values,
+            activations=found,
+            gradients={"maps": gradient},
+        )
 
     def input_gradients(
         self, images: np.ndarray, targets: Any, *, output: str = "score", guided: bool = False
     ) -> Capture:
         capture = self.activations_and_gradients(images, (), targets)
         spread = capture.gradients["maps"].repeat(2, axis=2).repeat(2, axis=3) / 4
-        return Capture(capture.scores, capture.targets, capture.values, {}, {INPUT: spread})
+        return replace(capture, activations={}, gradients={INPUT: spread})
 
     def class_weights(self, layer: str) -> np.ndarray:
         self.weighed.append(layer)

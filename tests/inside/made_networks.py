@@ -106,7 +106,7 @@ class Linear:
         rows = np.arange(len(images))
         values = self.scores(images)[rows, channels][:, None]
         slopes = np.moveaxis(self.weights, 3, 0)[channels][:, None].astype(np.float32)
-        return Capture(None, None, values, {}, {INPUT: slopes})
+        return Capture(values=values, gradients={INPUT: slopes})
 
     def activations_and_gradients(self, *args: Any, **kwargs: Any) -> Capture:
         raise AssertionError("the gradient by the input is asked for by its own verb")

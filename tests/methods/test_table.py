@@ -6,24 +6,22 @@ import inspect
 
 import pytest
 
-from seewhy.methods import METHODS
+from seewhy.methods import METHODS, Needs
 from tests.places import DOCS
 
-FILLED_IN = {"batch_size", "progress", "generator"}
-"""Keyword arguments that are not options of users: `explain` gives them."""
-
-GIVEN = [
-    ["activations", "gradients"],
-    ["activations"],
-    ["activations", "weights"],
-    ["image", "score"],
-    ["image", "score", "activations"],
-    ["activations", "downstream"],
-    ["image", "gradient"],
-    ["image", "gradient", "activations", "gradients"],
-    ["scene"],
-]
-"""What functions take by position: the combinations that `explain` can give."""
+GIVEN = {
+    Needs.ACTIVATIONS: {"activations"},
+    Needs.LAYER_GRADIENTS: {"gradients"},
+    Needs.CLASS_WEIGHTS: {"weights"},
+    Needs.SCORES: {"image", "score"},
+    Needs.SCORES_FROM_LAYER: {"downstream"},
+    Needs.PIXEL_GRADIENTS: {"image", "differentiate"},
+    Needs.GUIDED: set(),
+    Needs.SCENE: {"scene"},
+    Needs.COPIES: {"batch_size", "progress"},
+    Needs.RANDOMNESS: {"generator"},
+}
+"""What a function is given for each of its needs, by keyword; all else is an option of users."""
 
 METHODS_PAGE = DOCS / "methods.md"
 
@@ -37,8 +35,18 @@ def keywords(function):
 def test_a_row_says_what_its_function_takes(name):
     method = METHODS[name]
     assert method.name == name
-    assert list(method.takes) in GIVEN
+    taken = set(inspect.signature(method.function).parameters)
+    options = {option.name for option in method.options} - {"seed"}
+    given = set().union(*(GIVEN[need] for need in method.needs))
+    contrast = {"similar", "strength"} if method.contrasts else set()  # of the question
+    assert given | options - contrast == taken
     assert all(default is not inspect.Parameter.empty for default in keywords(method.function))
+
+
+def test_every_need_is_some_method_s():
+    assert (
+        {need for method in METHODS.values() for need in method.needs} == set(Needs) == set(GIVEN)
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,8 @@ def test_a_row_has_every_option_of_its_function_with_its_default(name):
     method = METHODS[name]
     defaults = keywords(method.function)
     seed = {"seed": 0} if "generator" in defaults else {}
-    taken = {option: default for option, default in defaults.items() if option not in FILLED_IN}
+    filled_in = set().union(*GIVEN.values())
+    taken = {option: default for option, default in defaults.items() if option not in filled_in}
     contrast = {"similar": 3, "strength": 0.6} if method.contrasts else {}  # of the question
     assert {option.name: option.default for option in method.options} == taken | seed | contrast
     for option in method.options:

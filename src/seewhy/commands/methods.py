@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
                 "name": method.name,
                 "summary": method.summary,
                 "cost": method.cost,
-                "takes": list(method.takes),
+                "needs": [str(one.name).lower() for one in method.needs],
                 "at_layer": method.at_layer,
                 "per_batch": method.per_batch,
                 "backward": method.backward,

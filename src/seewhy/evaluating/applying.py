@@ -9,7 +9,7 @@ import numpy as np
 
 from seewhy.classifier import Classifier
 from seewhy.errors import LayerError, NotACamNetwork, SeewhyWarning
-from seewhy.methods.base import Method
+from seewhy.methods.base import Method, Needs
 from seewhy.networks.base import Top
 
 
@@ -44,7 +44,7 @@ def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> l
 
 def _try(classifier: Classifier, method: Method, layer: str) -> None:
     """Ask the network for what it may refuse."""
-    if "weights" in method.takes:
+    if Needs.CLASS_WEIGHTS in method.needs:
         classifier.session.class_weights(layer)
     if method.guided:
         shape = (1, *classifier.size, classifier.network.input_shape[2])

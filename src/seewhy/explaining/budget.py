@@ -9,7 +9,7 @@ from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
 from seewhy.explaining.question import BEST, Question, default_method, is_best, layer_names
 from seewhy.explaining.running import copies_of
-from seewhy.methods import METHODS
+from seewhy.methods import METHODS, Needs
 from seewhy.methods.measured import best
 from seewhy.networks.base import Top
 
@@ -58,7 +58,7 @@ def best_method(classifier: Classifier, budget: int, *, layer: Any = None) -> st
     costs = {
         name: method_passes(classifier, name, layer=explained)
         for name in best().order
-        if has_weights or "weights" not in METHODS[name].takes
+        if has_weights or Needs.CLASS_WEIGHTS not in METHODS[name].needs
     }
     for name, cost in costs.items():
         if cost <= budget:

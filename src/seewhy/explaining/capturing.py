@@ -5,7 +5,7 @@ Axes: n image, t explained value, m column of a capture, h row, w column, c chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -77,12 +77,11 @@ def capture_batch(
     given = {INPUT: images} if INPUT in layers else {}
     if question.needs_gradients:
         capture = network.activations_and_gradients(images, layers, targets, output=question.output)
-        found = given | dict(capture.activations)
-        return Capture(capture.scores, capture.targets, capture.values, found, capture.gradients)
+        return replace(capture, activations=given | dict(capture.activations))
     layers = tuple(name for name in layers if name != INPUT)
     if network.classes is None:
         found = given | (network.activations(images, layers) if layers else {})
-        return Capture(None, None, np.zeros((len(images), 0), np.float32), found)
+        return Capture(values=np.zeros((len(images), 0), np.float32), activations=found)
     found = given | network.activations(images, [*layers, SCORES])
     scores = found.pop(SCORES)
     classes = explained_classes(targets, scores)  # callables need gradients

@@ -1,11 +1,10 @@
-"""Run a probe on one photo, with the arguments that its signature names.
+"""Run a probe on one photo, with what it needs.
 
 Axes: t target (class), m copy of the photo, h row, w column, c channel, k channel of a layer.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,9 +17,9 @@ from seewhy.errors import OptionError, TargetError
 from seewhy.explaining.contrast import Differences
 from seewhy.explaining.occluding import EngineSweep, Occlusion, fast_sweep
 from seewhy.incremental.kernels import Precision
-from seewhy.methods.base import Gradient, Method, ProbeResult
+from seewhy.methods.base import Differentiate, Method, Needs, ProbeResult
 from seewhy.methods.occlusion import Reduce
-from seewhy.networks.base import INPUT, Capture, Output, Targets
+from seewhy.networks.base import INPUT, Capture, Network, Output, Targets
 from seewhy.progress import Progress
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Subject:
     explained: Differences | None
     target: Callable[[Any], Any] | None
     output: Output
-    network: Any
+    network: Network
     precision: Precision
 
     def to_input(self, pixels: UInt8[ndarray, "m h w 3"]) -> Float[ndarray, "m h w c"]:
@@ -61,10 +60,9 @@ class Subject:
     def score(self, copies: Float[ndarray, "m h w c"]) -> Float[ndarray, "m t"]:
         """Return the explained values of m copies."""
         if self.target is not None:
-            capture: Capture = self.network.activations_and_gradients(
+            return self.network.activations_and_gradients(
                 copies, (), self.target, output=self.output
-            )
-            return capture.values
+            ).values
         return self.values(self.network.scores(copies))
 
     def values(self, scores: Float[ndarray, "m k"]) -> Float[ndarray, "m t"]:
@@ -74,10 +72,7 @@ class Subject:
 
     def features(self, copies: Float[ndarray, "m h w c"]) -> Float[ndarray, "m ... k"]:
         """Return the explained layer's output for copies."""
-        found: Float[ndarray, "m ... k"] = self.network.activations(copies, [self.layer])[
-            self.layer
-        ]
-        return found
+        return self.network.activations(copies, [self.layer])[self.layer]
 
     def downstream(self, activations: Float[ndarray, "m h w c"]) -> Float[ndarray, "m t"]:
         """Return the explained values as a function of the layer's activations."""
@@ -90,10 +85,10 @@ class Subject:
             return self.values(self.network.scores(activations))
         return self.values(self.network.scores_from(self.image, self.layer, activations))
 
-    def gradient(self, *, guided: bool) -> Gradient:
+    def differentiate(self, *, guided: bool) -> Differentiate:
         """Return the function that differentiates the explained values by the pixels of copies."""
 
-        def gradient(
+        def differentiate(
             copies: Float[ndarray, "m h w c"],
         ) -> tuple[Float[ndarray, "m t"], Float[ndarray, "m t h w c"]]:
             if self.explained is None:
@@ -110,15 +105,12 @@ class Subject:
                 np.concatenate([one.gradients[INPUT] for one in captures], axis=1),
             )
 
-        return gradient
+        return differentiate
 
     def _differentiate(
         self, copies: Float[ndarray, "m h w c"], targets: Targets, guided: bool
     ) -> Capture:
-        capture: Capture = self.network.input_gradients(
-            copies, targets, output=self.output, guided=guided
-        )
-        return capture
+        return self.network.input_gradients(copies, targets, output=self.output, guided=guided)
 
     def _combined(
         self, capture: Capture
@@ -193,23 +185,26 @@ def probe(
     Raises:
         OptionError: an option has a value that the method cannot use.
     """
-    given = {
-        "image": subject.image[0],
-        "score": subject.score,
-        "downstream": subject.downstream,
-        "gradient": subject.gradient(guided=method.guided),
-        "activations": activations,
-        "gradients": gradients,
-        "scene": subject,
-    }
-    accepted = inspect.signature(method.function).parameters
-    keywords: dict[str, Any] = dict(options)
-    if "generator" in accepted:
-        keywords["generator"] = np.random.default_rng(int(keywords.pop("seed", 0)))
-    if batch_size is not None and "batch_size" in accepted:
-        keywords["batch_size"] = batch_size
-    if "progress" in accepted:
-        keywords["progress"] = progress
-    result = method.function(*(given[name] for name in method.takes), **keywords)
+    needs, given = method.needs, dict(options)
+    if needs & (Needs.SCORES | Needs.PIXEL_GRADIENTS):
+        given["image"] = subject.image[0]
+    if Needs.SCORES in needs:
+        given["score"] = subject.score
+    if Needs.PIXEL_GRADIENTS in needs:
+        given["differentiate"] = subject.differentiate(guided=Needs.GUIDED in needs)
+    if Needs.ACTIVATIONS in needs:
+        given["activations"] = activations
+    if Needs.LAYER_GRADIENTS in needs:
+        given["gradients"] = gradients
+    if Needs.SCORES_FROM_LAYER in needs:
+        given["downstream"] = subject.downstream
+    if Needs.SCENE in needs:
+        given["scene"] = subject
+    if Needs.RANDOMNESS in needs:
+        given["generator"] = np.random.default_rng(int(given.pop("seed", 0)))
+    if Needs.COPIES in needs:
+        given["progress"] = progress
+        given |= {} if batch_size is None else {"batch_size": batch_size}
+    result = method.function(**given)
     assert isinstance(result, ProbeResult)
     return result

@@ -27,10 +27,10 @@ from seewhy.errors import (
 from seewhy.explaining.contrast import Against, Contrast, FoundRatherThan, Similar
 from seewhy.explaining.settings import PRECISION
 from seewhy.methods import METHODS
-from seewhy.methods.base import Method
+from seewhy.methods.base import Method, Needs
 from seewhy.methods.covering import FEATURE_MAPS
 from seewhy.methods.measured import best
-from seewhy.networks.base import INPUT, Output, Targets, Top
+from seewhy.networks.base import INPUT, Network, Output, Targets, Top
 from seewhy.networks.execution import EXACT, Execution
 
 BEST = "best"
@@ -104,7 +104,7 @@ class Question:
         return is_class_free(method, self.options[method.name])
 
     @cached_property
-    def network(self) -> Any:
+    def network(self) -> Network:
         """The classifier's `Network`, computing as asked, or as far as that is offered."""
         return self._computing[0]
 
@@ -114,14 +114,15 @@ class Question:
         return self._computing[1]
 
     @cached_property
-    def _computing(self) -> tuple[Any, Execution]:
-        # Any, as whoever checks types at run time would ask every property of a Network to do so.
+    def _computing(self) -> tuple[Network, Execution]:
         return self.classifier.session.network_for(self.execution)
 
     @property
     def needs_gradients(self) -> bool:
         """True where a backward pass to the layers is needed."""
-        return callable(self.targets) or any("gradients" in one.takes for one in self.methods)
+        return callable(self.targets) or any(
+            Needs.LAYER_GRADIENTS in one.needs for one in self.methods
+        )
 
 
 def is_class_free(method: Method, options: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,7 +19,7 @@ from seewhy.explaining.capturing import ExplainedBatch, explain_batch
 from seewhy.explaining.contrast import Differences
 from seewhy.explaining.probing import Subject, probe
 from seewhy.explaining.question import Question
-from seewhy.methods.base import Method, ProbeResult
+from seewhy.methods.base import Method, Needs, ProbeResult
 from seewhy.methods.fusion import fuse_layers, multiply_layers
 from seewhy.networks.base import INPUT, Capture
 from seewhy.networks.checks import layers_hint
@@ -223,18 +223,18 @@ def _layer_maps(
 ) -> Float[ndarray, "n t h w"]:
     """Call a map once for each target, or once if it is the same for all."""
     activations = batch.capture.activations[layer]
-    per_target: Mapping[str, ndarray] = {}
-    if "gradients" in method.takes:
-        per_target = {"gradients": batch.combine(batch.capture.gradients[layer])}
-    if "weights" in method.takes:
+    per_target: dict[str, ndarray] = {}
+    if Needs.LAYER_GRADIENTS in method.needs:
+        per_target["gradients"] = batch.combine(batch.capture.gradients[layer])
+    if Needs.CLASS_WEIGHTS in method.needs:
         weights = _class_weights(question, method, batch.capture, layer)
-        per_target = {"weights": batch.combine(weights)}
-
-    def given(name: str, target: int) -> ndarray:
-        return per_target[name][:, target] if name in per_target else activations
-
-    count = 1 if method.class_free else batch.count
-    maps = [method.function(*(given(name, t) for name in method.takes)) for t in range(count)]
+        per_target["weights"] = batch.combine(weights)
+    maps = [
+        method.function(
+            activations=activations, **{name: values[:, t] for name, values in per_target.items()}
+        )
+        for t in range(1 if method.class_free else batch.count)
+    ]
     return np.stack(maps, axis=1)
 
 
@@ -284,7 +284,7 @@ def run_probe(
         _check_single(question, method)
         _check_spatial(question, capture, layer)
     gradients = None
-    if "gradients" in method.takes:
+    if Needs.LAYER_GRADIENTS in method.needs:
         gradients = batch.combine(capture.gradients[layer])[row]
     return probe(
         method,
@@ -344,7 +344,7 @@ def copies_of(question: Question, method: Method) -> int:
 
 def _without_maps(capture: Capture) -> Capture:
     """Release a batch's activations and gradients, which are large."""
-    return Capture(capture.scores, capture.targets, capture.values)
+    return replace(capture, activations={}, gradients={})
 
 
 def _joined(arrays: list[ndarray | None]) -> ndarray | None:

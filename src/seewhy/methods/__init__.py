@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seewhy.methods.base import Method, ProbeResult
+from seewhy.methods.base import Method, Needs, ProbeResult
 from seewhy.methods.cam import (
     cam,
     element_wise_grad_cam,
@@ -33,7 +33,7 @@ from seewhy.methods.occlusion import REDUCTIONS
 from seewhy.methods.windows import occlusion_copies
 from seewhy.settings import LARGEST_SEED, Setting
 
-__all__ = ["METHODS", "Method", "ProbeResult", "fuse_layers", "multiply_layers"]
+__all__ = ["METHODS", "Method", "Needs", "ProbeResult", "fuse_layers", "multiply_layers"]
 
 REFERENCES, STRENGTH = 3, 0.6
 """Finer-CAM's defaults: how many similar classes, and how much of their mean is subtracted."""
@@ -43,15 +43,19 @@ SEED = Setting(
 )
 REDUCED = tuple(REDUCTIONS)
 
+TO_LAYER = Needs.ACTIVATIONS | Needs.LAYER_GRADIENTS
+
 _ROWS = {
     "grad-cam": Method(
         function=grad_cam,
+        needs=TO_LAYER,
         paper="Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391",
         summary="where a layer sees what speaks for the class; the field's standard",
         cost="1 F + 1 B per class, to the layer",
     ),
     "cam": Method(
         function=cam,
+        needs=Needs.ACTIVATIONS | Needs.CLASS_WEIGHTS,
         paper="Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, "
         "arXiv:1512.04150",
         summary="what each place adds to the score; exact, for networks that end in pooling and "
@@ -60,12 +64,14 @@ _ROWS = {
     ),
     "grad-cam++": Method(
         function=grad_cam_plus_plus,
+        needs=TO_LAYER,
         paper="Chattopadhyay et al., Grad-CAM++, WACV 2018, arXiv:1710.11063",
         summary="Grad-CAM with equal weight for several, or small, objects of a class",
         cost="1 F + 1 B per class, to the layer",
     ),
     "finer-cam": Method(
         function=grad_cam,
+        needs=TO_LAYER,
         options=(
             Setting("similar", "integer", REFERENCES, "classes to differ from", (1, None)),
             Setting("strength", "number", STRENGTH, "of their mean score", (0, None)),
@@ -77,24 +83,28 @@ _ROWS = {
     ),
     "xgrad-cam": Method(
         function=xgrad_cam,
+        needs=TO_LAYER,
         paper="Fu et al., Axiom-based Grad-CAM, BMVC 2020, arXiv:2008.02312",
         summary="Grad-CAM whose weights make the map add up to the score",
         cost="1 F + 1 B per class, to the layer",
     ),
     "hires-cam": Method(
         function=hires_cam,
+        needs=TO_LAYER,
         paper="Draelos and Carin, Use HiResCAM instead of Grad-CAM, 2020, arXiv:2011.08891",
         summary="only places that the network used, for and against the class",
         cost="1 F + 1 B per class, to the layer",
     ),
     "layer-cam": Method(
         function=layer_cam,
+        needs=TO_LAYER,
         paper="Jiang et al., LayerCAM, IEEE TIP 30, 2021, doi:10.1109/TIP.2021.3089943",
         summary="fine maps from early layers too, by each place's own positive gradient",
         cost="1 F + 1 B per class, to the layer",
     ),
     "element-wise-grad-cam": Method(
         function=element_wise_grad_cam,
+        needs=TO_LAYER,
         paper="Pillai and Pirsiavash, Explainable Models with Consistent Interpretations, "
         "AAAI 2021",
         summary="only what speaks for the class; evidence against it is ignored",
@@ -102,6 +112,7 @@ _ROWS = {
     ),
     "refine-cam": Method(
         function=grad_cam_plus_plus,
+        needs=TO_LAYER,
         multiplies=True,
         paper="Domeniconi et al., How to Evaluate and Refine your CAM, 2026, arXiv:2605.14641",
         summary="fine maps: Grad-CAM++ of layers of three scales, multiplied",
@@ -109,18 +120,21 @@ _ROWS = {
     ),
     "eigen-cam": Method(
         function=eigen_cam,
+        needs=Needs.ACTIVATIONS,
         paper="Muhammad and Yeasin, Eigen-CAM, IJCNN 2020, arXiv:2008.00299",
         summary="the layer's dominant pattern, whatever the class",
         cost="1 F",
     ),
     "eigen-grad-cam": Method(
         function=eigen_grad_cam,
+        needs=TO_LAYER,
         paper="no paper; Gildenblat, pytorch-grad-cam",
         summary="the dominant pattern of activation times gradient",
         cost="1 F + 1 B per class, to the layer",
     ),
     "score-cam": Method(
         function=score_cam,
+        needs=Needs.SCORES | Needs.ACTIVATIONS | Needs.COPIES,
         paper="Wang et al., Score-CAM, CVPR workshops 2020, arXiv:1910.01279",
         summary="channels weighed by the score of the photo seen through them; no gradients",
         cost="1 F + 1 F per channel of the layer, for all classes",
@@ -128,6 +142,7 @@ _ROWS = {
     ),
     "ablation-cam": Method(
         function=ablation_cam,
+        needs=Needs.ACTIVATIONS | Needs.SCORES_FROM_LAYER | Needs.COPIES,
         paper="Desai and Ramaswamy, Ablation-CAM, WACV 2020",
         summary="channels weighed by what the score loses without them; no gradients",
         cost="1 F + 1 F after the layer per channel that is not 0, for all classes",
@@ -135,6 +150,7 @@ _ROWS = {
     ),
     "rise": Method(
         function=rise,
+        needs=Needs.SCORES | Needs.COPIES | Needs.RANDOMNESS,
         options=(
             Setting("masks", "integer", 4000, "random masks; more are less noisy", (1, 1_000_000)),
             Setting("grid", "integer", 7, "cells of a mask along each side", (1, 1000)),
@@ -149,6 +165,7 @@ _ROWS = {
     ),
     "occlusion": Method(
         function=occlude,
+        needs=Needs.SCENE | Needs.COPIES,
         options=(
             Setting(
                 "patch", "patch", None, "the window; several sizes are swept in turn", shown="1/7"
@@ -177,6 +194,7 @@ _ROWS = {
     ),
     "saliency": Method(
         function=saliency,
+        needs=Needs.PIXEL_GRADIENTS,
         paper="Simonyan et al., Deep Inside Convolutional Networks, ICLR workshop 2014, "
         "arXiv:1312.6034",
         summary="the pixels whose change would move the score most, either way",
@@ -185,6 +203,7 @@ _ROWS = {
     ),
     "gradient-x-input": Method(
         function=gradient_x_input,
+        needs=Needs.PIXEL_GRADIENTS,
         signed=True,
         paper="Shrikumar et al., Not Just a Black Box, 2016, arXiv:1605.01713",
         summary="what each pixel adds to the score, as far as the network is linear",
@@ -193,6 +212,7 @@ _ROWS = {
     ),
     "smooth-grad": Method(
         function=smooth_grad,
+        needs=Needs.PIXEL_GRADIENTS | Needs.COPIES | Needs.RANDOMNESS,
         options=(
             Setting("samples", "integer", 50, "noisy copies", (1, 1_000_000)),
             Setting("noise", "number", 0.15, "standard deviation, a share of the range", (0, None)),
@@ -205,6 +225,7 @@ _ROWS = {
     ),
     "integrated-gradients": Method(
         function=integrated_gradients,
+        needs=Needs.PIXEL_GRADIENTS | Needs.COPIES,
         options=(
             Setting("steps", "integer", 50, "points on the path from the baseline", (1, 2000)),
             Setting(
@@ -220,7 +241,7 @@ _ROWS = {
     ),
     "guided-backpropagation": Method(
         function=guided_backpropagation,
-        guided=True,
+        needs=Needs.PIXEL_GRADIENTS | Needs.GUIDED,
         signed=True,
         paper="Springenberg et al., Striving for Simplicity, ICLR workshop 2015, arXiv:1412.6806",
         summary="crisp edges and texture that excite the network; hardly depends on the class",
@@ -229,7 +250,7 @@ _ROWS = {
     ),
     "guided-grad-cam": Method(
         function=guided_grad_cam,
-        guided=True,
+        needs=TO_LAYER | Needs.PIXEL_GRADIENTS | Needs.GUIDED,
         signed=True,
         paper="Selvaraju et al., Grad-CAM, section 3.3, ICCV 2017, arXiv:1610.02391",
         summary="guided backpropagation where Grad-CAM sees the class: crisp and class by class",

@@ -6,10 +6,9 @@ Methods are numpy only and never see a network: a *map* takes arrays, a *probe* 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from enum import Flag, auto
 from typing import Any
 
 from jaxtyping import Float
@@ -20,7 +19,7 @@ from seewhy.settings import Setting
 Score = Callable[[Float[ndarray, "m ..."]], Float[ndarray, "m t"]]
 """The explained values of m copies, for t targets."""
 
-Gradient = Callable[
+Differentiate = Callable[
     [Float[ndarray, "m h w c"]],
     tuple[Float[ndarray, "m t"], Float[ndarray, "m t h w c"]],
 ]
@@ -45,25 +44,45 @@ class ProbeResult:
     shown: Callable[[str], Float[ndarray, "t h w"]] | None = None
 
 
+class Needs(Flag):
+    """What a method's function is given, by keyword.
+
+    A map sees a batch of images and one target at a time, a probe one image and all targets.
+    """
+
+    ACTIVATIONS = auto()
+    """`activations` of the explained layer: (n, h, w, c), for probes (h, w, c)."""
+    LAYER_GRADIENTS = auto()
+    """`gradients` of the scores by these: (n, h, w, c) of one target, for probes (t, h, w, c)."""
+    CLASS_WEIGHTS = auto()
+    """`weights`, the classifier's row for the target: (n, c)."""
+    SCORES = auto()
+    """`image` (h, w, c) in the network's input range, and `score`, a `Score` of copies of it."""
+    SCORES_FROM_LAYER = auto()
+    """`downstream`, a `Score` of copies of the layer's activations."""
+    PIXEL_GRADIENTS = auto()
+    """`image`, and `differentiate`, a `Differentiate`."""
+    GUIDED = auto()
+    """The backward passes of `differentiate` go through guided ReLUs."""
+    SCENE = auto()
+    """`scene`: all of it and the photo itself, see `seewhy.methods.covering.Scene`."""
+    COPIES = auto()
+    """`batch_size` and `progress`, as many copies are run."""
+    RANDOMNESS = auto()
+    """`generator`, made from the option 'seed'."""
+
+
+PROBING = Needs.SCORES | Needs.SCORES_FROM_LAYER | Needs.PIXEL_GRADIENTS | Needs.SCENE
+"""What only probes are given."""
+
+
 @dataclass(frozen=True)
 class Method:
-    """A row of the table METHODS. Its function's arguments determine what it is passed.
-
-    The arguments of a map:
-        activations: of the explained layer, (n, h, w, c).
-        gradients: of one target's score by these, (n, h, w, c).
-        weights: the classifier's row for the target, (n, c).
-
-    The arguments of a probe, which sees one image:
-        image: (h, w, c) in the network's input range.
-        score: a `Score` of copies of the image.
-        downstream: a `Score` of copies of the layer's activations.
-        gradient: a `Gradient`; with `guided`, through guided ReLUs.
-        activations, gradients: of the explained layer, (h, w, c) and (t, h, w, c).
-        scene: all of them and the photo itself, see `seewhy.methods.covering.Scene`.
+    """A row of the table METHODS.
 
     Attributes:
         function: the map or probe; what `explain` runs.
+        needs: what the function is given.
         paper: authors, title, venue and arXiv number.
         summary: one line that says what the method shows.
         cost: in words, in forward (F) and backward (B) passes: "1 F + 1 B per class".
@@ -71,7 +90,6 @@ class Method:
         copies: for probes, how many copies are run, at most: f(shape (h, w, c), options), where
             the shape is the layer's for methods at a layer, else the image's.
         signed: True where pictures show negative values too, as what speaks against the class.
-        guided: True where the backward pass goes through guided ReLUs.
         contrasts: True where classes are contrasted with similar ones unless others are named;
             its options 'similar' and 'strength' say with how many, and how much.
         multiplies: True where the maps of several layers are multiplied, not averaged; unless
@@ -82,48 +100,47 @@ class Method:
     """
 
     function: Callable[..., Any]
+    needs: Needs
     paper: str
     summary: str
     cost: str
     options: tuple[Setting, ...] = ()
     copies: Callable[[tuple[int, ...], Mapping[str, Any]], int] | None = None
     signed: bool = False
-    guided: bool = False
     contrasts: bool = False
     multiplies: bool = False
     from_minimum: bool = False
     name: str = ""
 
-    @cached_property
-    def takes(self) -> tuple[str, ...]:
-        """The names of the function's positional arguments."""
-        parameters = inspect.signature(self.function).parameters.values()
-        return tuple(one.name for one in parameters if one.kind is not one.KEYWORD_ONLY)
-
     @property
     def at_layer(self) -> bool:
         """True for a method that looks at a layer's activations."""
-        return "activations" in self.takes
+        return Needs.ACTIVATIONS in self.needs
+
+    @property
+    def guided(self) -> bool:
+        """True where the backward pass goes through guided ReLUs."""
+        return Needs.GUIDED in self.needs
 
     @property
     def pixel_level(self) -> bool:
         """True for a map of single pixels, drawn as a separate picture and not over the photo."""
-        return "gradient" in self.takes
+        return Needs.PIXEL_GRADIENTS in self.needs
 
     @property
     def per_batch(self) -> bool:
         """True for a map, which takes a batch of images at once; False for a probe."""
-        return not {"image", "downstream", "scene"} & set(self.takes)
+        return not self.needs & PROBING
 
     @property
     def backward(self) -> bool:
         """True for a method that needs gradients."""
-        return not {"gradient", "gradients"}.isdisjoint(self.takes)
+        return bool(self.needs & (Needs.LAYER_GRADIENTS | Needs.PIXEL_GRADIENTS))
 
     @property
     def class_free(self) -> bool:
         """True for a method whose map is the same whatever the class."""
-        return self.takes == ("activations",)
+        return self.needs == Needs.ACTIVATIONS
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return all options: those given, the defaults for the others."""

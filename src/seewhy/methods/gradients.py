@@ -1,7 +1,8 @@
 """Gradients at the pixels: where a small change of the photo would change the score.
 
 Axes: t target (class), m copy of the image, h row, w column, c colour channel.
-All functions probe one image for t targets; `gradient` returns values and gradients of m copies.
+All functions probe one image for t targets; `differentiate` returns values and gradients of m
+copies.
 Memory: `batch_size` copies of the image and their gradients, t for each, plus one running sum.
 """
 
@@ -15,7 +16,7 @@ from numpy import ndarray
 
 from seewhy.errors import OptionError
 from seewhy.maps import resize_map
-from seewhy.methods.base import Gradient, ProbeResult
+from seewhy.methods.base import Differentiate, ProbeResult
 from seewhy.methods.cam import grad_cam
 from seewhy.methods.precision import as_float32, at_least_one
 from seewhy.progress import Progress, no_progress
@@ -24,14 +25,14 @@ BATCH_SIZE = 16
 """Copies at a time unless given."""
 
 
-def saliency(image: Float[ndarray, "h w c"], gradient: Gradient) -> ProbeResult:
+def saliency(image: Float[ndarray, "h w c"], differentiate: Differentiate) -> ProbeResult:
     """Show the pixels whose change would move the score most (vanilla gradient).
 
         M[t, i, j] = max over c of |∂S_t/∂I[i, j, c]|
 
     Args:
         image: I, one image in the network's own input range.
-        gradient: values and gradients of copies.
+        differentiate: values and gradients of copies.
 
     Returns:
         `maps`, not negative: it says how much, not in which direction.
@@ -40,18 +41,18 @@ def saliency(image: Float[ndarray, "h w c"], gradient: Gradient) -> ProbeResult:
         Simonyan et al., *Deep Inside Convolutional Networks: Visualising Image Classification
         Models and Saliency Maps*, ICLR workshop 2014, section 3.1 (arXiv:1312.6034).
     """
-    _, gradients = gradient(image[None])
+    _, gradients = differentiate(image[None])
     return ProbeResult(np.asarray(np.abs(gradients[0]).max(axis=-1)))
 
 
-def gradient_x_input(image: Float[ndarray, "h w c"], gradient: Gradient) -> ProbeResult:
+def gradient_x_input(image: Float[ndarray, "h w c"], differentiate: Differentiate) -> ProbeResult:
     """Show what each pixel adds to the score, as far as the network is linear (gradient × input).
 
         M[t, i, j] = sum over c of I[i, j, c] · ∂S_t/∂I[i, j, c]
 
     Args:
         image: I, one image in the network's own input range; what is 0 there adds nothing.
-        gradient: values and gradients of copies.
+        differentiate: values and gradients of copies.
 
     Returns:
         `maps`, signed, in the units of the score. For a linear network without bias, and for a
@@ -61,14 +62,14 @@ def gradient_x_input(image: Float[ndarray, "h w c"], gradient: Gradient) -> Prob
         Shrikumar et al., *Not Just a Black Box: Learning Important Features Through Propagating
         Activation Differences*, 2016 (arXiv:1605.01713).
     """
-    _, gradients = gradient(image[None])
+    _, gradients = differentiate(image[None])
     products = np.einsum("hwc,thwc->thw", image, gradients[0], dtype=np.float64)
     return ProbeResult(as_float32(products))
 
 
 def smooth_grad(
     image: Float[ndarray, "h w c"],
-    gradient: Gradient,
+    differentiate: Differentiate,
     *,
     samples: int = 50,
     noise: float | int = 0.15,
@@ -84,7 +85,7 @@ def smooth_grad(
 
     Args:
         image: I, one image in the network's own input range.
-        gradient: values and gradients of copies.
+        differentiate: values and gradients of copies.
         samples: the number of noisy copies; the paper finds little gain beyond 50.
         noise: the noise level σ / (max − min); the paper suggests 0.1 to 0.2.
         batch_size: copies at a time; the result does not depend on it.
@@ -112,13 +113,13 @@ def smooth_grad(
         return image + sigma * generator.standard_normal((stop - start, *image.shape))
 
     weights = np.full(at_least_one("samples", samples), 1 / samples)
-    _, mean = _weighted_gradients(noisy, gradient, weights, batch_size, progress)
+    _, mean = _weighted_gradients(noisy, differentiate, weights, batch_size, progress)
     return ProbeResult(as_float32(np.abs(mean).max(axis=-1)), {"gradients": as_float32(mean)})
 
 
 def integrated_gradients(
     image: Float[ndarray, "h w c"],
-    gradient: Gradient,
+    differentiate: Differentiate,
     *,
     steps: int = 50,
     baseline: float | int | Float[ndarray, "_h _w _c"] = 0.0,
@@ -134,7 +135,7 @@ def integrated_gradients(
 
     Args:
         image: x, one image in the network's own input range.
-        gradient: values and gradients of copies.
+        differentiate: values and gradients of copies.
         steps: the number of points; the completeness gap shows whether it is large enough.
         baseline: x', in the network's own input range: one number for all pixels, or an image.
             0 is black for networks that take 0..1 or 0..255, and grey for those that take −1..1.
@@ -167,14 +168,16 @@ def integrated_gradients(
     def along(start: int, stop: int) -> ndarray:
         return np.asarray(start_image + fractions[start:stop, None, None, None] * way)
 
-    values, mean = _weighted_gradients(along, gradient, weights, batch_size, progress)
+    values, mean = _weighted_gradients(along, differentiate, weights, batch_size, progress)
     maps = np.einsum("hwc,thwc->thw", way, mean)
     gap = maps.sum(axis=(1, 2)) - (values[-1] - values[0])
     extras = {"completeness_gap": gap, "values": values[-1], "baseline_values": values[0]}
     return ProbeResult(as_float32(maps), {name: as_float32(one) for name, one in extras.items()})
 
 
-def guided_backpropagation(image: Float[ndarray, "h w c"], gradient: Gradient) -> ProbeResult:
+def guided_backpropagation(
+    image: Float[ndarray, "h w c"], differentiate: Differentiate
+) -> ProbeResult:
     """Show the pixels that excite the units that speak for the class (guided backpropagation).
 
         R[t]       = ∂S_t/∂I, where every ReLU lets only positive gradients back, and only
@@ -185,7 +188,7 @@ def guided_backpropagation(image: Float[ndarray, "h w c"], gradient: Gradient) -
 
     Args:
         image: I, one image in the network's own input range.
-        gradient: values and guided gradients of copies: the network applies the rule.
+        differentiate: values and guided gradients of copies: the network applies the rule.
 
     Returns:
         `maps`, signed. `extras`: 'gradients' (t, h, w, c), R, the coloured picture of the papers.
@@ -194,14 +197,14 @@ def guided_backpropagation(image: Float[ndarray, "h w c"], gradient: Gradient) -
         Springenberg et al., *Striving for Simplicity: The All Convolutional Net*, ICLR workshop
         2015, section 3.4 and figure 1 (arXiv:1412.6806).
     """
-    _, guided = gradient(image[None])
+    _, guided = differentiate(image[None])
     maps = as_float32(guided[0].sum(axis=-1, dtype=np.float64))
     return ProbeResult(maps, {"gradients": guided[0]})
 
 
 def guided_grad_cam(
     image: Float[ndarray, "h w c"],
-    gradient: Gradient,
+    differentiate: Differentiate,
     activations: Float[ndarray, "p q k"],
     gradients: Float[ndarray, "t p q k"],
 ) -> ProbeResult:
@@ -213,7 +216,7 @@ def guided_grad_cam(
 
     Args:
         image: one image in the network's own input range.
-        gradient: values and guided gradients of copies: the network applies the rule.
+        differentiate: values and guided gradients of copies: the network applies the rule.
         activations: of the explained layer; p rows, q columns, k channels.
         gradients: of the t scores by these activations, not guided.
 
@@ -223,7 +226,7 @@ def guided_grad_cam(
     Source:
         Selvaraju et al., *Grad-CAM*, ICCV 2017, section 3.3 (arXiv:1610.02391).
     """
-    _, guided = gradient(image[None])
+    _, guided = differentiate(image[None])
     repeated = np.broadcast_to(activations, gradients.shape)
     seen = resize_map(grad_cam(repeated, gradients), (image.shape[0], image.shape[1]))
     coloured = np.multiply(guided[0], seen[..., None], dtype=np.float64)
@@ -232,7 +235,7 @@ def guided_grad_cam(
 
 def _weighted_gradients(
     copies: Callable[[int, int], ndarray],
-    gradient: Gradient,
+    differentiate: Differentiate,
     weights: Float[ndarray, " m"],
     batch_size: int,
     progress: Progress,
@@ -243,7 +246,7 @@ def _weighted_gradients(
     at_once = at_least_one("batch_size", batch_size)
     for start in range(0, len(weights), at_once):
         stop = min(start + at_once, len(weights))
-        answers, gradients = gradient(copies(start, stop).astype(np.float32))
+        answers, gradients = differentiate(copies(start, stop).astype(np.float32))
         values.append(answers)
         part = np.einsum("m,mthwc->thwc", weights[start:stop], gradients, dtype=np.float64)
         total = part if total is None else total + part

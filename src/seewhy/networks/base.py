@@ -122,7 +122,7 @@ the network's output (the framework's own tensor, batched, before the softmax un
 probability is explained) and returns one scalar per image."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Capture:
     """The results of one forward pass, and one backward pass per target.
 
@@ -134,8 +134,8 @@ class Capture:
         gradients: by layer name, (n, t, ...) the derivative of values[n, t] by activations[n].
     """
 
-    scores: Float[ndarray, "n k"] | None
-    targets: Int[ndarray, "n t"] | None
+    scores: Float[ndarray, "n k"] | None = None
+    targets: Int[ndarray, "n t"] | None = None
     values: Float[ndarray, "n t"]
     activations: Mapping[str, Float[ndarray, "n ..."]] = field(default_factory=dict)
     gradients: Mapping[str, Float[ndarray, "n t ..."]] = field(default_factory=dict)

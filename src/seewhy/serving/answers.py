@@ -23,7 +23,7 @@ from seewhy.explaining.result import Explanation
 from seewhy.files import finite
 from seewhy.locating.locate import crop
 from seewhy.methods import METHODS
-from seewhy.methods.base import Method
+from seewhy.methods.base import Method, Needs
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.rendering.text import short_name
@@ -129,7 +129,7 @@ def contrasted(
     if len(asked.classes) != 1 or asked.versus is None:
         raise OptionError("A contrast needs two classes: explain one rather than the other.")
     pair = replace(asked, classes=(asked.classes[0], asked.versus), versus=None)
-    if "weights" in find_method(method).takes:
+    if Needs.CLASS_WEIGHTS in find_method(method).needs:
         both = ask(classifier, photo, pair, method, progress)
         return both, both.maps[0, :1] - both.maps[0, 1:], True
     from seewhy.targets import contrast
@@ -191,7 +191,7 @@ def unit_of(method: Method) -> str:
         return "drop of the score when covered" if method.name == "occlusion" else "expected score"
     if method.class_free:
         return "activation"
-    if "weights" in method.takes:
+    if Needs.CLASS_WEIGHTS in method.needs:
         return "added to the score by this cell"
     return "of the score, through the layer" if method.at_layer else "of the score, by this pixel"
 
