@@ -54,7 +54,7 @@ def test_the_budget_chooses_the_best_method_of_this_network() -> None:
 
 def test_evaluate_takes_a_budget_too() -> None:
     found = seewhy.evaluate(
-        classifier(), PHOTO, methods=["best"], budget=3, steps=2, measures=["removal"]
+        classifier(), PHOTO, methods=["best"], budget=3, removal_steps=2, measures=["removal"]
     )
     assert next(iter(found.methods)) == "cam"
 

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             layer=args.layer,
             options=options if methods else None,
             measures=split(args.measures) or None,
-            steps=args.steps,
+            removal_steps=args.removal_steps,
             batch_size=args.batch_size,
             resume=args.resume,
             announce=lambda cost: _announce(str(cost)),

@@ -15,67 +15,61 @@ from numpy import ndarray
 from seewhy.evaluating.columns import MEASURES
 from seewhy.evaluating.curves import FILLS
 from seewhy.evaluating.localizing import OVERLAPS, held_out_box_accuracy
-from seewhy.evaluating.measuring import Look
-from seewhy.evaluating.records import Record, Records
+from seewhy.evaluating.records import Record
 from seewhy.evaluating.result import FOUND_AT, Evaluation, MethodScores
-from seewhy.evaluating.run import Run, mosaic_key
-from seewhy.photos.photo import PhotoFailure
+from seewhy.evaluating.survey import Survey
 
 
-def assemble(
-    run: Run,
-    records: Records,
-    *,
-    failed: Sequence[PhotoFailure],
-    question: Mapping[str, Any],
-) -> Evaluation:
+def assemble(survey: Survey, *, question: Mapping[str, Any]) -> Evaluation:
     """Return the evaluation of the photos that were measured."""
     methods = {}
-    looks = run.looks
-    for name in run.rows:
-        settings = run.settings(name)
-        found = [records.get("photo", look.key, name, settings) for look in looks]
-        there = [one for one in found if one is not None]
-        assert len(there) == len(looks)
-        on_mosaics: dict[str, float | None] = {}
-        for four in run.mosaic_looks:
-            record = records.get("mosaic", mosaic_key(four), name, settings)
-            on_mosaics |= {} if record is None else record.values
-        methods[name] = _scores(looks, there, on_mosaics)
-    classifier = run.study.classifier
+    keys = [one.key for one in survey.subjects]
+    for name in survey.rows:
+        settings = survey.settings(name)
+        records = [survey.records.get("photo", key, name, settings) for key in keys]
+        measured = [record for record in records if record is not None]
+        assert len(measured) == len(keys)
+        grid: dict[str, float | None] = {}
+        for mosaic in survey.mosaics:
+            record = survey.records.get("mosaic", mosaic, name, settings)
+            grid |= {} if record is None else record.values
+        methods[name] = _scores(keys, measured, grid)
+    classifier = survey.study.classifier
     return Evaluation(
-        photos=tuple(look.name for look in looks),
+        photos=tuple(one.name for one in survey.subjects),
         model=classifier.name,
         methods=methods,
-        failed=tuple(failed),
-        classes=tuple(classifier.label(look.target) for look in looks),
+        failed=tuple(survey.failed),
+        classes=tuple(classifier.label(one.target) for one in survey.subjects),
         question=dict(question),
     )
 
 
 def _scores(
-    looks: Sequence[Look], found: Sequence[Record], on_mosaics: Mapping[str, float | None]
+    keys: Sequence[str], measured: Sequence[Record], grid: Mapping[str, float | None]
 ) -> MethodScores:
     arrays: dict[str, Any] = {
-        name: _column([one.values.get(name) for one in found])
+        name: _column([record.values.get(name) for record in measured])
         for name in MEASURES
-        if any(name in one.values for one in found)
+        if any(name in record.values for record in measured)
     }
-    if any(look.key in on_mosaics for look in looks):
-        arrays["grid"] = _column([on_mosaics.get(look.key) for look in looks])
-    overlaps = [one.overlaps for one in found]
-    if len(found) > 1 and all(one is not None for one in overlaps):
+    if any(key in grid for key in keys):
+        arrays["grid"] = _column([grid.get(key) for key in keys])
+    overlaps = [record.overlaps for record in measured]
+    if len(measured) > 1 and all(shares is not None for shares in overlaps):
         held_out = held_out_box_accuracy(np.array(overlaps, np.float64))
         hits = held_out.hits[OVERLAPS.index(FOUND_AT)]
         arrays |= {"held_out": held_out, "box": hits.astype(np.float64)}
     filled = [f"{name}_{fill}" for name in ("deletion", "insertion") for fill in FILLS]
-    there = [name for name in filled if name in found[0].curves]
+    there = [name for name in filled if name in measured[0].curves]
     return MethodScores(
         **arrays,
-        fills={name: _column([one.values.get(name) for one in found]) for name in there},
-        curves={name: np.mean([one.curves[name] for one in found], axis=0) for name in there},
+        fills={name: _column([record.values.get(name) for record in measured]) for name in there},
+        curves={
+            name: np.mean([record.curves[name] for record in measured], axis=0) for name in there
+        },
     )
 
 
 def _column(values: Sequence[float | None]) -> Float[ndarray, " n"]:
-    return np.array([np.nan if one is None else one for one in values], np.float64)
+    return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from seewhy.classifier import Classifier
 from seewhy.evaluating.curves import FILLS
 from seewhy.evaluating.faithfulness import SHARES
-from seewhy.evaluating.measuring import OCCLUSION
+from seewhy.evaluating.measuring import OCCLUSION, Study
 from seewhy.explaining.budget import method_passes
 
 TIMED = 4
@@ -38,41 +36,28 @@ class Cost:
         return f"about {self.passes:,} forward passes, {spoken} or less"
 
 
-def evaluation_cost(
-    classifier: Classifier,
-    methods: Sequence[str],
-    *,
-    photos: int,
-    groups: Collection[str],
-    steps: int,
-    baselines: int,
-    layer: str | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Cost:
+def evaluation_cost(study: Study, methods: Sequence[str], *, photos: int, baselines: int) -> Cost:
     """Estimate what an evaluation costs; runs the network twice on a small batch.
 
     Args:
-        classifier: the network.
+        study: what is asked of every photo.
         methods: those that are measured.
         photos: how many.
-        groups: keys of `GROUPS`.
-        steps: of deletion and insertion.
         baselines: how many of them.
-        layer: the explained layer.
-        options: by method.
     """
-    given = options or {}
+    classifier, request, groups = study.classifier, study.request, study.groups
+    layer = request.layer[0] if request.layer else None
     each = {
-        name: method_passes(classifier, name, layer=layer, options=given.get(name))
+        name: method_passes(classifier, name, layer=layer, options=request.options.get(name))
         for name in {*methods, OCCLUSION}
     }
     maps = 1 + 2 * ("randomization" in groups)
     maps_on_mosaics = 1 / 4 if "mosaics" in groups else 0  # a mosaic has four photos
     passes = (maps + maps_on_mosaics) * sum(each[name] for name in methods)
-    if "occlusion" in groups:
+    if "occlusion" in groups and OCCLUSION not in methods:
         passes += each[OCCLUSION]
     if "removal" in groups:
-        copies = 2 * len(FILLS) * (steps - 1) + 2 * len(SHARES)
+        copies = 2 * len(FILLS) * (study.removal_steps - 1) + 2 * len(SHARES)
         passes += copies * (len(methods) + baselines)
     batch = np.zeros((TIMED, *classifier.size, classifier.network.input_shape[2]), np.float32)
     classifier.network.scores(batch)  # compiles, and warms up

@@ -9,9 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Unpack
 
 from seewhy.boxes import Boxes
 from seewhy.classifier import Classifier
@@ -20,33 +18,28 @@ from seewhy.errors import (
     OptionError,
     PhotoError,
     SeewhyWarning,
+    TargetError,
     nearest_names,
 )
 from seewhy.evaluating.applying import applicable
 from seewhy.evaluating.assembling import assemble
 from seewhy.evaluating.baselines import BASELINES, MEAN_BOX
 from seewhy.evaluating.columns import GROUPS
-from seewhy.evaluating.costs import Cost
+from seewhy.evaluating.costs import Cost, evaluation_cost
 from seewhy.evaluating.curves import check_probability
 from seewhy.evaluating.faithfulness import CELLS
-from seewhy.evaluating.looking import classes_of, look_at, photos_ahead
-from seewhy.evaluating.measuring import (
-    Look,
-    Study,
-)
+from seewhy.evaluating.measuring import Study
 from seewhy.evaluating.records import Records
 from seewhy.evaluating.result import Evaluation
-from seewhy.evaluating.run import MaskOf, Run, Truths
 from seewhy.evaluating.sanity import cascade
-from seewhy.evaluating.settings import STEPS
-from seewhy.explaining.budget import best_method, check_budget, in_place_of_best
-from seewhy.explaining.explain import as_classifier, method_options
-from seewhy.explaining.question import default_method, find_method, layer_names
-from seewhy.photos.photo import Photo, PhotoFailure
+from seewhy.evaluating.settings import REMOVAL_STEPS
+from seewhy.evaluating.survey import BoxesOf, MaskOf, Survey
+from seewhy.explaining.explain import as_classifier
+from seewhy.explaining.keywords import RequestKeywords
+from seewhy.explaining.request import Request
+from seewhy.photos.photo import Photo
 from seewhy.photos.reading import find_sources
 from seewhy.progress import Progress, no_progress
-
-BoxesOf = Callable[[Photo], Boxes]
 
 
 def evaluate(
@@ -54,44 +47,44 @@ def evaluate(
     photos: Any,
     *,
     methods: Sequence[str] | None = None,
-    budget: int | None = None,
-    classes: Sequence[Any] | None = None,
-    boxes: Sequence[Boxes] | BoxesOf | None = None,
-    masks: MaskOf | None = None,
-    layer: Any = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    boxes: Sequence[Boxes] | Callable[[Photo], Boxes] | None = None,
+    object_masks: MaskOf | None = None,
     measures: Sequence[str] | None = None,
-    steps: int = CELLS,
-    batch_size: int | None = None,
+    removal_steps: int = CELLS,
     resume: str | Path | None = None,
     announce: Callable[[Cost], None] | None = None,
     progress: Progress = no_progress,
+    **request: Unpack[RequestKeywords],
 ) -> Evaluation:
     """Measure methods against the network itself, and with boxes against the objects.
 
-    Each photo's best class is explained, or the one given. Every map is averaged to the same 14 ×
-    14 cells before they are removed: by two fills, and by imputation from their neighbours (ROAD).
-    Maps are compared with those for the runner-up, of copies of the network with random weights,
-    and with exact occlusion. On mosaics of four confident photos of different classes, the heat
-    should be in the right one. With boxes it should be in them. Formulas and sources are in
-    `faithfulness`, `sanity`, `mosaics` and `localizing` of `seewhy.evaluating`.
+    Each photo is decoded once and explained for its best class, or the one given, and for the most
+    probable other one. Every map is averaged to the same 14 × 14 cells before they are removed: by
+    two fills, and by imputation from their neighbours (ROAD). Maps are compared with those for the
+    runner-up, of copies of the network with random weights, and with exact occlusion. On mosaics of
+    four confident photos of different classes, the heat should be in the right one. With boxes it
+    should be in them. Formulas and sources are in `faithfulness`, `sanity`, `mosaics` and
+    `localizing` of `seewhy.evaluating`.
+
+        seewhy.evaluate("mobilenet", "photos", methods=["cam", "rise"], masks=400)
 
     Args:
-        classifier: as for `seewhy.explain`; so are `photos`, `layer` and `batch_size`.
+        classifier: as for `seewhy.explain`; so are `photos` and the keywords of `request`.
         methods: names in `METHODS`, or "best"; the network's default method unless given.
-        budget: of the method "best": the forward passes that a map of this network may take.
-        classes: the class to measure: one for all photos, or one list of one per photo.
+        options: of the methods, by method, where an option shall not be that of all.
         boxes: the true boxes [x0, y0, x1, y1] of each photo, in pixels of the photo, or a function
             of a photo that returns them.
-        masks: a function of a photo that returns the pixels of its objects (H, W), drawn by a
-            human, or None. Energy, lift and pointing game then use the mask, without a tolerance.
-        options: of the methods, by method and name.
+        object_masks: a function of a photo that returns the pixels of its objects (H, W), drawn by
+            a human, or None. Energy, lift and pointing game then use them, without a tolerance.
         measures: what to measure, keys of `seewhy.evaluating.columns.GROUPS`; all unless given.
-        steps: of deletion and insertion.
+        removal_steps: of deletion and insertion.
         resume: a file that keeps every measurement as soon as it is there. If it exists, what is in
             it is not measured again; methods and photos may be added.
         announce: called once, with the estimated cost, before the measuring starts.
         progress: called with (done, total) maps.
+        request: `classes` is the class to measure: one for all photos, or one list of one per
+            photo. `top`, `target` and `contrast` are not for measuring.
 
     Returns:
         The measures of each method and of baselines that do not ask the network. Photos that cannot
@@ -108,7 +101,9 @@ def evaluate(
         SeewhyWarning: one of several methods does not apply to the network and is left out; or the
             network cannot be copied, so nothing is measured with random weights.
     """
-    check_budget(budget, methods or [])
+    asked = _checked(Request.of(methods=methods or None, options=options, **request))
+    REMOVAL_STEPS.check(removal_steps)
+    groups = _groups(measures, has_boxes=boxes is not None)
     classifier = as_classifier(classifier)
     sources = find_sources(photos)
     if boxes is not None and not callable(boxes) and len(boxes) != len(sources):
@@ -116,44 +111,86 @@ def evaluate(
             f"The boxes of {len(boxes)} photos were given for {len(sources)} photos. Give one "
             "array of boxes (m, 4) for each photo."
         )
-    STEPS.check(steps)
-    names = list(methods) if methods else [default_method(classifier, layer)]
-    if budget is not None:
-        names = in_place_of_best(best_method(classifier, budget, layer=layer), names)
-    layers = layer_names(classifier, layer)
-    table = applicable(classifier, [find_method(name) for name in names], layers[0])
-    groups = _groups(measures, has_boxes=boxes is not None)
+    settled = asked.settle(classifier)
+    classes = _class_of_each(settled, len(sources))
+    layer = settled.layer[0] if settled.layer else classifier.layer
+    table = applicable(classifier, settled.table, layer)
     if "removal" in groups:
         check_probability(classifier)
-    kept = {one.name for one in table}
-    given = {find_method(name).name: one for name, one in (options or {}).items()}
-    asked = {find_method(name).name for name in names}
-    settings = method_options(
-        table, {name: one for name, one in given.items() if name in kept or name not in asked}
-    )
     study = Study(
         classifier=classifier,
-        layer=layer,
-        options=settings,
+        request=settled,
         groups=groups,
-        steps=steps,
-        batch_size=batch_size,
+        removal_steps=removal_steps,
         copies=_copies(classifier) if "randomization" in groups else (),
     )
-    looks, failed, truths = _first_look(classifier, sources, classes, boxes)
-    rows = [*settings, *(name for name in BASELINES if name != MEAN_BOX or truths)]
-    run = Run(study, rows, looks, truths, masks, progress)
+    names = [method.name for method in table]
+    baselines = [name for name in BASELINES if name != MEAN_BOX or boxes is not None]
     if announce is not None:
-        announce(run.cost())
-    question = _question(study, layers)
+        announce(evaluation_cost(study, names, photos=len(sources), baselines=len(baselines)))
+    question = _question(study)
     with closing(Records(resume, question)) as records:
-        failed += run.measure_photos(records)
-        if not run.looks:
-            reason = f" {failed[0].reason}" if failed else ""
+        survey = Survey(
+            study=study,
+            rows=[*names, *baselines],
+            classes=classes,
+            boxes=None if boxes is None else _boxes_of(boxes),
+            masks=object_masks,
+            records=records,
+            progress=progress,
+        )
+        survey.run(sources)
+        if not survey.subjects:
+            reason = f" {survey.failed[0].reason}" if survey.failed else ""
             raise PhotoError(f"No photo could be evaluated.{reason}")
-        if "mosaics" in groups:
-            run.measure_mosaics(records)
-        return assemble(run, records, failed=failed, question=question)
+        return assemble(survey, question=question)
+
+
+def _checked(request: Request) -> Request:
+    """Refuse what cannot be measured.
+
+    Raises:
+        TargetError: that is so.
+    """
+    given = ("top", "target", "contrast")
+    for name in given:
+        if getattr(request, name) is not None:
+            raise TargetError(
+                f"evaluate measures one class of each photo, and not {name}=.... Leave {name}=... "
+                "out, or give classes=[...]."
+            )
+    return request
+
+
+def _class_of_each(request: Request, count: int) -> list[int | None]:
+    """Return the index of the class of each photo; None for its best one.
+
+    Raises:
+        TargetError: more than one class per photo, or lists for another number of photos.
+    """
+    if request.classes is None:
+        return [None] * count
+    nested = isinstance(request.classes[0], tuple)
+    rows = list(request.classes) if nested else [request.classes] * count
+    if len(rows) != count:
+        raise TargetError(
+            f"{len(rows)} lists of classes were given for {count} photos. "
+            "Give one list for all photos, or one list per photo."
+        )
+    several = max((len(row) for row in rows), default=1)
+    if several > 1:
+        raise TargetError(
+            f"{several} classes of a photo were given, and one class per photo is measured. Give "
+            "classes=[...] with a single one, or one list of one for each photo."
+        )
+    return [row[0] for row in rows]
+
+
+def _boxes_of(boxes: Sequence[Boxes] | Callable[[Photo], Boxes]) -> BoxesOf:
+    """Return the function of a photo and its place that gives its boxes."""
+    if callable(boxes):
+        return lambda photo, _: boxes(photo)
+    return lambda _, place: boxes[place]
 
 
 def _groups(measures: Sequence[str] | None, *, has_boxes: bool) -> frozenset[str]:
@@ -207,40 +244,14 @@ def _like(classifier: Classifier, network: Any) -> Classifier:
     )
 
 
-def _question(study: Study, layers: Sequence[str]) -> dict[str, Any]:
+def _question(study: Study) -> dict[str, Any]:
     """Return what all records depend on, ready for JSON."""
-    classifier = study.classifier
+    classifier, request = study.classifier, study.request.as_dict()
     return {
         "model": classifier.name,
         "weights": classifier.session.weights_sha256(),
-        "layer": list(layers),
         "fit": str(classifier.fit),
         "measures": sorted(study.groups),
-        "steps": study.steps,
+        "steps": study.removal_steps,
+        **{name: request[name] for name in ("layer", "output", "zoom", "precision")},
     }
-
-
-def _first_look(
-    classifier: Classifier,
-    sources: Sequence[Any],
-    classes: Sequence[Any] | None,
-    boxes: Sequence[Boxes] | BoxesOf | None,
-) -> tuple[list[Look], list[PhotoFailure], Truths]:
-    """Read every photo once: its class, its size, and its boxes."""
-    chosen = classes_of(classes, len(sources))
-    looks: list[Look] = []
-    failed: list[PhotoFailure] = []
-    truths: Truths = {}
-    for index, photo in enumerate(photos_ahead(sources, classifier.fit)):
-        if isinstance(photo, PhotoFailure):
-            failed.append(photo)
-            continue
-        look = look_at(classifier, photo, sources[index], chosen(index))
-        if isinstance(look, PhotoFailure):
-            failed.append(look)
-            continue
-        looks.append(look)
-        if boxes is not None:
-            truth = boxes(photo) if callable(boxes) else boxes[index]
-            truths[look.key] = np.asarray(truth, np.float64).reshape(-1, 4), look.size
-    return looks, failed, truths

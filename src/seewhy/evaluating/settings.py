@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from seewhy.settings import Setting
 
-STEPS = Setting("steps", "integer", 14, "steps of deletion and insertion", (1, 1000))
+REMOVAL_STEPS = Setting(
+    "removal_steps", "integer", 14, "steps of deletion and insertion", (1, 1000), flag="--steps"
+)
 
 EVALUATION = (
     Setting(
@@ -18,14 +20,13 @@ EVALUATION = (
         "measures",
         "text",
         None,
-        "one or several of removal, occlusion, randomization, noise, mosaics, boxes, separated by "
-        "commas",
+        "one or several of removal, occlusion, randomization, mosaics, boxes, separated by commas",
         shown="all",
         metavar="WHAT",
         several=True,
         flag="--measure",
     ),
-    STEPS,
+    REMOVAL_STEPS,
     Setting(
         "resume",
         "text",
