@@ -40,7 +40,7 @@ def violations(case: Callable[[Generator], None], count: int, folder: Path) -> l
 
 
 def _violation(case: Callable[[Generator], None], generator: Generator, folder: Path) -> str:
-    before = _start_of_peak()
+    before = start_of_peak()
     started = time.process_time()
     try:
         with contextlib.suppress(SeewhyError):
@@ -52,21 +52,21 @@ def _violation(case: Callable[[Generator], None], generator: Generator, folder: 
     seconds = time.process_time() - started
     if seconds > SECONDS:
         return f"took {seconds:.1f} s"
-    taken = _peak() - before
+    taken = peak() - before
     if taken > GIGABYTE:
         return f"took {taken / 1e9:.2f} GB"
     half = [path.name for path in folder.rglob(".seewhy-*")]
     return f"left {half}" if half else ""
 
 
-def _start_of_peak() -> float:
+def start_of_peak() -> float:
     """Let the kernel count the process's peak of memory from here; return what it has now."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _kilobytes("VmRSS") * 1e3
 
 
-def _peak() -> float:
+def peak() -> float:
     return _kilobytes("VmHWM") * 1e3
 
 

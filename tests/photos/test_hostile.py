@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from PIL import Image
 from seewhy.errors import PhotoError
 from seewhy.photos.fitting import Fit
 from seewhy.photos.reading import Photo, PhotoFailure, find_sources, read_photo, read_photos
+from tests.fuzz.rule import peak, start_of_peak
 
 
 def refused(source: object) -> str:
@@ -221,3 +224,101 @@ def test_a_name_that_is_not_text_is_read(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
     save(Path(path))
     assert read_photo(path).name == "caf\udce9.png"
+
+
+def parts(kind: bytes, content: bytes) -> bytes:
+    """Return a chunk of a RIFF file."""
+    return kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def webp_of_a_small_frame(side: int) -> bytes:
+    """Return an animation whose one frame is a single pixel of a large canvas."""
+    still = io.BytesIO()
+    Image.new("RGBA", (1, 1), (1, 2, 3, 4)).save(still, "WEBP", lossless=True)
+    content = still.getvalue()
+    start = content.index(b"VP8L")
+    (length,) = struct.unpack("<I", content[start + 4 : start + 8])
+    size = struct.pack("<I", side - 1)[:3]
+    frame = bytes(12) + struct.pack("<I", 100)[:3] + b"\0"
+    frame += parts(b"VP8L", content[start + 8 : start + 8 + length])
+    return parts(
+        b"RIFF",
+        b"WEBP"
+        + parts(b"VP8X", bytes([0x12, 0, 0, 0]) + size + size)
+        + parts(b"ANIM", bytes(6))
+        + parts(b"ANMF", frame),
+    )
+
+
+def test_a_small_frame_on_a_large_canvas_is_refused_before_it_takes_memory() -> None:
+    small = read_photo(io.BytesIO(webp_of_a_small_frame(50))).pixels
+    assert small.shape == (50, 50, 3)
+    before = start_of_peak()
+    assert refused(io.BytesIO(webp_of_a_small_frame(9400))).startswith(
+        "'photo' is damaged or truncated: its 102 bytes cannot hold the 9400×9400 pixels"
+    )
+    assert peak() - before < 5e7
+
+
+def test_a_webp_that_is_padded_takes_no_more_than_its_share() -> None:
+    before = start_of_peak()
+    assert refused(io.BytesIO(webp_of_a_small_frame(9400) + bytes(100_000))) == (
+        "'photo' is too large to be read safely: decoding its 9400×9400 pixels as WEBP takes "
+        "1.4 GB of memory. Shrink it, save it as PNG, or raise PIL.Image.MAX_IMAGE_PIXELS if you "
+        "trust the file."
+    )
+    assert peak() - before < 5e7
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour"),
+    [("RGBA", (200, 30, 40, 128)), ("LA", (90, 100)), ("I;16", 9000), ("F", 0.25), ("LAB", 7),
+     ("CMYK", (1, 2, 3, 4)), ("P", 3), ("1", 1)],
+)  # fmt: skip
+def test_a_large_tiff_is_read_in_strips(tmp_path: Path, mode: str, colour: Any) -> None:
+    path = tmp_path / "large.tif"
+    kind = "PNG" if mode in ("LA", "P") else "TIFF"
+    more = {"transparency": 3} if mode == "P" else {}
+    size = (4096, 5003)
+    for one in ((3, 2), size):
+        image = Image.new(mode, one, colour)
+        if mode == "P":
+            image.putpalette(list(range(30)))
+        image.save(path, kind, **more)
+        image.close()
+        before = start_of_peak()
+        pixels = read_photo(path).pixels
+        if one == (3, 2):
+            colours = pixels[0, 0]
+    assert pixels.shape == (5003, 4096, 3)
+    assert (pixels == colours).all()
+    assert peak() - before < 11 * 4096 * 5003  # bytes per pixel: Pillow's four, our three, a strip
+
+
+def png_chunk(kind: bytes, content: bytes = b"") -> bytes:
+    return (
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc32(kind + content))
+    )
+
+
+@pytest.mark.parametrize("kind", ["PNG", "PNG after", "GIF", "JPEG", "JPEG2000"])
+def test_a_header_of_a_million_parts_is_refused_soon(kind: str) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (5, 4), "blue").save(content, kind.partition(" ")[0])
+    whole = content.getvalue()
+    many, place = {
+        "PNG": (png_chunk(b"teXt") * 1_000_000, 33),
+        "PNG after": (png_chunk(b"teXt") * 1_000_000, len(whole) - 12),
+        "GIF": (b"!\xfe" + (b"\xff" + b"x" * 255) * 60_000 + b"\0", whole.find(b",")),
+        "JPEG": (b"\xff\xe9\0\2" * 3_000_000, 2),
+        "JPEG2000": (b"\0\0\0\x08free" * 1_000_000, 12),
+    }[kind]
+    assert read_photo(io.BytesIO(whole)).pixels.shape == (4, 5, 3)
+    started = time.process_time()
+    message = refused(io.BytesIO(whole[:place] + many + whole[place:]))
+    assert time.process_time() - started < 2
+    if kind != "JPEG2000":
+        assert message == (
+            "'photo' is damaged: its header has too many parts. Get the file again, or save it "
+            "again with an image editor."
+        )

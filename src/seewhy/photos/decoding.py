@@ -17,7 +17,7 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,12 @@ from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from seewhy.errors import PhotoError
+from seewhy.photos.guards import WatchedFile, check_claim, in_strips
 
 FORMATS = (
     "JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "TGA",
 )  # fmt: skip
 """Pillow's names of the formats that are opened. Others can start programs (EPS: Ghostscript)."""
-
-PIXELS_PER_BYTE = {"JPEG": 1024, "MPO": 1024, "PNG": 8 * 1032}
-"""More pixels than a byte of such a file can encode: an end-of-block run in a progressive JPEG
-covers 512 grey pixels with one bit per block, and deflate shrinks to 1/1032, of 1-bit pixels."""
 
 HEADER_LENGTH = 4096
 """Bytes within which the header of a PPM file, comments included, must end."""
@@ -75,38 +72,59 @@ def decode_file(source: Any, name: str) -> UInt8[ndarray, "h w 3"]:
     Raises:
         PhotoError: it is missing, empty, truncated, not an image, or too large to decode safely.
     """
-    try:
-        if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
-            raise PhotoError(_irregular(source, name))
-        if not isinstance(source, Path):
-            source = _seekable(source)
-        _check_header(source, name)
-        with _quiet_pillow():
-            image = Image.open(source, formats=_formats())
-    except PhotoError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PhotoError(
-            f"'{name}' is too large to be read safely: {str(error).split(',')[0]}. "
-            "Shrink it, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file."
-        ) from error
-    except FileNotFoundError as error:
-        raise PhotoError(f"There is no file '{name}'. Check the path and its spelling.") from error
-    except UnidentifiedImageError as error:
-        if isinstance(source, Path) and source.stat().st_size == 0:
-            raise PhotoError(f"'{name}' is empty (0 bytes). Get the file again.") from error
-        raise PhotoError(
-            f"'{name}' is not an image in a format that seewhy reads. Give a JPEG, PNG, WebP, "
-            "AVIF, TIFF, BMP, GIF, JPEG 2000, TGA or PPM file; convert others (HEIC) to JPEG first."
-        ) from error
-    except DECODER_ERRORS as error:
-        raise PhotoError(_unreadable(name, error)) from error
-    try:
-        _check_claim(image, source, name)
+    with opened(source, name) as image:
         return decode_image(image, name, is_ours=True)
-    finally:
-        if isinstance(source, Path):
-            image.close()
+
+
+@contextlib.contextmanager
+def opened(source: Any, name: str) -> Iterator[Image.Image]:
+    """Yield the picture of a file, of which only the header is read and checked.
+
+    Args:
+        source: a path, or a binary file, which is read from its start and left open.
+        name: its name in errors.
+
+    Raises:
+        PhotoError: as `decode_file`.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            if isinstance(source, Path):
+                if not stat.S_ISREG(source.stat().st_mode):
+                    raise PhotoError(_irregular(source, name))
+                file: Any = stack.enter_context(source.open("rb"))
+            else:
+                file = _seekable(source)
+            length = file.seek(0, 2)
+            file.seek(0)
+            if length == 0:
+                raise PhotoError(f"'{name}' is empty (0 bytes). Get the file again.")
+            _check_header(file, name)
+            watched = WatchedFile(file, length, name)
+            with _quiet_pillow():
+                image = Image.open(watched, formats=_formats())  # type: ignore[arg-type]
+            watched.opened(image)
+        except PhotoError:
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise PhotoError(
+                f"'{name}' is too large to be read safely: {str(error).split(',')[0]}. "
+                "Shrink it, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file."
+            ) from error
+        except FileNotFoundError as error:
+            raise PhotoError(
+                f"There is no file '{name}'. Check the path and its spelling."
+            ) from error
+        except UnidentifiedImageError as error:
+            raise PhotoError(
+                f"'{name}' is not an image in a format that seewhy reads. Give a JPEG, PNG, WebP, "
+                "AVIF, TIFF, BMP, GIF, JPEG 2000, TGA or PPM file; convert others (HEIC) to JPEG "
+                "first."
+            ) from error
+        except DECODER_ERRORS as error:
+            raise PhotoError(_unreadable(name, error)) from error
+        check_claim(image, length, name)
+        yield image
 
 
 def decode_image(
@@ -129,26 +147,47 @@ def decode_image(
         with _quiet_pillow():
             upright = _upright(image, is_ours)
         if upright.mode == "F" or upright.mode.startswith("I"):
-            values = np.asarray(upright)
-        elif upright.mode == "LAB":
-            return _rgb_from_lab(upright)
-        elif upright.has_transparency_data:
-            upright = upright.convert("RGBA")
-            white = Image.new("RGBA", upright.size, "white")
-            return np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
-        else:
-            return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
+            scale = _scale_of_grey(upright, name)
+            return in_strips(upright, lambda strip: decode_array(scale(strip), f"'{name}'"))
+        if upright.mode == "LAB":
+            return in_strips(upright, _rgb_from_lab)
+        if upright.has_transparency_data:
+            return in_strips(upright, _over_white)
+        return in_strips(upright, _as_rgb)
+    except PhotoError:
+        raise
     except DECODER_ERRORS as error:
         raise PhotoError(_unreadable(name, error)) from error
-    if values.dtype.kind in "iu":
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high > 65535:
-            raise PhotoError(
-                f"'{name}' contains grey values from {low} to {high}; 16-bit grey is in 0..65535. "
-                "Scale it, and save it as 8-bit or 16-bit grey."
-            )
-        values = values.astype(np.uint16)
-    return decode_array(values, f"'{name}'")
+
+
+def _as_rgb(image: Image.Image) -> UInt8[ndarray, "h w 3"]:
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _over_white(image: Image.Image) -> UInt8[ndarray, "h w 3"]:
+    upper = image.convert("RGBA")
+    white = Image.new("RGBA", upper.size, "white")
+    return np.asarray(Image.alpha_composite(white, upper).convert("RGB"))
+
+
+def _scale_of_grey(
+    image: Image.Image, name: str
+) -> Callable[[Image.Image], Shaped[ndarray, "h w"]]:
+    """Return what turns a strip of grey values into floats in 0..1 or 16-bit numbers.
+
+    Raises:
+        PhotoError: the values of the whole image are in neither range.
+    """
+    low, high = image.getextrema()
+    if image.mode == "F":
+        _check_floats(low, high, f"'{name}'")
+        return np.asarray
+    if low < 0 or high > 65535:
+        raise PhotoError(
+            f"'{name}' contains grey values from {low} to {high}; 16-bit grey is in 0..65535. "
+            "Scale it, and save it as 8-bit or 16-bit grey."
+        )
+    return lambda strip: np.asarray(strip).astype(np.uint16)
 
 
 def decode_array(array: Shaped[ndarray, "..."], name: str) -> UInt8[ndarray, "h w 3"]:
@@ -182,14 +221,17 @@ def _bytes_from_values(array: Shaped[ndarray, "h w c"], name: str) -> UInt8[ndar
             f"{name} has values of type {array.dtype}. Give uint8 in 0..255, uint16 in 0..65535, "
             "or floats in 0..1."
         )
-    low, high = float(array.min()), float(array.max())
+    _check_floats(float(array.min()), float(array.max()), name)
+    return np.asarray(np.rint(np.clip(array, 0, 1) * np.float64(255)), dtype=np.uint8)
+
+
+def _check_floats(low: float, high: float, name: str) -> None:
     # A last digit beyond 0..1 is rounding, as image libraries produce it; NaN is invalid.
     if not (low >= -1e-6 and high <= 1 + 1e-6):
         raise PhotoError(
             f"{name} contains floats from {low:.4g} to {high:.4g}; floats of a photo are in 0..1. "
             "Divide by 255, undo the preprocessing, or give uint8."
         )
-    return np.asarray(np.rint(np.clip(array, 0, 1) * np.float64(255)), dtype=np.uint8)
 
 
 def _upright(image: Image.Image, is_ours: bool) -> Image.Image:
@@ -215,39 +257,17 @@ def _seekable(source: Any) -> Any:
     return source
 
 
-def _check_header(source: Any, name: str) -> None:
+def _check_header(file: Any, name: str) -> None:
     """Refuse a PPM file whose header does not end, which Pillow would read byte by byte.
 
     Raises:
         PhotoError: the header is longer than HEADER_LENGTH.
     """
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            start = file.read(HEADER_LENGTH)
-    else:
-        start = source.read(HEADER_LENGTH)
-        source.seek(0)
+    start = file.read(HEADER_LENGTH)
+    file.seek(0)
     if re.match(rb"P[1-6fFy]\s", start) and PPM_HEADER.match(start) is None:
         raise PhotoError(
             f"'{name}' is damaged: its header does not give a width and height. Get the file again."
-        )
-
-
-def _check_claim(image: Image.Image, source: Any, name: str) -> None:
-    """Refuse an image that claims more pixels than its bytes can encode, before allocating memory.
-
-    Raises:
-        PhotoError: it is truncated, or made to exhaust memory.
-    """
-    limit = PIXELS_PER_BYTE.get(image.format or "")
-    if limit is None:
-        return
-    length = source.stat().st_size if isinstance(source, Path) else source.seek(0, 2)
-    if image.width * image.height > limit * length:
-        raise PhotoError(
-            f"'{name}' is damaged or truncated: its {length} bytes cannot hold the "
-            f"{image.width}×{image.height} pixels (width × height) that it claims. "
-            "Get the file again."
         )
 
 
