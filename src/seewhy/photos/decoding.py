@@ -178,14 +178,14 @@ def _scale_of_grey(
     Raises:
         PhotoError: the values of the whole image are in neither range.
     """
-    low, high = image.getextrema()
+    low, high = map(float, np.ravel(image.getextrema()))
     if image.mode == "F":
         _check_floats(low, high, f"'{name}'")
         return np.asarray
     if low < 0 or high > 65535:
         raise PhotoError(
-            f"'{name}' contains grey values from {low} to {high}; 16-bit grey is in 0..65535. "
-            "Scale it, and save it as 8-bit or 16-bit grey."
+            f"'{name}' contains grey values from {low:.0f} to {high:.0f}; 16-bit grey is in "
+            "0..65535. Scale it, and save it as 8-bit or 16-bit grey."
         )
     return lambda strip: np.asarray(strip).astype(np.uint16)
 

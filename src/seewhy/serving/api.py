@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from anyio import CapacityLimiter, to_thread
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -22,12 +20,12 @@ from seewhy.errors import OptionError, PhotoError, SeewhyError
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.serving import answers, costs
+from seewhy.serving.bodies import Bodies, Refused
 from seewhy.serving.frames import frame
 from seewhy.serving.guard import refuse
 from seewhy.serving.inner import Inner
 from seewhy.serving.questions import PageQuestion
 from seewhy.serving.shelf import (
-    MEGAPIXELS,
     UPLOAD_BYTES,
     Shelf,
     UnknownPhoto,
@@ -41,17 +39,8 @@ from seewhy.serving.work import Busy, Job, Worker
 JSON_BYTES = 256 * 1024
 """Of a question."""
 
-CHUNK_SECONDS = 10.0
-"""Between two pieces of an upload."""
-
-UPLOAD_SECONDS = 60.0
-"""Of one upload, however its pieces trickle."""
-
 THREADS = 4
 """That decode photos and shrink them: each keeps memory of its own."""
-
-UPLOADS_AT_ONCE = 4
-"""Uploads that are read into memory at a time; the others wait in their sockets."""
 
 HEARTBEAT = 0.5
 """Seconds between two signs of life while nothing else is to be said."""
@@ -82,9 +71,8 @@ class Api:
     sample: bytes | None = None
     run: StoredRun | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
-    uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS_AT_ONCE))
+    bodies: Bodies = field(default_factory=Bodies)
     threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(THREADS))
-    chunk_seconds: float = CHUNK_SECONDS
 
     def routes(self) -> list[Route]:
         """Return the addresses under /api."""
@@ -129,7 +117,6 @@ class Api:
                 ],
                 "run": None if self.run is None else self.run.about(),
                 "uploadBytes": UPLOAD_BYTES,
-                "megapixels": MEGAPIXELS,
                 "sample": self.sample is not None,
             }
         )
@@ -188,16 +175,13 @@ class Api:
             model = self.models.get(request.query_params["model"])
             if model is None:
                 return refuse(404, _no_model(request.query_params["model"]))
-        async with self.uploads:
-            try:
-                content = await read_body(
-                    request, UPLOAD_BYTES, f"'{name}' is", chunk_seconds=self.chunk_seconds
-                )
+        try:
+            async with self.bodies.read(request, UPLOAD_BYTES, f"'{name}' is") as content:
                 key = await self.in_thread(self.shelf.add, content, name)
-            except Refused as refused:
-                return refused.response
-            except PhotoError as error:
-                return refuse(422, str(error))
+        except Refused as refused:
+            return refused.response
+        except PhotoError as error:
+            return refuse(422, str(error))
         photo = self.shelf.get(key)
         height, width = photo.pixels.shape[:2]
         said = frame({"kind": "photo", "id": key, "name": name, "width": width, "height": height})
@@ -221,11 +205,8 @@ class Api:
             if kind != "application/json":
                 return refuse(415, "Send the question as JSON. Reload the page.")
             try:
-                body = json.loads(
-                    await read_body(
-                        request, JSON_BYTES, "The question is", chunk_seconds=self.chunk_seconds
-                    )
-                )
+                async with self.bodies.read(request, JSON_BYTES, "The question is") as content:
+                    body = json.loads(content)
                 asked = PageQuestion.of(body)
             except Refused as refused:
                 return refused.response
@@ -286,46 +267,7 @@ def _no_model(name: str) -> str:
 
 
 def _json(value: Any) -> Response:
-    return Response(
-        json.dumps(value, ensure_ascii=False, allow_nan=False), media_type="application/json"
-    )
-
-
-class Refused(Exception):
-    """A body that is not read to its end."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.response = refuse(status, message)
-        self.response.headers["Connection"] = "close"
-
-
-async def read_body(request: Request, most: int, what: str, *, chunk_seconds: float) -> bytes:
-    """Read a body of at most `most` bytes.
-
-    Raises:
-        Refused: it is larger (told by its header before anything is read), or it does not come.
-    """
-    large = f"{what} larger than {most / 2**20:.3g} MB. Send a smaller one."
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > most:
-        raise Refused(413, large)
-    content = io.BytesIO()
-    chunks = request.stream()
-    due = time.monotonic() + UPLOAD_SECONDS
-    try:
-        while True:
-            left = min(chunk_seconds, due - time.monotonic())
-            chunk = await asyncio.wait_for(anext(chunks), max(left, 0))
-            if content.tell() + len(chunk) > most:
-                raise Refused(413, large)
-            content.write(chunk)
-    except StopAsyncIteration:
-        return content.getvalue()
-    except TimeoutError as error:
-        raise Refused(408, "The upload did not arrive in time. Try again.") from error
-    except ClientDisconnect as error:
-        raise Refused(400, "The upload was cut off. Try again.") from error
+    return Response(json.dumps(value, allow_nan=False), media_type="application/json")
 
 
 class Stream:
@@ -368,7 +310,7 @@ class Stream:
             self.job.cancel()
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """Say what went wrong: our own messages as they are, others with their type."""
     if isinstance(error, SeewhyError):
         text = str(error)

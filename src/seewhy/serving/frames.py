@@ -33,7 +33,7 @@ def frame(header: Mapping[str, Any], arrays: Mapping[str, ndarray] | None = None
         {"name": name, "shape": list(array.shape), "type": array.dtype.name}
         for name, array in packed.items()
     ]
-    text = json.dumps({**header, "arrays": listed}, ensure_ascii=False, allow_nan=False)
+    text = json.dumps({**header, "arrays": listed}, allow_nan=False)  # ASCII: any name is sent
     head = text.encode()
     return b"".join(
         [len(head).to_bytes(4, "little"), head, *(one.tobytes() for one in packed.values())]

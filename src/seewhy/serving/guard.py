@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import hmac
+import traceback
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
@@ -60,8 +61,12 @@ class Guard:
         if scope["type"] != "http":
             return
 
+        has_started = False
+
         async def send_guarded(message: Message) -> None:
+            nonlocal has_started
             if message["type"] == "http.response.start":
+                has_started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
@@ -69,7 +74,14 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self.app)(scope, receive, send_guarded)
+        try:
+            await (refusal or self.app)(scope, receive, send_guarded)
+        except Exception as error:
+            if has_started:
+                raise
+            traceback.print_exception(error)
+            broken = refuse(500, "The server failed on this request. Its own window says why.")
+            await broken(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -108,6 +120,8 @@ def refuse(status: int, message: str) -> JSONResponse:
 
 def _is_own(headers: Headers, host: str, method: str, path: str) -> bool:
     site = headers.get("sec-fetch-site")
+    if len(headers.getlist("origin")) > 1 or len(headers.getlist("sec-fetch-site")) > 1:
+        return False
     origin = headers.get("origin")
     own_origin = origin in (f"http://{host}", f"https://{host}")
     if method in READS:

@@ -99,7 +99,7 @@ def build_app(
     if run is not None:
         api.shelf.listed.update(run.listed)
     if chunk_seconds is not None:
-        api.chunk_seconds = chunk_seconds
+        api.bodies.chunk_seconds = chunk_seconds
     app = Starlette(
         routes=[Route("/", page), Route("/static/{name}", static), *api.routes()],
         lifespan=lifespan,

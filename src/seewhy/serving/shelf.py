@@ -5,30 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from seewhy.errors import PhotoError
-from seewhy.photos.decoding import DECODER_ERRORS
 from seewhy.photos.reading import Photo, read_photo
 
 UPLOAD_BYTES = 25 * 2**20
 """Of one photo's file."""
-
-MEGAPIXELS = 100
-"""Of one photo, read from its header before anything is decoded."""
 
 MEMORY = 768 * 2**20
 """Bytes of decoded pixels that are kept."""
 
 NAME_LETTERS = 120
 """Of a photo's name that are kept."""
-
-_FILTERS = threading.Lock()
 
 
 class UnknownPhoto(LookupError):
@@ -77,7 +69,6 @@ class Shelf:
             if key in self._photos:
                 self._photos.move_to_end(key)
                 return key
-        check_pixels(io.BytesIO(content), name)
         self._keep(key, read_photo(io.BytesIO(content), name=name))
         return key
 
@@ -94,9 +85,7 @@ class Shelf:
                 return self._photos[key]
         if key not in self.listed:
             raise UnknownPhoto(key)
-        path = self.listed[key].path
-        check_pixels(path, path.name)
-        photo = read_photo(path)
+        photo = read_photo(self.listed[key].path)
         self._keep(key, photo)
         return photo
 
@@ -108,30 +97,6 @@ class Shelf:
             while total > self.memory and len(self._photos) > 1:
                 _, gone = self._photos.popitem(last=False)
                 total -= gone.pixels.nbytes
-
-
-def check_pixels(source: Path | io.BytesIO, name: str) -> None:
-    """Read the header alone, and refuse more pixels than are allowed.
-
-    Raises:
-        PhotoError: too many. What cannot be opened at all is left to `read_photo` to explain.
-    """
-    try:
-        with _FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(source) as image:
-                width, height = image.size
-    except Image.DecompressionBombError:
-        width, height = MEGAPIXELS * 1_000_000, 2
-    except DECODER_ERRORS:
-        return
-    finally:
-        if isinstance(source, io.BytesIO):
-            source.seek(0)
-    if width * height > MEGAPIXELS * 1_000_000:
-        raise PhotoError(
-            f"'{name}' has more than {MEGAPIXELS} megapixels. Shrink it, and drop it again."
-        )
 
 
 def clean_name(name: str) -> str:

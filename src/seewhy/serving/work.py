@@ -66,17 +66,27 @@ class Job:
                 self.report("progress", (done, total))
             between()
 
-        if self.cancelled:
-            self.report("cancelled", None)
-            return
         try:
+            if self.cancelled:
+                raise Cancelled
             answer = self.work(progress)
         except Cancelled:
             self.report("cancelled", None)
-        except Exception as error:  # noqa: BLE001 - one question must not end the model's thread
-            self.report("error", error)
+        except BaseException as error:  # noqa: BLE001 - a model may call sys.exit
+            self.report("error", error.with_traceback(None))
         else:
             self.report("result", answer)
+        finally:
+            # What is asked and who waits know each other: without this, photos live in a circle.
+            self.work, self.report = _done, _unheard
+
+
+def _done(_progress: Progress) -> None:
+    """Take the place of work that is finished."""
+
+
+def _unheard(_kind: Kind, _value: Any) -> None:
+    """Take the place of a report to someone who has had the answer."""
 
 
 class Worker:
