@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from seewhy.errors import OptionError
 from seewhy.explaining.drawing import draw_colours, draw_methods, draw_photo, draw_targets
 from seewhy.explaining.prediction import Prediction
+from seewhy.explaining.provenance import Provenance
 from seewhy.explaining.result import Explanation
+from seewhy.methods import METHODS
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.style import Style
@@ -21,6 +24,7 @@ DOG = Prediction("dog", 1, 0.02, 0.5, 2)
 
 
 def of(maps: np.ndarray, method: str = "grad-cam", **facts: object) -> Explanation:
+    """An explanation made by hand, of a method in the table."""
     targets = (CAT, DOG)[: len(maps)]
     return Explanation(
         photos=(GREY,),
@@ -28,7 +32,7 @@ def of(maps: np.ndarray, method: str = "grad-cam", **facts: object) -> Explanati
         targets=(targets,),
         predictions=(targets,),
         placements=(Placement((0, 0, 80, 60)),),
-        method=method,
+        row=METHODS.get(method) or dataclasses.replace(METHODS["grad-cam"], name=method),
         layer="conv",
         model="models/net.keras",
         **facts,  # type: ignore[arg-type]
@@ -62,7 +66,7 @@ def test_maps_that_are_all_empty_stay_empty_on_one_scale() -> None:
 
 def test_a_map_from_its_minimum_is_empty_only_where_it_is_constant() -> None:
     # RISE of a class with a negative score: every value is negative, and the picture shows heat
-    found = of(np.stack([hot(2) - 3, np.full((6, 8), -3)]), "rise", from_minimum=True)
+    found = of(np.stack([hot(2) - 3, np.full((6, 8), -3)]), "rise")
     assert found.empty.tolist() == [[False, True]]
     assert found.heatmap(0, 0).max() == 1
     assert found.caption() == "cat (0)\n0.97, peak −1"
@@ -73,7 +77,7 @@ def test_a_map_from_its_minimum_is_empty_only_where_it_is_constant() -> None:
 def test_pixel_level_maps_are_drawn_on_grey_without_the_photo() -> None:
     maps = np.zeros((1, 60, 80))
     maps[0, 10, :40], maps[0, 40, :40] = 1, -1
-    found = of(maps, "integrated-gradients", signed=True, pixel_level=True)
+    found = of(maps, "integrated-gradients")
     (picture,) = draw_targets(found, 0, Style(percentile=99.9))
     other = Photo(255 - GREY.pixels, "other.png")
     moved = Explanation(**{**vars(found), "photos": (other,)})
@@ -87,7 +91,7 @@ def test_pixel_level_maps_are_drawn_on_grey_without_the_photo() -> None:
 
 def test_pixel_level_maps_share_one_scale_when_asked() -> None:
     maps = np.random.default_rng(0).normal(size=(2, 60, 80)) * np.array([10, 1])[:, None, None]
-    found = of(maps, "gradient-x-input", signed=True, pixel_level=True)
+    found = of(maps, "gradient-x-input")
     spread = {
         scale: draw_targets(found, 0, Style(scale=scale))[1].astype(int).std()
         for scale in ("each", "photo")
@@ -98,7 +102,7 @@ def test_pixel_level_maps_share_one_scale_when_asked() -> None:
 def test_the_title_says_where_the_colours_end_after_smoothing() -> None:
     maps = np.zeros((1, 60, 80))
     maps[0, 30, 40] = 1
-    found = of(maps, "integrated-gradients", signed=True, pixel_level=True)
+    found = of(maps, "integrated-gradients")
     sharp, soft = (found.peak_text(style=Style(smooth=one, percentile=100)) for one in (0, 2))
     assert sharp == "±1 (100 %)"
     assert soft == "±0.04 (100 %)"  # 1 / (2 π · 2²)
@@ -107,16 +111,17 @@ def test_the_title_says_where_the_colours_end_after_smoothing() -> None:
 def test_guided_methods_are_drawn_in_colour_too_red_first() -> None:
     gradients = np.zeros((1, 60, 80, 3), np.float32)
     gradients[..., 0] = 1
-    facts = {"signed": True, "pixel_level": True, "extras": ({"gradients": gradients},)}
+    guided = functools.partial(of, method="guided-backpropagation")
+    facts = {"extras": ({"gradients": gradients},)}
+    caffe = Provenance({"preprocess": "caffe"}, None)
     maps = gradients.sum(axis=-1)
-    (red,) = draw_colours(of(maps, **facts), 0, Style())
+    (red,) = draw_colours(guided(maps, **facts), 0, Style())
     assert red[30, 40].tolist() == [255, 128, 128]
-    (blue,) = draw_colours(of(maps, blue_first=True, **facts), 0, Style())
+    (blue,) = draw_colours(guided(maps, provenance=caffe, **facts), 0, Style())
     assert blue[30, 40].tolist() == [128, 128, 255]
-    assert draw_colours(of(maps, signed=True, pixel_level=True), 0, Style()) == []
+    assert draw_colours(guided(maps), 0, Style()) == []
     page, plain = (
-        draw_photo(one, 0, Style(columns=1))
-        for one in (of(maps, **facts), of(maps, signed=True, pixel_level=True))
+        draw_photo(one, 0, Style(columns=1)) for one in (guided(maps, **facts), guided(maps))
     )
     assert page.shape[0] > plain.shape[0] + 60
 
@@ -124,7 +129,7 @@ def test_guided_methods_are_drawn_in_colour_too_red_first() -> None:
 def test_negative_drops_are_shown_and_the_photo_shows_between() -> None:
     maps = np.zeros((1, 6, 8))
     maps[0, 1, 1], maps[0, 4, 6] = 1, -2
-    found = of(maps, "occlusion", signed=True)
+    found = of(maps, "occlusion")
     (picture,) = draw_targets(found, 0, Style())
     assert picture[15, 15, 0] > picture[15, 15, 2]
     assert picture[45, 65, 2] > picture[45, 65, 0] + 100
@@ -156,7 +161,7 @@ def test_a_page_shows_the_overlays_as_they_are(style: Style, box: tuple[float, .
 def test_the_peaks_in_json_are_those_of_the_pictures(signed: bool, hole: bool) -> None:
     maps = np.stack([hot(3), -hot(2)])
     maps[0, 5, 7], maps[0, 0, 0] = -7, np.nan if hole else 0
-    found = of(maps, signed=signed)
+    found = of(maps, "occlusion" if signed else "grad-cam")
     (row,) = found.as_dict()
     places = [found.peak_at(0, target) for target in range(2)]
     assert [one["peak_at"] for one in row["targets"]] == places
@@ -197,6 +202,6 @@ def test_an_explanation_shows_itself_in_five_lines_and_in_a_notebook() -> None:
 def test_an_unknown_scale_is_refused() -> None:
     with pytest.raises(OptionError) as caught:
         Style(scale="all")
-    assert str(caught.value) == "scale='all' is unknown. Choose 'each' or 'photo'."
+    assert str(caught.value) == "scale='all' is not valid. Give one of each, photo."
     with pytest.raises(OptionError):
         of(hot(1)[None]).heatmap(scale="all")

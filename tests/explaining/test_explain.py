@@ -143,7 +143,6 @@ def test_fewer_class_lists_than_photos_are_an_error_with_both_counts() -> None:
             {"top": 1, "classes": ["red"]},
             "'top', 'classes' and 'target' exclude each other. Give one of them.",
         ),
-        ({"top": 0}, "top=0 selects no class. Give 1 or more."),
         ({"classes": []}, "classes=[] selects no class. Name at least one."),
         (
             {"classes": ["red", ["blue"]]},

@@ -334,7 +334,10 @@ def test_old_gpus_have_no_units(capability: Any, refused: bool) -> None:
 
 
 def test_an_unknown_precision_is_an_error() -> None:
-    message = r"^precision='float16' is not valid\. Give one of float32, bfloat16\.$"
+    message = (
+        r"^precision='float16' is not valid\. Give one of float32, bfloat16\. The nearest is "
+        r"'bfloat16'\.$"
+    )
     with pytest.raises(OptionError, match=message):
         take_execution({}, "float16")
 

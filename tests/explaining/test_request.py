@@ -340,6 +340,10 @@ def test_the_command_line_says_what_it_cannot_express() -> None:
             "them. Use Python.",
         ),
         (
+            lambda: command(classes=["cat,dog"]),
+            "'cat,dog' has a comma, at which the command line divides names. Use Python.",
+        ),
+        (
             lambda: command(method="occlusion", fill=np.copy),
             "fill is a function, which cannot be written as text. Repeat it in Python, where it "
             "is.",

@@ -11,7 +11,8 @@ from PIL import Image
 
 import seewhy
 from seewhy.errors import OptionError, PhotoError, TargetError, UnknownMethod
-from seewhy.explaining.stream import stream_comparison
+from seewhy.explaining.request import Request
+from seewhy.explaining.stream import stream_request
 from tests.linear_network import LinearNetwork
 
 LABELS = ["red", "green", "blue"]
@@ -106,9 +107,8 @@ def test_progress_counts_photos_and_ends_at_their_number() -> None:
 
 def test_several_methods_share_a_pass() -> None:
     network = LinearNetwork()
-    items = stream_comparison(
-        classifier(network), photos(4), methods=["grad-cam", "layer-cam"], batch_size=2
-    )
+    request = Request.of(methods=["grad-cam", "layer-cam"], batch_size=2)
+    items = stream_request(request, classifier(network), photos(4))
     assert [sorted(item) for item in items if isinstance(item, dict)] == [
         ["grad-cam", "layer-cam"]
     ] * 2
@@ -158,9 +158,8 @@ def test_a_stream_that_keeps_previews_only_explains_and_draws_the_same(
         image.save(tmp_path / f"{number}.png")
 
     def items(keep_pixels: bool) -> list[seewhy.Explanation]:
-        found = stream_comparison(
-            classifier(), tmp_path, methods=["cam"], top=2, keep_pixels=keep_pixels
-        )
+        request = Request.of(method="cam", top=2)
+        found = stream_request(request, classifier(), tmp_path, keep_pixels=keep_pixels)
         return [item["cam"] for item in found if isinstance(item, dict)]
 
     (kept,), (dropped,) = items(True), items(False)

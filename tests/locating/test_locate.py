@@ -24,6 +24,7 @@ from seewhy.explaining.result import Explanation
 from seewhy.locating.locate import crop, erase, locate
 from seewhy.locating.result import Location, Locations
 from seewhy.locating.search import Search, mix_classes
+from seewhy.methods import METHODS
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.boxes import draw_boxes
@@ -192,7 +193,8 @@ def test_heat_of_several_classes_is_added_up_by_their_probability():
     mixed = mix_classes(
         Explanation(
             photos=(photo,), maps=maps, targets=(row,), predictions=(row,),
-            placements=(Placement((0.0, 0.0, 4.0, 2.0)),), method="cam", layer="last", model="net",
+            placements=(Placement((0.0, 0.0, 4.0, 2.0)),), row=METHODS["cam"], layer="last",
+            model="net",
         )
     )  # fmt: skip
     np.testing.assert_allclose(mixed.maps, [[[[(0.5 * 4) / 0.75, (0.25 * 2) / 0.75]]]], rtol=1e-6)

@@ -69,7 +69,9 @@ class NetworkFingerprint:
             ValueError, TypeError, KeyError: it is damaged.
         """
         values = {one.name: stored[one.name] for one in fields(cls)}
-        pairs = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
+        pairs: dict[str, Any] = {
+            key: tuple(one) if isinstance(one, list) else one for key, one in values.items()
+        }
         found = cls(**pairs)
         if not all(isinstance(one, str) for one in found.labels) or not all(
             isinstance(one, int | float) for one in found.scores

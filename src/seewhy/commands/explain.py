@@ -28,6 +28,7 @@ from seewhy.tables import aligned
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
     from seewhy.commands.outputs import Outputs
+    from seewhy.explaining.request import Request
     from seewhy.explaining.result import Explanation
     from seewhy.photos.reading import PhotoFailure
 
@@ -92,13 +93,12 @@ def run(args: argparse.Namespace) -> int:
     style_of(args)
     check_budget(args.budget, split(args.method))
     if args.budget is None:
-        methods_and_options(args)  # what is wrong is told before a framework is loaded
+        request_of(args)  # what is wrong is told before a framework is loaded
     outputs = Outputs(args.out, sources)
     classifier = load_model(args)
     if args.budget is not None:
         choose_best(args, classifier)
-    methods, options = methods_and_options(args)
-    job = CommandRun(args, classifier, methods, options, outputs)
+    job = CommandRun(args, classifier, request_of(args).settle(classifier), outputs)
     try:
         job.run(sources)
     except (KeyboardInterrupt, SeewhyError) as error:
@@ -109,6 +109,18 @@ def run(args: argparse.Namespace) -> int:
     return 1 if job.failed else 0
 
 
+def request_of(args: argparse.Namespace) -> Request:
+    """Return what the arguments ask."""
+    from seewhy.explaining.request import Request
+
+    methods, options = methods_and_options(args)
+    names = ("top", "classes", "contrast", "layer", "output", "zoom", "batch_size")
+    asked: dict[str, Any] = {name: getattr(args, name) for name in names}
+    if methods:
+        return Request.of(methods=methods, options=options, **asked)
+    return Request.of(**asked, **options["cam"])
+
+
 class CommandRun:
     """One run of the command: the question, the finished photos and the failures."""
 
@@ -116,18 +128,15 @@ class CommandRun:
         self,
         args: argparse.Namespace,
         classifier: Classifier,
-        methods: list[str],
-        options: dict[str, dict[str, Any]],
+        request: Request,
         outputs: Outputs,
     ) -> None:
         from seewhy.commands.writing import Record, question_hash
-        from seewhy.explaining.question import default_method
 
         self.args = args
         self.classifier = classifier
-        self.methods = methods or [default_method(classifier, args.layer)]
-        self.options = options if methods else {self.methods[0]: options["cam"]}
-        question = question_hash(args, classifier, self.methods)
+        self.request = request
+        question = question_hash(args, classifier, list(request.methods))
         self.record = Record(Path(args.out), question, resume=args.resume)
         self.outputs = outputs
         self.rows: list[dict[str, Any]] = []
@@ -140,7 +149,7 @@ class CommandRun:
         """Explain the remaining photos; pictures are drawn in threads, in order."""
         from seewhy.commands.progress import progress_bar
         from seewhy.commands.writing import draw
-        from seewhy.explaining.stream import stream_comparison
+        from seewhy.explaining.stream import stream_request
         from seewhy.photos.reading import PhotoFailure
         from seewhy.photos.threads import map_ahead
 
@@ -149,20 +158,8 @@ class CommandRun:
             return
         self.announce_cost(left)
         with progress_bar("photos") as progress:
-            items = stream_comparison(
-                self.classifier,
-                left,
-                methods=self.methods,
-                top=self.args.top,
-                classes=self.args.classes,
-                contrast=self.args.contrast,
-                zoom=self.args.zoom,
-                layer=self.args.layer,
-                output=self.args.output,
-                options=self.options,
-                batch_size=self.args.batch_size,
-                keep_pixels=False,
-                progress=progress,
+            items = stream_request(
+                self.request, self.classifier, left, keep_pixels=False, progress=progress
             )
 
             def singles() -> Iterator[tuple[dict[str, Explanation], str] | PhotoFailure]:
@@ -206,10 +203,9 @@ class CommandRun:
     def announce_cost(self, sources: Sequence[Any]) -> None:
         """Print the cost before the first long sweep, from one timed batch."""
         from seewhy.explaining.costs import estimate
-        from seewhy.methods import METHODS
         from seewhy.photos.reading import Photo, read_source
 
-        names = [name for name in self.methods if METHODS[name].copies is not None]
+        names = [row.name for row in self.request.table if row.copies is not None]
         if not names:
             return
         photos = (read_source(one, fit=self.classifier.fit) for one in sources)
@@ -221,9 +217,10 @@ class CommandRun:
                 self.classifier,
                 photo,
                 method=name,
-                layer=self.args.layer,
-                batch_size=self.args.batch_size,
-                **self.options[name],
+                layer=self.request.layer,
+                batch_size=self.request.batch_size,
+                precision=self.request.precision,
+                **self.request.options.get(name, {}),
             )
             if cost.copies >= LONG:
                 sys.stderr.write(f"{name}: {cost}\n")

@@ -128,11 +128,9 @@ class Run:
             targets=(targets,),
             predictions=(tuple(one for _, one in ranked),),
             placements=(fit_photo(photo, fit_of(asked))[1],),
-            method=method.name,
+            row=method,
             layer=", ".join(asked["layer"]),
             model=asked["model"]["name"],
-            signed=method.signed,
-            from_minimum=method.from_minimum,
             rounding=self.rounding,
         )
 

@@ -16,7 +16,7 @@ from numpy import ndarray
 from seewhy.errors import OptionError
 from seewhy.methods import METHODS
 from seewhy.photos.fitting import Fit
-from seewhy.settings import parse_sizes
+from seewhy.settings import parse_sizes, shortened
 
 Request = Any
 """`Request`, whose module imports this one."""
@@ -199,7 +199,7 @@ def as_command(
                 f"The layer is {_article(layer)}, and the command line knows layers by name. "
                 "Name it."
             )
-        add("layer", layer)
+        add("layer", unsplit(layer))
     for name, default in (("output", "score"), ("zoom", 1), ("batch_size", None)):
         value = getattr(request, name)
         if value != default:
@@ -283,7 +283,32 @@ def _classes(classes: Sequence[Any], labels: Sequence[str]) -> list[str]:
                 "Use Python."
             )
         (classes,) = classes
-    return [one if isinstance(one, str) else index_text(one, labels) for one in classes]
+    return [_class_text(one, labels) for one in classes]
+
+
+def _class_text(one: str | int, labels: Sequence[str]) -> str:
+    """Return a class as text: an index where its name would be read as two, for its comma."""
+    if isinstance(one, str) and one in labels and split_at_commas(one):
+        one = labels.index(one)
+    return unsplit(one) if isinstance(one, str) else index_text(one, labels)
+
+
+def split_at_commas(text: str) -> bool:
+    """True where the command line reads one name as several: at commas without a space."""
+    return "," in text.replace(", ", "")
+
+
+def unsplit(text: str) -> str:
+    """Return a name that the command line reads as one.
+
+    Raises:
+        OptionError: it has a comma without a space after it.
+    """
+    if split_at_commas(text):
+        raise OptionError(
+            f"{shortened(text)} has a comma, at which the command line divides names. Use Python."
+        )
+    return text
 
 
 def index_text(index: int, labels: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from seewhy.errors import NotACamNetwork, TargetError
+from seewhy.errors import NotACamNetwork, OptionError, TargetError
 from seewhy.methods import REFERENCES, STRENGTH
 from seewhy.networks.base import Capture, Targets, Top
 
@@ -309,6 +309,26 @@ def as_contrast(
             "one, and leave one to explain."
         )
     return Against(rivals)
+
+
+def check_rest(output: str, target: Any, contrast: Any) -> None:
+    """Refuse output="rest" where it means nothing: for a function, and for a difference.
+
+    Raises:
+        TargetError, OptionError: that is so.
+    """
+    if output != "rest":
+        return
+    if callable(target):
+        raise TargetError(
+            "output='rest' is defined for classes, and a target of your own is a function of "
+            "the output. Leave output=... out."
+        )
+    if contrast is not None:
+        raise OptionError(
+            "The difference of two classes under output='rest' is twice that of their scores. "
+            "Leave output=... out."
+        )
 
 
 def check_contrast(targets: Any, *, class_free: bool) -> None:

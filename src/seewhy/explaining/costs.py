@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from seewhy.explaining.explain import as_classifier, as_photos
-from seewhy.explaining.question import (
-    Question,
-    check_options,
-    default_method,
-    find_method,
-    layer_names,
-    take_execution,
-)
+from seewhy.explaining.keywords import RequestKeywords
+from seewhy.explaining.request import Request, with_request_keywords
 from seewhy.explaining.running import PHOTOS_AT_ONCE, copies_of
 from seewhy.methods.windows import default_batch_size
 from seewhy.networks.base import Top
@@ -54,19 +48,12 @@ class Estimate:
         )
 
 
-def estimate(
-    classifier: Any,
-    photos: Any,
-    *,
-    method: str | None = None,
-    layer: Any = None,
-    batch_size: int | None = None,
-    **options: Any,
-) -> Estimate:
+@with_request_keywords
+def estimate(classifier: Any, photos: Any, **request: Unpack[RequestKeywords]) -> Estimate:
     """Estimate the cost of explaining the best class of each photo; runs two small batches.
 
     Args:
-        classifier: as for `seewhy.explain`, like all other arguments.
+        classifier, request: as for `seewhy.explain`.
         photos: those to explain; the first is read and run.
 
     Returns:
@@ -75,25 +62,11 @@ def estimate(
     Raises:
         UnknownMethod, UnknownLayer, PhotoError, OptionError: as `seewhy.explain`.
     """
-    row = None if method is None else find_method(method)
-    if row is not None:
-        check_options(row, options)
+    asked = Request.single(**request)
     classifier = as_classifier(classifier)
-    if row is None:
-        row = find_method(default_method(classifier, layer))
-        check_options(row, options)
-    settings, execution = take_execution({row.name: options})
     found = find_photos(photos)
-    question = Question(
-        classifier=classifier,
-        methods=(row,),
-        options=settings,
-        layers=layer_names(classifier, layer),
-        targets=Top(1),
-        output="score",
-        batch_size=batch_size,
-        execution=execution,
-    )
+    question = asked.bind(classifier, len(found), targets=Top(1))
+    (row,), batch_size = question.methods, question.batch_size
     copies = max(copies_of(question, row), 1)
     images, _ = classifier.prepare(as_photos(found[:1]))
     usual, most = default_batch_size(images.shape[1:]), copies

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isnan
 from typing import Any
 
 from seewhy.files import finite
@@ -55,3 +56,14 @@ class Prediction:
             "probability": finite(self.probability),
             "score": finite(self.score),
         }
+
+    def as_row(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        row = self.as_dict() | {"rank": self.rank}
+        return row if self.rivals is None else row | {"contrast": asdict(self.rivals)}
+
+    @property
+    def number(self) -> str:
+        """The probability, or the value where there is none: '0.60'."""
+        value = self.score if isnan(self.probability) else self.probability
+        return "" if isnan(value) else f"{value:.{2 if abs(value) >= 0.01 else 4}f}"

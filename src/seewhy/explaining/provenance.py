@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seewhy.explaining.question import Question
 from seewhy.explaining.rounding import Rounding
-from seewhy.networks.execution import EXACT, Execution
+from seewhy.methods.base import Method
 
 if TYPE_CHECKING:
-    from seewhy.classifier import Classifier
     from seewhy.networks.session import Session
 
 SCHEMA = 1
@@ -51,31 +51,17 @@ class Provenance:
         return {"facts": self.facts, "session": None, "weights_sha256": self.weights_sha256}
 
 
-def provenance_of(
-    classifier: Classifier,
-    *,
-    method: str,
-    options: Mapping[str, Any],
-    layer: str,
-    output: str,
-    contrast: Any = None,
-    execution: Execution = EXACT,
-    rounding: Rounding | None = None,
-    zoom: int = 1,
-) -> Provenance:
+def provenance_of(question: Question, row: Method, rounding: Rounding | None) -> Provenance:
     """Record the provenance of an explanation.
 
     Args:
-        classifier: the network, its preprocessing and its fit.
-        method: the method's name.
-        options: all of the method's options, including defaults.
-        layer: the explained layer.
-        output: "score", "probability" or "rest".
-        contrast: what the classes are contrasted with.
-        execution: how the network computed.
-        rounding: by how much that changed maps and predictions; None where it is exact.
-        zoom: of the tiles; 1 for photos as a whole.
+        question: as it was answered.
+        row: the method.
+        rounding: by how much the network's precision changed maps and predictions; None where it
+            is exact.
     """
+    classifier, request = question.classifier, question.request
+    options = row.settings(question.options[row.name])
     framework = classifier.network.framework
     facts = {
         "schema": SCHEMA,
@@ -85,16 +71,17 @@ def provenance_of(
             if name in sys.modules
         },
         "framework": framework,
-        "model": classifier.name,
-        "method": method,
+        "model": str(classifier.name),
+        "request": request.for_any_photo().as_dict(),
+        "method": row.name,
         "options": {name: plain(value) for name, value in options.items()},
         "seed": options.get("seed"),
-        "layer": layer,
-        "output": output,
-        "contrast": plain(contrast),
-        "precision": execution.precision,
+        "layer": ", ".join(question.layers_of(row)),
+        "output": question.output,
+        "contrast": plain(question.contrast_of(row)),
+        "precision": question.computed.precision,
         "rounding": None if rounding is None else rounding.as_dict(),
-        "zoom": zoom,
+        "zoom": request.zoom,
         "size": list(classifier.size),
         "fit": _fields(classifier.fit),
         "preprocess": plain(classifier.preprocess),

@@ -24,7 +24,7 @@ from seewhy.errors import (
     UnknownMethod,
     nearest_names,
 )
-from seewhy.explaining.contrast import Against, Contrast, FoundRatherThan, Similar
+from seewhy.explaining.contrast import Against, Contrast, FoundRatherThan, Similar, check_rest
 from seewhy.explaining.settings import PRECISION
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method, Needs
@@ -42,7 +42,15 @@ NETWORK_OPTIONS = (PRECISION,)
 
 @dataclass(frozen=True)
 class Question:
-    """The question to a network: methods and their options, layers and targets."""
+    """The question to a network: a request, bound to it and to a number of photos.
+
+    Attributes:
+        classifier: the network.
+        methods, options, layers, output, batch_size, execution: as the request says.
+        targets: what is explained of each photo.
+        contrast: what it is contrasted with.
+        request: the `Request`, whose module imports this one, with the network's part filled in.
+    """
 
     classifier: Classifier
     methods: tuple[Method, ...]
@@ -53,20 +61,10 @@ class Question:
     batch_size: int | None
     contrast: Contrast | None = None
     execution: Execution = EXACT
+    request: Any = None
 
     def __post_init__(self) -> None:
-        if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch_size={self.batch_size} is not a valid size. Give 1 or more.")
-        if self.output == "rest" and callable(self.targets):
-            raise TargetError(
-                "output='rest' is defined for classes, and a target of your own is a function of "
-                "the output. Leave output=... out."
-            )
-        if self.output == "rest" and self.contrast is not None:
-            raise OptionError(
-                "The difference of two classes under output='rest' is twice that of their scores. "
-                "Leave output=... out."
-            )
+        check_rest(self.output, self.targets, self.contrast)
         is_asked = self.output != "score" and not callable(self.targets)
         if is_asked and self.classifier.is_regression:
             raise TargetError(
@@ -74,6 +72,12 @@ class Question:
                 "probability. Explain the score, or give two labels if it is the logit of two "
                 "classes."
             )
+
+    def of_photos(self, places: Sequence[int]) -> Question:
+        """Return the question for some of its photos."""
+        if not isinstance(self.targets, ndarray):
+            return self
+        return replace(self, targets=self.targets[list(places)])
 
     def layers_of(self, method: Method) -> tuple[str, ...]:
         """Return the layers that a method looks at; the input where it looks at no layer."""

@@ -8,16 +8,24 @@ from it.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError, TargetError
 from seewhy.explaining import code
 from seewhy.explaining.budget import best_method, check_budget, in_place_of_best
-from seewhy.explaining.contrast import SIMILAR, Against, Contrast, as_contrast, check_contrast
+from seewhy.explaining.contrast import (
+    SIMILAR,
+    Against,
+    Contrast,
+    as_contrast,
+    check_contrast,
+    check_rest,
+)
 from seewhy.explaining.keywords import (
     ARGUMENTS,
     RequestKeywords,
@@ -34,6 +42,7 @@ from seewhy.explaining.question import (
     as_targets,
     check_options,
     default_method,
+    find_method,
     is_class_free,
     layer_names,
     take_execution,
@@ -41,7 +50,8 @@ from seewhy.explaining.question import (
 from seewhy.incremental.kernels import Precision
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method
-from seewhy.networks.base import Output, Top
+from seewhy.networks.base import Output, Targets, Top
+from seewhy.networks.execution import Execution
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,15 @@ class Request:
         _check_targets(request)
         return request
 
+    @classmethod
+    def single(cls, **keywords: Unpack[RequestKeywords]) -> Request:
+        """As `of`, for functions that take one method and its options as keywords."""
+        given: dict[str, Any] = {**keywords}
+        row = find_method(given.get("method") or "grad-cam")
+        for name in {"methods", "options"} & set(given):
+            check_options(row, {name: given[name]}, arguments=ARGUMENTS)
+        return cls.of(**given)
+
     def settle(self, classifier: Classifier) -> Request:
         """Return the same request with the network's part filled in.
 
@@ -132,10 +151,14 @@ class Request:
             UnknownLayer, UnknownClass, OptionError, TargetError: the network has no such thing.
         """
         request = self._with_methods(classifier)
-        classes = self.classes and indices_of(classifier, self.classes)
+        known, classes, top = classifier.network.classes, self.classes, self.top
+        if known is not None and self.target is None:
+            classes = classes and indices_of(classifier, classes)
+            top = None if classes else min(3 if top is None else top, known)
         contrast = as_contrast(classifier, self.contrast, Top(1))
         return replace(
             request,
+            top=top,
             classes=classes,
             contrast=None if contrast is None else _named(contrast),
             layer=layer_names(classifier, self.layer),
@@ -156,43 +179,66 @@ class Request:
         names = tuple(dict.fromkeys(in_place_of_best(chosen, self.methods)))
         return replace(self, methods=names, options=options, budget=None)
 
-    def bind(self, classifier: Classifier, count: int) -> Question:
+    def bind(
+        self, classifier: Classifier, count: int, *, targets: Targets | None = None
+    ) -> Question:
         """Return the question to a network, for that many photos.
+
+        Args:
+            classifier: the network.
+            count: photos.
+            targets: what is explained, whatever the request says of classes.
 
         Raises:
             UnknownLayer, UnknownClass, OptionError, TargetError: the network has no such thing,
                 or the lists of classes are not as many as the photos.
         """
-        request = self._with_methods(classifier)
-        table = tuple(METHODS[name] for name in request.methods)
+        request = self.settle(classifier)
         options = {name: dict(request.options.get(name, {})) for name in request.methods}
-        class_free = all(is_class_free(one, options[one.name]) for one in table)
-        targets = as_targets(
-            classifier,
-            count,
-            top=self.top,
-            classes=self.classes,
-            target=self.target,
-            class_free=class_free,
-        )
-        contrast = as_contrast(classifier, self.contrast, targets, class_free=class_free)
-        _, execution = take_execution({}, self.precision)
+        class_free = all(is_class_free(one, options[one.name]) for one in request.table)
+        if targets is None:
+            targets = as_targets(
+                classifier,
+                count,
+                top=request.top,
+                classes=request.classes,
+                target=request.target,
+                class_free=class_free,
+            )
         return Question(
             classifier=classifier,
-            methods=table,
+            request=request,
+            methods=request.table,
             options=options,
-            layers=layer_names(classifier, self.layer),
+            layers=request.layer or (),
             targets=targets,
-            output=self.output,
-            batch_size=self.batch_size,
-            contrast=contrast,
-            execution=execution,
+            output=request.output,
+            batch_size=request.batch_size,
+            contrast=as_contrast(classifier, request.contrast, targets, class_free=class_free),
+            execution=Execution(request.precision),
         )
 
     @property
     def table(self) -> tuple[Method, ...]:
         """The rows of METHODS that are named; none for the network's own default."""
         return tuple(METHODS[name] for name in self.methods if name in METHODS)
+
+    def for_any_photo(self) -> Request:
+        """Return the request without classes of single photos: their targets say which."""
+        own = self.classes is not None and isinstance(self.classes[0], tuple)
+        return replace(self, classes=None) if own else self
+
+    def without_functions(self) -> Request:
+        """Return the request with the names of functions in their places, which travel anywhere."""
+        options = {
+            method: {
+                name: code.plain(value) if callable(value) else value
+                for name, value in given.items()
+            }
+            for method, given in self.options.items()
+        }
+        layer = self.layer and tuple(map(_named_only, self.layer))
+        return replace(self, options=options, target=code.plain(self.target), layer=layer)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as plain JSON; equal requests are equal text.
@@ -269,9 +315,32 @@ class Request:
         return code.as_command(self, model, settings, photo, labels=labels)
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _DEFAULTS: dict[str, Any] = {"method": None} | {
     one.name: one.default for one in fields(Request) if one.name not in ("methods", "options")
 }
+
+
+def with_request_keywords(function: F) -> F:
+    """Name every keyword of a request in a function's signature, for help and completion."""
+    signature = inspect.signature(function)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    options = {one.name: one.default for row in METHODS.values() for one in row.options}
+    names = {one.name for one in own} | ({"method"} if "methods" in signature.parameters else set())
+    keywords = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=options.get(name, _DEFAULTS.get(name)),
+            annotation=kind,
+        )
+        for name, kind in RequestKeywords.__annotations__.items()
+        if name not in names
+    ]
+    signature = signature.replace(parameters=[*own, *keywords])
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
 
 
 def _check_targets(request: Request) -> None:
@@ -285,11 +354,7 @@ def _check_targets(request: Request) -> None:
             f"A target is a callable on the network's output, not {target!r}. "
             "For classes use classes=[...]."
         )
-    if request.output == "rest" and target is not None:
-        raise TargetError(
-            "output='rest' is defined for classes, and a target of your own is a function of "
-            "the output. Leave output=... out."
-        )
+    check_rest(request.output, target, request.contrast)
     if request.contrast is None:
         return
     table = request.table
@@ -297,11 +362,10 @@ def _check_targets(request: Request) -> None:
         is_class_free(one, request.options.get(one.name, {})) for one in table
     )
     check_contrast(target, class_free=class_free)
-    if request.output == "rest":
-        raise OptionError(
-            "The difference of two classes under output='rest' is twice that of their scores. "
-            "Leave output=... out."
-        )
+
+
+def _named_only(layer: Any) -> Any:
+    return layer if isinstance(layer, str) else code.plain(layer)
 
 
 def _named(contrast: Contrast) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,18 @@ from numpy import ndarray
 from seewhy.classifier.familiarity import UNFAMILIAR, Familiarity
 from seewhy.explaining.prediction import Prediction
 from seewhy.explaining.provenance import Provenance
+from seewhy.explaining.request import Request
 from seewhy.explaining.rounding import Rounding
-from seewhy.files import UniqueStems, finite, write_arrays
+from seewhy.files import UniqueStems, write_arrays
 from seewhy.maps import (
     heatmap_on_photo,
     is_empty,
     peak_on_photo,
-    peaks_on_photo,
     scale_map,
     scale_signed_map,
 )
+from seewhy.methods import METHODS
+from seewhy.methods.base import Method
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.saving import save_picture
@@ -51,11 +53,9 @@ class Explanation(Drawable):
         targets: for each photo the t explained classes, in the order of `maps`.
         predictions: for each photo its best classes, best first, explained or not.
         placements: for each photo the part of it that the network saw.
-        method, layer, model: the names of the method, the layer and the network.
-        signed: True where negative values speak against the class and are shown as such.
-        pixel_level: True for maps of single pixels, which are drawn on grey, not over the photo.
-        blue_first: True where 'gradients' in `extras` has blue before red.
-        from_minimum: True where pictures show a map from its minimum, not from 0 (RISE).
+        row: the method, a row of METHODS.
+        layer, model: the names of the layer and the network.
+        request: what was asked.
         extras: for each photo further results of the method ('grid', 'completeness_gap',
             'bfloat16_error'); those with one number per target are in the JSON.
         familiarity: for each photo how much it resembles the network's training photos; empty
@@ -73,13 +73,10 @@ class Explanation(Drawable):
     targets: tuple[tuple[Prediction, ...], ...]
     predictions: tuple[tuple[Prediction, ...], ...]
     placements: tuple[Placement, ...]
-    method: str
+    row: Method
     layer: str
     model: str
-    signed: bool = False
-    pixel_level: bool = False
-    blue_first: bool = False
-    from_minimum: bool = False
+    request: Request = field(default_factory=Request)
     extras: tuple[Mapping[str, ndarray], ...] = ()
     familiarity: tuple[Familiarity, ...] = ()
     shown: tuple[Callable[[str], ndarray] | None, ...] = ()
@@ -88,6 +85,41 @@ class Explanation(Drawable):
 
     def __len__(self) -> int:
         return len(self.photos)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the method's code and functions of the network's output behind."""
+        name = self.row.name
+        row = name if METHODS.get(name) is self.row else self.row
+        return {**vars(self), "row": row, "request": self.request.without_functions()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        row = state["row"]
+        vars(self).update(state, row=METHODS[row] if isinstance(row, str) else row)
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self.row.name
+
+    @property
+    def signed(self) -> bool:
+        """True where negative values speak against the class and are shown as such."""
+        return self.row.signed
+
+    @property
+    def pixel_level(self) -> bool:
+        """True for maps of single pixels, which are drawn on grey, not over the photo."""
+        return self.row.pixel_level
+
+    @property
+    def from_minimum(self) -> bool:
+        """True where pictures show a map from its minimum, not from 0 (RISE)."""
+        return self.row.from_minimum
+
+    @property
+    def blue_first(self) -> bool:
+        """True where 'gradients' in `extras` has blue before red."""
+        return self.provenance is not None and self.provenance.facts["preprocess"] == "caffe"
 
     @property
     def peaks(self) -> Float[ndarray, "n t"]:
@@ -183,7 +215,7 @@ class Explanation(Drawable):
     def title(self, photo: int = 0, target: int = 0, *, separator: str = " ") -> str:
         """Return the target's label with its probability: 'Egyptian cat 0.60'."""
         explained = self.targets[photo][target]
-        number = _number(explained)
+        number = explained.number
         mark = " (empty map)" if self._is_empty(self.maps[photo, target]) else ""
         rivals = "" if explained.rivals is None else str(explained.rivals)
         return separator.join(part for part in (explained.label, number, rivals) if part) + mark
@@ -196,7 +228,7 @@ class Explanation(Drawable):
         index = "" if explained.index is None else f" ({explained.index})"
         if explained.rivals is not None:
             index += f"\n{explained.rivals}"
-        parts = [_number(explained), self.peak_text(photo, target, style=style) if peak else ""]
+        parts = [explained.number, self.peak_text(photo, target, style=style) if peak else ""]
         return f"{explained.label}{index}\n{', '.join(part for part in parts if part)}"
 
     def peak_text(self, photo: int = 0, target: int = 0, *, style: Style = DEFAULT_STYLE) -> str:
@@ -296,40 +328,9 @@ class Explanation(Drawable):
 
     def as_dict(self) -> list[dict[str, Any]]:
         """Return predictions, targets and peaks of each photo, ready for JSON."""
-        peaks, empty = self.peaks, self.empty
-        places = [self._peaks_at(index, empty[index]) for index in range(len(self))]
-        return [
-            {
-                "photo": str(photo.path or photo.name),
-                "model": self.model,
-                "method": self.method,
-                "layer": self.layer,
-                "provenance": None if self.provenance is None else self.provenance.as_dict(),
-                "familiarity": self.familiarity[index].as_dict() if self.familiarity else None,
-                "predictions": [_ranked(one) for one in self.predictions[index]],
-                "targets": [
-                    _ranked(one)
-                    | {
-                        "peak": finite(float(peaks[index, target])),
-                        "peak_at": places[index][target],
-                        "empty": bool(empty[index, target]),
-                    }
-                    | self._numbers(index, target)
-                    for target, one in enumerate(self.targets[index])
-                ],
-            }
-            for index, photo in enumerate(self.photos)
-        ]
+        from seewhy.explaining.describing import described
 
-    def _numbers(self, photo: int, target: int) -> dict[str, float | None]:
-        """Return the method's further results for one target that are single numbers."""
-        extras = self.extras[photo] if self.extras else {}
-        count = self.maps.shape[1]
-        return {
-            name: finite(float(values[target]))
-            for name, values in extras.items()
-            if values.shape == (count,)
-        }
+        return described(self)
 
     def peak_at(self, photo: int = 0, target: int = 0) -> tuple[int, int] | None:
         """Return (x, y) of the heatmap's brightest pixel in the photo; None for an empty map."""
@@ -338,16 +339,6 @@ class Explanation(Drawable):
         size = self.photos[photo].pixels.shape[:2]
         raw = self.shown_map(photo, target, "linear")
         return peak_on_photo(raw, self.placements[photo], size, signed=self.signed)
-
-    def _peaks_at(self, photo: int, empty: Bool[ndarray, " t"]) -> list[tuple[int, int] | None]:
-        """Return `peak_at` of all targets of a photo, of which some are `empty`, at once."""
-        targets = range(len(empty))
-        raws = np.stack([self.shown_map(photo, target) for target in targets])
-        if np.isnan(raws).any():
-            return [self.peak_at(photo, target) for target in targets]
-        size = self.photos[photo].pixels.shape[:2]
-        peaks = peaks_on_photo(raws, self.placements[photo], size, signed=self.signed)
-        return [None if none else peak for none, peak in zip(empty, peaks, strict=True)]
 
     def as_json(self) -> str:
         """Return `as_dict` as JSON text."""
@@ -382,16 +373,3 @@ class Explanation(Drawable):
         ]
         head = f"Explanation({self.method} of {short_name(self.model)}, layer {self.layer})"
         return few_lines(head, rows)
-
-
-def _number(explained: Prediction) -> str:
-    """Return a target's probability, or its value where it has none: '0.60'."""
-    value = explained.score if np.isnan(explained.probability) else explained.probability
-    return "" if np.isnan(value) else f"{value:.{2 if abs(value) >= 0.01 else 4}f}"
-
-
-def _ranked(prediction: Prediction) -> dict[str, Any]:
-    row = prediction.as_dict() | {"rank": prediction.rank}
-    if prediction.rivals is not None:
-        row["contrast"] = dataclasses.asdict(prediction.rivals)
-    return row
