@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,60 @@ def test_no_module_repeats_the_name_of_its_room(path: Path) -> None:
 def test_modules_have_one_subject(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= LONGEST
     assert path.stem not in {"utils", "helpers", "common", "manager"}
+
+
+def documented_arguments(docstring: str) -> list[str]:
+    """Return the names that a docstring's Args section describes."""
+    lines = iter(docstring.splitlines())
+    indent = next((line.index("Args:") for line in lines if line.strip() == "Args:"), None)
+    if indent is None:
+        return []
+    entries: list[str] = []
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if not line.strip() or depth <= indent:
+            break
+        if depth == indent + 4:
+            entries.append("")
+        entries[-1] += line
+    return [name.strip() for one in entries for name in one.partition(":")[0].split(",")]
+
+
+def parameters(node: ast.AST) -> set[str]:
+    """Return the parameters of a function, or of a class: of its __init__, or its fields."""
+    if isinstance(node, ast.ClassDef):
+        made = [one for one in node.body if getattr(one, "name", "") == "__init__"]
+        if made:
+            return parameters(made[0])
+        fields = {ast.unparse(one.target) for one in node.body if isinstance(one, ast.AnnAssign)}
+        bases = [CLASSES[name] for name in map(ast.unparse, node.bases) if name in CLASSES]
+        return fields.union(*map(parameters, bases))
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    given = node.args
+    found = {one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+    found |= {one.arg for one in (given.vararg, given.kwarg) if one}
+    unpacked = re.findall(r"Unpack\[(\w+)\]", ast.unparse(given))
+    return found.union(*(parameters(CLASSES[name]) for name in unpacked))
+
+
+CLASSES = {
+    one.name: one
+    for tree in TREES.values()
+    for one in ast.walk(tree)
+    if isinstance(one, ast.ClassDef)
+}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_docstrings_describe_arguments_that_are_there(name: str) -> None:
+    gone = [
+        f"{node.name}: {argument}"
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for argument in documented_arguments(ast.get_docstring(node) or "")
+        if argument.lstrip("*") not in parameters(node)
+    ]
+    assert not gone
 
 
 def test_importing_seewhy_and_asking_for_help_loads_no_framework_and_no_plotting() -> None:

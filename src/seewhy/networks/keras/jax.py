@@ -29,13 +29,13 @@ _PADDED_CALLS = 2
 
 
 class KerasJax(KerasNetwork):
-    """A Keras model on the JAX backend; the protocol is `Network`."""
+    """A Keras model on the JAX backend."""
 
     framework = "jax"
     functions = (backend.nn, jax.nn)
 
     def compile(self, request: Request) -> Callable[..., Mapping[str, ndarray]]:
-        """Return what answers a plan; XLA compiles it when a batch size is first met."""
+        """Return what answers a request; XLA compiles it when a batch size is first met."""
         function = jax.jit(lambda values, *arrays: self._trace(request, values, *arrays))
         compiled: set[int] = set()
         padded: Counter[int] = Counter()

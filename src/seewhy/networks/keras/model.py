@@ -103,7 +103,7 @@ class KerasModel(Adapter):
     def default_layer(self) -> str:
         """The last layer with a spatial map before pooling or flattening.
 
-        In transformers, the last whose patches still reach the score: see `keras_tokens`.
+        In transformers, the last whose patches still reach the score: see `tokens`.
         """
         structure = self.structure()
         if structure.default_layer is None:

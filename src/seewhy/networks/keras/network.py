@@ -42,12 +42,12 @@ from seewhy.networks.tokens import fold_tokens, unfold_tokens
 Keep = Callable[[str, Any], Any]
 """Takes a layer's name and its answer, and returns the answer to go on with."""
 
-_KEPT_PLANS = 64
+_KEPT_REQUESTS = 64
 _RELUS: Mapping[str, float | None] = {"relu": None, "relu6": 6.0}
 
 
 class KerasNetwork(KerasModel, ABC):
-    """A Keras model that answers through compiled functions; the protocol is `Network`."""
+    """A Keras model that answers through compiled functions."""
 
     @cached_property
     def _compiled(self) -> OrderedDict[Request, Callable[..., Mapping[str, ndarray]]]:
@@ -56,7 +56,7 @@ class KerasNetwork(KerasModel, ABC):
 
     @abstractmethod
     def compile(self, request: Request) -> Callable[..., Mapping[str, ndarray]]:
-        """Return the function that answers a plan: f(images, *further arrays)."""
+        """Return the function that answers a request: f(images, *further arrays)."""
 
     @abstractmethod
     def guided(self, relu: Callable[[Any], Any], ceiling: float | None) -> Callable[[Any], Any]:
@@ -89,7 +89,7 @@ class KerasNetwork(KerasModel, ABC):
         """Run the model once and return what the request asks for, as tensors.
 
         Args:
-            plan: the question.
+            request: the question.
             images: (n, h, w, c), or one image where a layer's answer is replaced.
             further: classes (n, t), a unit's channels (n), or the replacing activations.
             keep: called with each layer's answer, for the gradients.
@@ -252,7 +252,7 @@ class KerasNetwork(KerasModel, ABC):
             if request not in self._compiled:
                 self._compiled[request] = self.compile(request)
             self._compiled.move_to_end(request)
-            while len(self._compiled) > _KEPT_PLANS:
+            while len(self._compiled) > _KEPT_REQUESTS:
                 self._compiled.popitem(last=False)
             function = self._compiled[request]
         return function(images, *further)

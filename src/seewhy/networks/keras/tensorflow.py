@@ -33,13 +33,13 @@ faster on a processor. That is a sixth faster than casts around the layers (ResN
 
 
 class KerasTensorFlow(KerasNetwork):
-    """A Keras model on the TensorFlow backend; the protocol is `Network`."""
+    """A Keras model on the TensorFlow backend."""
 
     framework = "tensorflow"
     functions = (backend.nn, tf.nn)
 
     def compile(self, request: Request) -> Callable[..., Mapping[str, ndarray]]:
-        """Trace the graph that answers a plan; weights are read when it runs."""
+        """Trace the graph that answers a request; weights are read when it runs."""
         function = tf.function(
             lambda *arrays: self._trace(request, *arrays),
             input_signature=self._signature(request),

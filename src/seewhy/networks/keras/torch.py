@@ -36,7 +36,7 @@ from seewhy.networks.pytorch.view import to_numpy
 
 
 class KerasTorch(KerasModel, TorchNetwork):
-    """A Keras model on the PyTorch backend; the protocol is `Network`.
+    """A Keras model on the PyTorch backend.
 
     Keras keeps kernels as (h, w, in, out) and turns each into PyTorch's order at every call, a
     fixed cost of 0.1 s for ResNet50 on one CPU core. While a question is answered, copies are used

@@ -1,7 +1,7 @@
 """A plain PyTorch module as a `Network`.
 
 Maps are (n, c, h, w) inside PyTorch, unless a trial pass shows them to be (n, h, w, c) or
-tokens; see `torch_layout`. Axes: n image, h row, w column, c channel.
+tokens; see `layout`. Axes: n image, h row, w column, c channel.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from seewhy.networks.pytorch.view import ForwardPass, TorchView, size_of, to_num
 
 
 class TorchNetwork(TorchView):
-    """A model whose tensors are PyTorch's; the protocol is `Network`."""
+    """A model whose tensors are PyTorch's."""
 
     @cached_property
     def _spreads(self) -> dict[str, bool]:
