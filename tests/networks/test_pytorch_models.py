@@ -577,8 +577,9 @@ def test_adapt_names_what_is_no_network() -> None:
     with pytest.raises(ModelError) as caught:
         adapt({"weights": 1}, name="mine")
     assert str(caught.value) == (
-        "'mine' is a dict, which is no network that seewhy knows. Give a Keras 3 model or a "
-        "torch.nn.Module; a name or a file is loaded by seewhy.load()"
+        "'mine' is a dict, which is no network that seewhy knows. Give a Keras 3 model, a "
+        "torch.nn.Module, or a function of images that returns scores; a name or a file is loaded "
+        "by seewhy.load()"
     )
 
 

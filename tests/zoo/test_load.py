@@ -220,8 +220,9 @@ def test_an_own_module_is_named_by_its_function(
         (
             "{folder}/photo.jpg",
             ModelError,
-            "'{folder}/photo.jpg' is not a model file: seewhy loads .keras, .h5, .hdf5 from Keras. "
-            "For PyTorch, name the function that builds the network: python:module:function",
+            "'{folder}/photo.jpg' is not a model file: seewhy loads .keras, .h5, .hdf5 from Keras, "
+            "and .onnx. For PyTorch, name the function that builds the network: "
+            "python:module:function",
         ),
         (
             "{folder}/photo.keras",

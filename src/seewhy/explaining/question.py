@@ -228,7 +228,7 @@ def take_execution(
 
 
 def default_method(classifier: Classifier, layer: Any = None) -> str:
-    """Return 'cam' if the network supports it, else 'grad-cam'.
+    """Return 'cam' if the network supports it, else 'grad-cam'; 'occlusion' without gradients.
 
     CAM needs no backward pass and equals Grad-CAM on such networks, up to a factor.
     """
@@ -236,7 +236,7 @@ def default_method(classifier: Classifier, layer: Any = None) -> str:
         for name in layer_names(classifier, layer):
             classifier.session.class_weights(name)
     except NotACamNetwork:
-        return "grad-cam"
+        return "grad-cam" if classifier.network.has_gradients else "occlusion"
     return "cam"
 
 

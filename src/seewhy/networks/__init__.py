@@ -9,6 +9,7 @@ from typing import Any
 from seewhy.errors import ModelError
 from seewhy.networks.base import Network
 from seewhy.networks.own import OwnNetwork, is_network_like
+from seewhy.networks.predicting import PredictNetwork
 
 
 def adapt(
@@ -26,8 +27,8 @@ def adapt(
     Nothing is imported to look.
 
     Args:
-        model: a Keras 3 model on TensorFlow, JAX or PyTorch, a PyTorch module, or a network object
-            of the user's own.
+        model: a Keras 3 model on TensorFlow, JAX or PyTorch, a PyTorch module, an ONNX model, a
+            function of images that returns scores, or a network object of the user's own.
         size: height and width of its images; None: as the model fixes them.
         channels: of its images; None: as the model fixes them.
         name: the network's name in messages.
@@ -41,13 +42,16 @@ def adapt(
     """
     if isinstance(model, Network):
         return model
-    adapter = _keras_adapter(model) or _pytorch_adapter(model)
+    adapter = _keras_adapter(model) or _pytorch_adapter(model) or _onnx_adapter(model)
     if adapter is None and is_network_like(model):
         return OwnNetwork(model)
+    if adapter is None and callable(model) and not isinstance(model, type):
+        adapter = PredictNetwork
     if adapter is None:
         raise ModelError(
             f"'{name}' is a {_kind(model)}, which is no network that seewhy knows. Give a Keras 3 "
-            "model or a torch.nn.Module; a name or a file is loaded by seewhy.load()"
+            "model, a torch.nn.Module, or a function of images that returns scores; a name or a "
+            "file is loaded by seewhy.load()"
         )
     network: Network = adapter(
         model, size=size, channels=channels, name=name, call=call, is_pair=is_pair
@@ -104,6 +108,15 @@ def _pytorch_adapter(model: Any) -> Any:
     from seewhy.networks.pytorch.module import PyTorchNetwork
 
     return PyTorchNetwork
+
+
+def _onnx_adapter(model: Any) -> Any:
+    proto = getattr(sys.modules.get("onnx"), "ModelProto", None)
+    if proto is None or not isinstance(model, proto):
+        return None
+    from seewhy.networks.onnx.network import OnnxNetwork
+
+    return OnnxNetwork
 
 
 def _kind(model: Any) -> str:

@@ -189,6 +189,11 @@ class Network(ABC):
         """How many classes there are: 2 for one sigmoid output, 1 for a regression, None: none."""
 
     @property
+    def has_gradients(self) -> bool:
+        """False where the backward verbs are not implemented."""
+        return type(self).activations_and_gradients is not Network.activations_and_gradients
+
+    @property
     def is_current(self) -> bool:
         """False where a network that `computing` returned has older weights than the model."""
         return True

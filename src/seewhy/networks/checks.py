@@ -25,7 +25,7 @@ from seewhy.errors import (
 )
 from seewhy.networks.base import INPUT, SCORES, Layer, Targets, Top, Units
 
-_CONVOLUTION = re.compile(r"(Depthwise|Separable|Lazy)?Conv\dd(Transpose)?", re.IGNORECASE)
+_CONVOLUTION = re.compile(r"(Depthwise|Separable|Lazy)?Conv(\dd)?(Transpose)?", re.IGNORECASE)
 
 
 class LoadableName(str):

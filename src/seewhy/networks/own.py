@@ -71,6 +71,11 @@ class OwnNetwork(Network):
         classes: int | None = self.own.classes
         return classes
 
+    @property
+    def has_gradients(self) -> bool:
+        """Whether the object has the backward verbs."""
+        return hasattr(self.own, "activations_and_gradients")
+
     def scores(self, images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n k"]:
         """Return the class scores before softmax or sigmoid."""
         scores: ndarray = self.own.scores(images)

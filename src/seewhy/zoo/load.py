@@ -6,6 +6,7 @@
     load("timm:convnext_tiny")               with the data settings of its weights
     load("animals.keras")                    a file; also .h5 and .hdf5 from Keras 2
     load("python:mynet:build?weights=F")     what the function build of mynet.py returns
+    load("net.onnx")                         a network for onnxruntime; also .tflite
     load("built-in")                         the small network that comes with seewhy
 
 Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit= and channels= after
@@ -15,7 +16,8 @@ Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit= 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
@@ -29,6 +31,7 @@ from seewhy.errors import ModelError, OptionError, UnknownModel, nearest_names
 from seewhy.files import is_file
 from seewhy.networks import is_keras
 from seewhy.networks.checks import LoadableName
+from seewhy.networks.onnx.reading import read_model
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess, preprocess_named
 from seewhy.photos.processor import PROCESSOR, read_processor
@@ -52,7 +55,12 @@ __all__ = ["BUILT_IN", "backend_in_use", "load", "models", "read_metadata", "wri
 BUILT_IN = "built-in"
 """The name of the network that comes with seewhy."""
 
+SPOKEN = {"torch": "PyTorch", "numpy": "a function of numpy"}
+
 KERAS_FILES = (".keras", ".h5", ".hdf5")
+RUNTIME_FILES: Mapping[str, Callable[[Path], Any]] = {".onnx": read_model}
+"""Readers of whole networks that only a runtime computes."""
+
 TORCH_FILES = (".pt", ".pth", ".pth.tar", ".safetensors", ".ckpt")
 
 
@@ -142,9 +150,9 @@ def backend_in_use(classifier: Classifier | None = None) -> str:
     Without a classifier: the backend of Keras; '' if Keras is not in use.
     """
     if classifier is not None and not is_keras(classifier.network.model):
-        import torch
-
-        return f"PyTorch {torch.__version__.partition('+')[0]}"
+        framework = classifier.network.framework
+        version = str(getattr(sys.modules.get(framework), "__version__", "")).partition("+")[0]
+        return f"{SPOKEN.get(framework, framework)} {version}".strip()
     return keras_in_use()
 
 
@@ -162,7 +170,7 @@ def _find(name: ModelName, size: tuple[int, int] | None) -> LoadedModel:
     if name.base == BUILT_IN:
         return _built_in(name)
     suffix = Path(name.base).suffix.lower()
-    if os.path.exists(name.base) or suffix in KERAS_FILES + TORCH_FILES:  # noqa: PTH110
+    if os.path.exists(name.base) or suffix in (*KERAS_FILES, *TORCH_FILES, *RUNTIME_FILES):  # noqa: PTH110
         return _from_file(name)
     near = nearest_names(name.base, models())
     verb = "names are" if " and " in near else "name is"
@@ -194,10 +202,13 @@ def _from_file(name: ModelName) -> LoadedModel:
             f"'{path}' contains PyTorch weights, but no network. Name the function that builds the "
             f"network too: python:module:function?weights={path}"
         )
+    if suffix in RUNTIME_FILES:
+        return LoadedModel(RUNTIME_FILES[suffix](path))
     if suffix not in KERAS_FILES:
         raise ModelError(
-            f"'{path}' is not a model file: seewhy loads {', '.join(KERAS_FILES)} from Keras. "
-            "For PyTorch, name the function that builds the network: python:module:function"
+            f"'{path}' is not a model file: seewhy loads {', '.join(KERAS_FILES)} from Keras, and "
+            f"{', '.join(RUNTIME_FILES)}. For PyTorch, name the function that builds the network: "
+            "python:module:function"
         )
     metadata = read_metadata(path) if suffix == ".keras" else {}
     if metadata.get("references") is not None:

@@ -1,0 +1,1 @@
+"""Networks in ONNX files: onnxruntime runs them, `onnx` reads and cuts their graphs."""

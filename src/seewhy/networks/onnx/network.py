@@ -1,0 +1,383 @@
+"""The adapter of ONNX files: scores and maps from onnxruntime, gradients by onnx2torch.
+
+Axes: n image, t target, h row, w column, c channel, k class, m copy of one image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.errors import LayerError, ModelError, NotFinite
+from seewhy.networks.adapter import Adapter
+from seewhy.networks.base import (
+    INPUT,
+    SCORES,
+    Capture,
+    Head,
+    Layer,
+    Network,
+    Output,
+    Targets,
+    Top,
+    Units,
+)
+from seewhy.networks.checks import (
+    by_ending,
+    check_input_shape,
+    is_name,
+    unknown_layer,
+)
+from seewhy.networks.execution import Execution
+from seewhy.networks.linear import LinearMap, for_classes
+from seewhy.networks.onnx.differentiating import Converted, Explained, Sample, Unit
+from seewhy.networks.onnx.graph import TO_FIRST, TO_LAST, Axes, Graph
+from seewhy.networks.onnx.reading import import_onnx
+from seewhy.networks.onnx.session import Runner
+
+SIZE_FOR_ANY = 224
+"""The side of the images that layers are listed for, where any size will do."""
+
+KEPT = 8
+"""Parts of the graph that are kept ready to run."""
+
+
+TURNS = frozenset({"Transpose", "MaxPool", "AveragePool", "Pad", "Cast", "Identity"})
+"""Operators that only move or pool a map: the one before them is explained."""
+
+
+class OnnxNetwork(Adapter):
+    """A network in an ONNX file.
+
+    Args:
+        model: the `ModelProto`.
+        size: height and width of its images; None: as the file fixes them.
+        channels: of its images; None: as the file fixes them, or found by trial.
+        name: in messages.
+        call: None; it is for networks in Python.
+        is_pair: whether a single output without a sigmoid is the logit of two classes.
+    """
+
+    framework = "onnxruntime"
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        name: str,
+        call: Any = None,
+        is_pair: bool = False,
+    ) -> None:
+        if call is not None:
+            raise ModelError(f"call=... is for networks in Python; '{name}' is an ONNX file.")
+        self.name, self.model, self.is_pair = name, model, is_pair
+        self.graph = Graph(model, name=name)
+        self._lock = RLock()
+        self._runners: OrderedDict[tuple[Any, ...], Runner] = OrderedDict()
+        self._modules: dict[tuple[str, str], Any] = {}
+        self.one_by_one = self.graph.image_dims[0] == 1
+        self.axes, found = self._tried(size, channels)
+        self.input_shape = check_input_shape(
+            name, (*self.graph.size_of(self.axes), found), size=size, channels=channels
+        )
+
+    def _tried(self, size: tuple[int, int] | None, channels: int | None) -> tuple[Axes, int]:
+        """Return the axes and channels with which the network runs."""
+        refused: ModelError | None = None
+        for axes, number in self.graph.likely_axes(channels):
+            height, width = self.graph.size_of(axes)
+            side = size or (SIZE_FOR_ANY, SIZE_FOR_ANY)
+            shape = (height or side[0], width or side[1], number)
+            for batch in (1,) if self.one_by_one else (2, 1):
+                try:
+                    self._run((), np.zeros((batch, *shape), np.float32), axes)
+                except ModelError as error:
+                    refused = error
+                    continue
+                self.one_by_one = batch == 1
+                return axes, number
+        assert refused is not None
+        raise refused
+
+    # What the file says of the network
+
+    @cached_property
+    def _maps(self) -> dict[str, Axes]:
+        """The axes of each tensor that may be a map."""
+        found = self.graph.tensors(self.axes)
+        return {one.name: one.axes for one in found if one.axes is not None}
+
+    @cached_property
+    def layers(self) -> Sequence[Layer]:
+        """What operators compute of each image, in order: maps, and vectors."""
+        tensors = self.graph.tensors(self.axes)
+        height, width = self.image_size
+        batch = 1 if self.one_by_one else 2
+        images = np.zeros((batch, height, width, self.input_shape[2]), np.float32)
+        arrays = self._run(tuple(one.name for one in tensors), images, self.axes)
+        listed = []
+        for one in tensors:
+            array = arrays[one.name]
+            is_of_images = array.dtype.kind == "f" and array.ndim > 1 and len(array) == batch
+            if is_of_images and (array.ndim != 4 or one.axes is not None):
+                listed.append(Layer(one.name, one.kind, self._to_last(one.name, array).shape[1:]))
+        return tuple(listed)
+
+    @cached_property
+    def default_layer(self) -> str:
+        """The last map before the scores; the input where there is none."""
+        spatial = [one.name for one in self.layers if one.is_spatial and one.kind not in TURNS]
+        return spatial[-1] if spatial else INPUT
+
+    @property
+    def head(self) -> Head:
+        """What the output ends in."""
+        found = self.graph.scores[1]
+        return "sigmoid" if self.is_pair and found == "linear" and self._width == 1 else found
+
+    @cached_property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of the scores per image."""
+        height, width = self.image_size
+        image = np.zeros((1, height, width, self.input_shape[2]), np.float32)
+        (found,) = self._run((), image, self.axes).values()
+        shape = found.shape[1:]
+        return shape[:1] if len(shape) > 1 and math.prod(shape[1:]) == 1 else shape
+
+    @property
+    def _width(self) -> int | None:
+        """How many numbers the output has per image; None where it is not one row."""
+        shape = self.output_shape
+        return None if len(shape) > 1 else math.prod(shape)
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes there are: 2 for one sigmoid output, 1 for one without."""
+        if self._width == 1:
+            return 2 if self.head == "sigmoid" else 1
+        return self._width
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """The size of the images that layers are listed for."""
+        height, width, _ = self.input_shape
+        return height or SIZE_FOR_ANY, width or SIZE_FOR_ANY
+
+    def layer_name(self, layer: Any) -> str:
+        """Return the name of a tensor, given by it, its unique end, or its operator's name."""
+        name = str(layer)
+        known = [one.name for one in self.layers]
+        if name == INPUT or name in known:
+            return name
+        tensors = {one.node: one.name for one in self.graph.tensors(self.axes) if one.node}
+        found = by_ending(name, known) or tensors.get(name)
+        if found not in known:
+            raise unknown_layer(self.name, name, self.layers)
+        return str(found)
+
+    def _layers_after(self, layer: str) -> Sequence[Layer]:
+        name = self.graph.image.name if layer == INPUT else layer
+        return [Layer(one.output[0], one.op_type, ()) for one in self.graph.nodes_after(name)]
+
+    def _linear_map(self, layer: str) -> LinearMap | None:
+        found = self.graph.linear(layer)
+        return None if found is None else for_classes(*found, classes=self.classes)
+
+    def _tolerance(self) -> float:
+        return 1e-3
+
+    def layers_with_weights(self) -> list[str]:
+        """Name the tensors that are computed with weights of the file."""
+        weights = set(self.graph.constants)
+        nodes = self.graph.model.graph.node
+        return [node.output[0] for node in nodes if weights & set(node.input[1:])]
+
+    def computing(self, execution: Execution) -> Network:
+        """Refuse other precisions: a file has its own."""
+        raise ModelError("An ONNX network computes in the precision of its file.")
+
+    def weight_arrays(self) -> Iterator[ndarray]:
+        """Yield all weights, in the file's order."""
+        onnx, _ = import_onnx()
+        for one in self.model.graph.initializer:
+            yield np.asarray(onnx.numpy_helper.to_array(one))
+
+    # Running
+
+    def _runner(self, names: tuple[str, ...]) -> Runner:
+        with self._lock:
+            if names not in self._runners:
+                content = self.graph.with_outputs(dict.fromkeys([*names, self.graph.scores[0]]))
+                self._runners[names] = self._new_runner(content)
+            self._runners.move_to_end(names)
+            return self._runners[names]
+
+    def _new_runner(self, content: bytes) -> Runner:
+        if len(self._runners) >= KEPT:
+            self._runners.popitem(last=False)
+        return Runner(content, name=self.name, one_by_one=self.one_by_one)
+
+    def _image(self, images: Float[ndarray, "n h w c"], axes: Axes) -> ndarray:
+        turned = images.transpose(TO_FIRST) if axes == "nchw" else images
+        kind = self.graph.image_type
+        if kind == np.uint8:
+            turned = turned.round().clip(0, 255)
+        return np.ascontiguousarray(turned, kind)
+
+    def _run(
+        self, names: tuple[str, ...], images: Float[ndarray, "n h w c"], axes: Axes
+    ) -> dict[str, ndarray]:
+        """Return tensors in the file's own axes, and the scores as their last."""
+        found = self._runner(names).run({self.graph.image.name: self._image(images, axes)})
+        return {
+            name: array.astype(np.float32) if array.dtype.kind == "f" else array
+            for name, array in found.items()
+        }
+
+    def _scores(self, raw: ndarray) -> Float[ndarray, "n k"]:
+        """Return class scores (n, k) from the tensor of scores; one output z gives −z and z."""
+        rows = raw.reshape(len(raw), -1)
+        if rows.shape[1] == 1 and self.classes == 2:
+            rows = np.concatenate([-rows, rows], axis=1)
+        return np.asarray(rows, np.float32)
+
+    def _activations(
+        self, images: Float[ndarray, "n h w c"], names: tuple[str, ...]
+    ) -> dict[str, Float[ndarray, "n ..."]]:
+        wanted = tuple(name for name in names if is_name(name))
+        found = self._run(wanted, images, self.axes)
+        arrays = {name: self._to_last(name, found[name]) for name in wanted}
+        if INPUT in names:
+            arrays[INPUT] = images
+        if SCORES in names:
+            arrays[SCORES] = self._scores(found[self.graph.scores[0]])
+        return {name: arrays[name] for name in names}
+
+    def _to_last(self, name: str, array: ndarray) -> ndarray:
+        turn = array.ndim == 4 and self._maps.get(name) == "nchw"
+        return np.ascontiguousarray(array.transpose(TO_LAST)) if turn else array
+
+    def _from_last(self, name: str, array: ndarray) -> ndarray:
+        turn = array.ndim == 4 and self._maps.get(name) == "nchw"
+        return np.ascontiguousarray(array.transpose(TO_FIRST) if turn else array, np.float32)
+
+    def _scores_from(
+        self, image: Float[ndarray, "1 h w c"], name: str, activations: Float[ndarray, "m ..."]
+    ) -> Float[ndarray, "m k"]:
+        if name == INPUT:
+            return self._activations(activations, (SCORES,))[SCORES]
+        with self._lock:
+            key = ("after", name)
+            given = self._from_last(name, activations)
+            if key not in self._runners:
+                content, _ = self.graph.from_tensor(name, given.shape[1:])
+                self._runners[key] = self._new_runner(content)
+            runner = self._runners[key]
+        copies = np.repeat(self._image(image, self.axes), len(given), axis=0)
+        found = runner.run({name: given, self.graph.image.name: copies})
+        return self._scores(found[self.graph.scores[0]])
+
+    # Gradients
+
+    @cached_property
+    def has_gradients(self) -> bool:
+        """Whether onnx2torch converts the part after the explained layer, and rightly."""
+        if self.classes is None:
+            return False
+        zeros = np.zeros((1, 1), np.int64)
+        try:
+            self.activations_and_gradients(self._noise()[:1], [self.default_layer], zeros)
+        except (LayerError, NotFinite):
+            return False
+        return True
+
+    @cached_property
+    def _converted(self) -> Converted:
+        """The parts of the graph as PyTorch modules."""
+        return Converted(self.graph, one_by_one=self.one_by_one)
+
+    def _capture(
+        self,
+        images: Float[ndarray, "n h w c"],
+        names: tuple[str, ...],
+        targets: Targets,
+        *,
+        output: Output,
+        guided: bool,
+    ) -> Capture:
+        if guided:
+            raise LayerError(
+                f"'{self.name}' is an ONNX network, in whose copy ReLUs cannot be guided. Use a "
+                "method without 'guided', such as saliency."
+            )
+        unit = None
+        if isinstance(targets, Units):
+            turned = self._maps.get(targets.layer) == "nchw"
+            unit = Unit(targets.layer, targets.channels, axis=1 if turned else -1)
+        with_scores = self.classes is not None and unit is None
+        found = self._activations(images, (*names, *([SCORES] if with_scores else [])))
+        scores = found.pop(SCORES, None)
+        classes = _chosen(targets, scores)
+        asked = Explained(
+            classes=classes,
+            target=targets if callable(targets) else None,
+            output=output,
+            head=self.head,
+            is_pair=self.classes == 2 and self._width == 1,
+            unit=unit,
+        )
+        image = self._image(images, self.axes)
+        gradients, values = {}, None
+        for name in names or (INPUT,):
+            start = image if name == INPUT else self._from_last(name, found[name])
+            gradient, values = self._converted.gradients(
+                None if name == INPUT else name,
+                start,
+                image,
+                asked,
+                check=self._check(name, asked.end),
+            )
+            if name in names:
+                turn = (self.axes if name == INPUT else self._maps.get(name)) == "nchw"
+                gradients[name] = (
+                    gradient.transpose(0, 1, 3, 4, 2) if turn and gradient.ndim == 5 else gradient
+                )
+        assert values is not None
+        return Capture(
+            scores=scores,
+            targets=classes,
+            values=values,
+            activations={name: found[name] for name in names},
+            gradients=gradients,
+        )
+
+    def _check(self, name: str, end: str | None) -> Callable[[], Sample]:
+        """Return the function that runs two images in onnxruntime, to compare a module with."""
+
+        def sample() -> Sample:
+            noise = self._noise()
+            names = tuple(one for one in (name, end) if one is not None and is_name(one))
+            found = self._run(names, noise, self.axes)
+            image = self._image(noise, self.axes)
+            return Sample(image, found.get(name, image), found[end or self.graph.scores[0]])
+
+        return sample
+
+
+def _chosen(targets: Targets, scores: Float[ndarray, "n k"] | None) -> ndarray | None:
+    """Return the classes that are explained, (n, t); None for a callable."""
+    if isinstance(targets, Top):
+        assert scores is not None
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : targets.count]
+        return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
+    return targets if isinstance(targets, ndarray) else None

@@ -1,0 +1,129 @@
+"""Run an ONNX graph or a part of it: in onnxruntime, or as a PyTorch module for gradients."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from seewhy.errors import LayerError, ModelError, SeewhyError
+from seewhy.networks.onnx.reading import import_onnx
+
+QUIET = 3
+"""onnxruntime's level of messages from which on it prints them: errors."""
+
+
+class Runner:
+    """A part of a graph in onnxruntime.
+
+    Args:
+        content: the part, as a file.
+        name: the network's name, for messages.
+        one_by_one: whether its batch is always one image.
+    """
+
+    def __init__(self, content: bytes, *, name: str, one_by_one: bool) -> None:
+        _, runtime = import_onnx()
+        self.name, self.one_by_one = name, one_by_one
+        options = runtime.SessionOptions()
+        options.log_severity_level = QUIET
+        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if _has_affinity() else 0
+        try:
+            self.session = runtime.InferenceSession(
+                content, options, providers=runtime.get_available_providers()
+            )
+        except Exception as error:
+            raise _refused(name, error) from error
+        self.inputs = [one.name for one in self.session.get_inputs()]
+        self.outputs = [one.name for one in self.session.get_outputs()]
+
+    def run(self, given: Mapping[str, ndarray]) -> dict[str, ndarray]:
+        """Return the outputs for a batch, by name.
+
+        Raises:
+            ModelError: onnxruntime cannot run it.
+        """
+        given = {name: given[name] for name in self.inputs}
+        count = max((len(one) for one in given.values()), default=1)
+        rows = [slice(row, row + 1) for row in range(count)] if self.one_by_one else [slice(None)]
+        found = [self._run({name: one[row] for name, one in given.items()}) for row in rows]
+        return {
+            name: np.concatenate([one[place] for one in found])
+            for place, name in enumerate(self.outputs)
+        }
+
+    def _run(self, given: Mapping[str, ndarray]) -> list[ndarray]:
+        try:
+            found = self.session.run(self.outputs, dict(given))
+        except Exception as error:
+            raise _refused(self.name, error) from error
+        return [np.atleast_1d(np.asarray(one)) for one in found]
+
+
+def _has_affinity() -> bool:
+    return hasattr(os, "sched_getaffinity")
+
+
+def _refused(name: str, error: Exception) -> ModelError:
+    """Return the error for what onnxruntime refuses; its own errors have no common class."""
+    if isinstance(error, SeewhyError | MemoryError):
+        raise error
+    lines = str(error).strip().splitlines()
+    reason = (lines[-1] if lines else type(error).__name__).rstrip(".")[:300]
+    return ModelError(f"onnxruntime cannot run '{name}': {reason}.")
+
+
+_CONVERTING = (NotImplementedError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
+
+
+OLDER = 13
+"""The set of operators that onnx2torch knows best."""
+
+
+def _converted(onnx: Any, convert: Any, content: bytes) -> Any:
+    """Convert a part; its operators as those of an older set, where only these are known.
+
+    Their meaning may have changed since: whoever uses the module compares its scores.
+    """
+    model = onnx.ModelProto.FromString(content)
+    try:
+        return convert(model)
+    except _CONVERTING:
+        newer = [one for one in model.opset_import if one.domain in ("", "ai.onnx")]
+        if all(one.version <= OLDER for one in newer):
+            raise
+        for one in newer:
+            one.version = min(one.version, OLDER)
+        return convert(model)
+
+
+def as_module(content: bytes, *, name: str) -> Any:
+    """Return a part of a graph as a PyTorch module, by onnx2torch.
+
+    Raises:
+        LayerError: onnx2torch or PyTorch is not installed, or does not know an operator.
+    """
+    onnx, _ = import_onnx()
+    try:
+        import torch
+        from onnx2torch import convert
+    except ImportError as error:
+        raise LayerError(
+            f"Gradients of the ONNX network '{name}' need PyTorch and onnx2torch. Install them: "
+            "pip install 'seewhy[onnx,torch]' onnx2torch, or use a method without gradients, "
+            "such as occlusion or eigen-cam."
+        ) from error
+    try:
+        module = _converted(onnx, convert, content)
+    except _CONVERTING as error:
+        raise LayerError(
+            f"'{name}' gives no gradients: onnx2torch cannot convert it ({error}). Use a method "
+            "without gradients, such as occlusion or eigen-cam."
+        ) from error
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    assert isinstance(module, torch.nn.Module)
+    return module.eval()
