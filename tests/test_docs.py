@@ -15,6 +15,7 @@ import seewhy
 from seewhy.commands.cli import build_parser
 from seewhy.methods import METHODS
 from tests.places import ROOT
+from tests.settings_tables import TABLES, parts
 
 PAGES = [
     ROOT / "README.md",
@@ -81,6 +82,12 @@ def test_links_and_pictures_are_there(page: Path) -> None:
 def test_every_method_has_its_place_in_the_docs() -> None:
     text = (ROOT / "docs" / "methods.md").read_text("utf-8")
     assert [name for name in METHODS if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(("page", "mark"), TABLES)
+def test_the_tables_of_settings_are_those_of_the_code(page: str, mark: str) -> None:
+    """Where it fails: `python -m tests.settings_tables` writes them anew."""
+    assert parts(ROOT / "docs" / page, mark)[1] == TABLES[page, mark]
 
 
 @pytest.mark.parametrize("example", SHORT, ids=lambda path: path.name)

@@ -59,7 +59,7 @@ class Setting:
         shown: the default in words, where its value does not say enough.
         metavar: the placeholder of a value in help texts; by default that of the type.
         or_function: True for a choice that may be a function as well.
-        several: True where a list of such values is meant: each is checked.
+        several: True where a list of such values is meant, separated by commas in a text.
         flag: the option on the command line, where it is not the name.
     """
 
@@ -161,6 +161,9 @@ class Setting:
         Raises:
             OptionError: the text is not a valid value of this setting.
         """
+        if self.several:
+            one = replace(self, several=False)
+            return [one.parse(part, method=method) for part in split_names(text)]
         value: Any = text
         if self.type == "patch":
             value = parse_sizes(text)
@@ -209,6 +212,15 @@ def shortened(value: Any) -> str:
     except ValueError:  # Python prints no number of more than 4,300 digits
         return "(a number of thousands of digits)"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names that commas separate: 'cat,dog'.
+
+    A comma before a space is part of a name: 'tabby, tabby cat'.
+    """
+    names = text.replace(", ", "\0").split(",")
+    return [name.replace("\0", ", ") for name in names if name]
 
 
 def parse_value(text: str) -> Any:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from seewhy.commands import cli
-from seewhy.commands.parsing import CommandParser, add_settings, split, values_of
+from seewhy.commands.parsing import CommandParser, add_settings, values_of
 from seewhy.settings import Setting
 
 FRAMEWORKS = ("keras", "tensorflow", "torch", "jax")
@@ -71,13 +71,14 @@ def test_an_option_that_is_not_known_is_answered_with_the_nearest(
         (["cat", "dog,282"], ["cat", "dog", "282"]),
         (["tabby, tabby cat", "fox"], ["tabby, tabby cat", "fox"]),
         (["cat,"], ["cat"]),
-        (None, []),
+        ([], None),
     ],
 )
 def test_names_are_repeated_or_separated_by_commas(
-    texts: list[str] | None, names: list[str]
+    texts: list[str], names: list[str] | None
 ) -> None:
-    assert split(texts) == names
+    args = ["explain", "a.jpg", *(word for text in texts for word in ("--class", text))]
+    assert cli.build_parser().parse_args(args).classes == names
 
 
 EVERY = (Setting("depth", "integer", 2, "how deep", (1, 9)), Setting("flip", "boolean", None, "?"))
@@ -85,7 +86,7 @@ EVERY = (Setting("depth", "integer", 2, "how deep", (1, 9)), Setting("flip", "bo
 
 def test_a_setting_is_an_option_with_its_help_its_type_and_its_default() -> None:
     parser = CommandParser(prog="made")
-    add_settings(parser, *EVERY, Setting("look", "boolean", True, "never look", flag="--blind"))
+    add_settings(parser, *EVERY, Setting("look", "boolean", True, "look", flag="--blind"))
     assert vars(parser.parse_args([])) == {"depth": 2, "flip": None, "look": True}
     args = parser.parse_args(["--depth", "3", "--no-flip", "--blind"])
     assert vars(args) == {"depth": 3, "flip": False, "look": False}

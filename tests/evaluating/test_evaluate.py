@@ -304,8 +304,8 @@ def test_an_unknown_measure_is_an_error(classifier):
     with pytest.raises(OptionError) as caught:
         evaluate(classifier, PHOTOS, measures=["mosaic"])
     assert str(caught.value) == (
-        "There is no measure 'mosaic'. The nearest names are 'mosaics' and 'removal'. Choose among "
-        "removal, occlusion, randomization, mosaics, boxes."
+        "measures='mosaic' is not valid. Give one of removal, occlusion, randomization, mosaics, "
+        "boxes. The nearest is 'mosaics'."
     )
     with pytest.raises(OptionError) as caught:
         evaluate(classifier, PHOTOS, measures=["boxes"])

@@ -108,13 +108,3 @@ def test_the_docs_have_a_line_and_a_section_for_each_method_in_the_table_s_order
     sections = [line.removeprefix("### ") for line in lines if line.startswith("### ")]
     assert listed == list(METHODS)
     assert sections == list(METHODS)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_docs_list_every_option_as_the_table_has_it(name):
-    lines = METHODS_PAGE.read_text(encoding="utf-8").splitlines()
-    for option in METHODS[name].options:
-        line = (
-            f"| `{name}` | `{option.name}` | {option.help} | {option.usual} | {option.expected} |"
-        )
-        assert line in lines

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from seewhy.commands.parsing import add_group, add_settings, split, values_of
+from seewhy.commands.parsing import add_group, add_settings, values_of
 from seewhy.settings import Setting
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ MODEL = Setting(
     "file",
     shown=f"the built-in network: {BUILT_IN_KNOWS}",
     metavar="M",
-)
-SEVERAL_MODELS = Setting(
-    "model", "text", None, MODEL.help, shown=MODEL.shown, metavar="M", several=True
 )
 OWN_NETWORK = (
     Setting("size", "text", None, "input size: 224 or 224x320", metavar="HxW"),
@@ -75,12 +72,14 @@ LAYERS = Setting(
     "layer", "text", None, "explain this layer; several are averaged", metavar="L", several=True
 )
 JSON = Setting("json", "boolean", False, "print JSON to stdout")
-WORKERS = Setting("workers", "integer", 0, "worker processes; 0: only this one", (0, 1024))
 
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add --model, with `several` for more than one, and what describes a network of one's own."""
-    add_settings(parser, SEVERAL_MODELS if several else MODEL)
+    if several:
+        parser.add_argument("--model", action="append", metavar="M", help=MODEL.described)
+    else:
+        add_settings(parser, MODEL)
     add_group(parser, "a network of your own", *OWN_NETWORK)
 
 
@@ -120,11 +119,6 @@ def style_of(args: argparse.Namespace) -> Style:
     from seewhy.rendering.style import STYLE, Style
 
     return Style(**values_of(args, STYLE))
-
-
-def classes_of(args: argparse.Namespace) -> list[str] | None:
-    """Return the classes that --class names, or None."""
-    return split(args.classes) or None
 
 
 def model_settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from seewhy.commands.arguments import (
     add_classes,
     add_layers,
     add_model,
-    classes_of,
     model_name,
     model_settings,
 )
 from seewhy.commands.options import add_methods, one_method
-from seewhy.commands.parsing import add_group, add_photos, add_settings, split, values_of
+from seewhy.commands.parsing import add_group, add_photos, add_settings, values_of
 
 HELP = "explain a data set into Parquet files: resumable, with workers or on Ray"
 DESCRIPTION = """\
@@ -66,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             method=method,
             top=args.top,
-            classes=classes_of(args),
-            layer=split(args.layer) or None,
+            classes=args.classes,
+            layer=args.layer,
             output=args.output,
             ray=args.ray,
             settings=model_settings(args),

@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from seewhy.commands.arguments import JSON, LAYER, add_model, load_model
-from seewhy.commands.options import METHOD, OPTION
-from seewhy.commands.parsing import add_photos, add_settings, split
+from seewhy.commands.options import METHOD, add_option
+from seewhy.commands.parsing import add_photos, add_settings
 from seewhy.settings import Setting
 
 CLASS = Setting(
@@ -19,22 +19,12 @@ CLASS = Setting(
     metavar="C",
     flag="--class",
 )
-RESULTS = (
-    Setting(
-        "out",
-        "text",
-        None,
-        "write the means as .json, or every photo and method as .parquet; repeat for both",
-        metavar="FILE",
-        several=True,
-    ),
-    Setting(
-        "plot",
-        "text",
-        None,
-        "draw deletion and insertion curves and the methods' ranks, as .png, .jpg or .pdf",
-        metavar="FILE",
-    ),
+PLOT = Setting(
+    "plot",
+    "text",
+    None,
+    "draw deletion and insertion curves and the methods' ranks, as .png, .jpg or .pdf",
+    metavar="FILE",
 )
 
 HELP = "how faithful heatmaps are: deletion, insertion, random weights, mosaics, boxes"
@@ -50,8 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_photos(parser)
     add_model(parser)
-    add_settings(parser, CLASS, METHOD, BUDGET, OPTION, LAYER, *EVALUATION, BATCH_SIZE, JSON)
-    add_settings(parser, *RESULTS)
+    add_settings(parser, CLASS, METHOD, BUDGET)
+    add_option(parser)
+    add_settings(parser, LAYER, *EVALUATION, BATCH_SIZE, JSON)
+    parser.add_argument(
+        "--out",
+        action="append",
+        metavar="FILE",
+        help="write the means as .json, or every photo and method as .parquet; repeat for both",
+    )
+    add_settings(parser, PLOT)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from seewhy.explaining.budget import check_budget
     from seewhy.locating.annotations import box_reader
 
-    check_budget(args.budget, split(args.method))
+    check_budget(args.budget, args.method or ())
     if args.budget is None:
         methods_and_options(args)  # what is wrong is told before a framework is loaded
     sources = sources_of(args.photos)
@@ -82,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             boxes=box_reader(args.boxes) if args.boxes else None,
             layer=args.layer,
             options=options if methods else None,
-            measures=split(args.measures) or None,
+            measures=args.measures,
             removal_steps=args.removal_steps,
             batch_size=args.batch_size,
             resume=args.resume,

@@ -15,12 +15,11 @@ from seewhy.commands.arguments import (
     add_layers,
     add_model,
     add_style,
-    classes_of,
     load_model,
     style_of,
 )
 from seewhy.commands.options import add_methods, choose_best, methods_and_options
-from seewhy.commands.parsing import FORMATS, add_photos, add_settings, split
+from seewhy.commands.parsing import FORMATS, add_photos, add_settings
 from seewhy.errors import SeewhyError
 from seewhy.settings import Setting
 from seewhy.tables import aligned
@@ -88,10 +87,8 @@ def run(args: argparse.Namespace) -> int:
     sources = sources_of(args.photos)
     if not sources:
         return 1
-    args.classes, args.contrast = classes_of(args), split(args.contrast) or None
-    args.layer = split(args.layer) or None
     style_of(args)
-    check_budget(args.budget, split(args.method))
+    check_budget(args.budget, args.method or ())
     if args.budget is None:
         request_of(args)  # what is wrong is told before a framework is loaded
     outputs = Outputs(args.out, sources)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seewhy.commands.arguments import add_model, load_model
-from seewhy.commands.parsing import add_group, add_photos, add_settings, results, split
+from seewhy.commands.parsing import add_group, add_photos, add_settings, results
 from seewhy.errors import OptionError
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
     from seewhy.commands.photos import readable, sources_of
     from seewhy.inside.settings import COUNT
 
-    args.layer = split(args.layer) or None
     if args.filter is None and args.count != COUNT.default:
         raise OptionError("--strongest looks for one filter in many photos. Add --filter K.")
     if args.filter is not None and args.layer is not None and len(args.layer) > 1:

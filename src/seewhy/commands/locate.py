@@ -14,7 +14,6 @@ from seewhy.commands.arguments import (
     LAYER,
     add_classes,
     add_model,
-    classes_of,
     load_model,
 )
 from seewhy.commands.parsing import add_group, add_photos, add_settings, results, values_of
@@ -34,7 +33,7 @@ METHOD = Setting(
     metavar="M",
 )
 RESULTS = (
-    Setting("heat", "boolean", True, "draw the boxes on the bare photo", flag="--no-heat"),
+    Setting("heat", "boolean", True, "draw the heat under the boxes", flag="--no-heat"),
     JSON,
     Setting("coco", "text", None, "write COCO annotations", metavar="FILE"),
     Setting("voc", "text", None, "write Pascal VOC annotations, one per photo", metavar="DIR"),
@@ -111,7 +110,7 @@ def _located(
     search = Search(
         method=args.method,
         top=args.top,
-        classes=classes_of(args),
+        classes=args.classes,
         layer=args.layer,
         batch_size=args.batch_size,
         **values_of(args, SEARCH),

@@ -13,7 +13,6 @@ from seewhy.commands.arguments import (
     CLASSES,
     LAYER,
     add_named_model,
-    classes_of,
     load_model,
 )
 from seewhy.commands.parsing import add_group, add_settings, reader, results, values_of
@@ -61,7 +60,6 @@ def run(args: argparse.Namespace) -> int:
     from seewhy.inside import maximize_activation
     from seewhy.inside.settings import MAXIMIZE
 
-    args.classes = classes_of(args)
     classifier = load_model(args)
     with progress_bar("steps") as progress:
         found = maximize_activation(

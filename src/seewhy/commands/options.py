@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seewhy.commands.parsing import METAVARS, add_settings, split
+from seewhy.commands.parsing import METAVARS, add_settings
 from seewhy.errors import OptionError
 from seewhy.settings import Setting
 
@@ -24,14 +24,16 @@ METHOD = Setting(
     metavar="M",
     several=True,
 )
-OPTION = Setting(
-    "option",
-    "text",
-    None,
-    "an option of the method: samples=50 is the same as --samples 50; repeat for several",
-    metavar="NAME=VALUE",
-    several=True,
-)
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Add --option, which may be repeated and whose value may have commas."""
+    parser.add_argument(
+        "--option",
+        action="append",
+        metavar="NAME=VALUE",
+        help="an option of the method: samples=50 is the same as --samples 50; repeat for several",
+    )
 
 
 def add_methods(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,8 @@ def add_methods(parser: argparse.ArgumentParser) -> None:
     from seewhy.explaining.question import NETWORK_OPTIONS
     from seewhy.methods import METHODS
 
-    add_settings(parser, METHOD, OPTION)
+    add_settings(parser, METHOD)
+    add_option(parser)
     methods: dict[str, list[str]] = {}
     for method in METHODS.values():
         for option in method.options:
@@ -63,7 +66,7 @@ def choose_best(args: argparse.Namespace, classifier: Classifier) -> None:
     from seewhy.explaining.budget import best_method, in_place_of_best, method_passes
 
     chosen = best_method(classifier, args.budget, layer=args.layer)
-    args.method = in_place_of_best(chosen, split(args.method))
+    args.method = in_place_of_best(chosen, args.method or ())
     passes = method_passes(classifier, chosen)
     sys.stderr.write(
         f"The best method within {args.budget:,} forward passes is '{chosen}', which takes "
@@ -95,7 +98,7 @@ def method_names(given: Sequence[str] | None) -> list[str]:
     from seewhy.explaining.question import find_method
     from seewhy.methods import METHODS
 
-    names = split(given)
+    names = given or ()
     if "all" in names:
         return list(METHODS)
     return list(dict.fromkeys(find_method(name).name for name in names))

@@ -50,12 +50,14 @@ class CommandParser(argparse.ArgumentParser):
 def add_settings(parser: argparse._ActionsContainer, *rows: Setting) -> None:
     """Add an option for each setting.
 
-    A boolean that is true by default has a flag of its own, which makes it false; one without a
-    default has two flags, --flip and --no-flip.
+    A boolean that is true by default has a flag of its own, which makes it false and whose help is
+    "do not" and that of the setting; one without a default has two flags, --flip and --no-flip.
     """
     for row in rows:
         flag = row.flag or "--" + row.name.replace("_", "-")
-        words = row.described if row.default is None or row.type != "boolean" else row.help
+        words = row.described
+        if row.type == "boolean" and row.default is not None:
+            words = f"do not {row.help}" if row.default else row.help
         facts: dict[str, Any] = {"dest": row.name, "help": words.replace("%", "%%")}
         if row.type == "boolean":
             switch = "store_false" if row.default else "store_true"
@@ -63,7 +65,7 @@ def add_settings(parser: argparse._ActionsContainer, *rows: Setting) -> None:
         else:
             words = "{" + ",".join(row.range or ()) + "}" if row.type == "choice" else ""
             facts |= {
-                "action": "append" if row.several else "store",
+                "action": "extend" if row.several else "store",
                 "type": reader(row),
                 "default": row.default,
                 "metavar": row.metavar or words or METAVARS.get(row.type),
@@ -106,12 +108,3 @@ def values_of(args: argparse.Namespace, rows: Iterable[Setting]) -> dict[str, An
     """Return the settings by name; what is None has the function's own default and is left out."""
     values = {row.name: getattr(args, row.name) for row in rows}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def split(texts: Iterable[str] | None) -> list[str]:
-    """Return the names of an option that may be repeated, or have commas: 'cat,dog'.
-
-    A comma before a space is part of a name: 'tabby, tabby cat'.
-    """
-    names = [name for text in texts or () for name in text.replace(", ", "\0").split(",")]
-    return [name.replace("\0", ", ") for name in names if name]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seewhy.commands.arguments import add_layers, add_model, model_name, model_settings
 from seewhy.commands.options import add_methods, one_method
-from seewhy.commands.parsing import add_group, add_settings, split, values_of
+from seewhy.commands.parsing import add_group, add_settings, values_of
 from seewhy.settings import Setting
 
 RESULTS = (
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             source,
             model,
             method=method,
-            layer=split(args.layer) or None,
+            layer=args.layer,
             output=args.output,
             settings=model_settings(args),
             progress=progress,

@@ -19,7 +19,6 @@ from seewhy.errors import (
     PhotoError,
     SeewhyWarning,
     TargetError,
-    nearest_names,
 )
 from seewhy.evaluating.applying import applicable
 from seewhy.evaluating.assembling import assemble
@@ -32,7 +31,7 @@ from seewhy.evaluating.measuring import Study
 from seewhy.evaluating.records import Records
 from seewhy.evaluating.result import Evaluation
 from seewhy.evaluating.sanity import cascade
-from seewhy.evaluating.settings import REMOVAL_STEPS
+from seewhy.evaluating.settings import MEASURES, REMOVAL_STEPS
 from seewhy.evaluating.survey import BoxesOf, MaskOf, Survey
 from seewhy.explaining.explain import as_classifier
 from seewhy.explaining.keywords import RequestKeywords
@@ -201,13 +200,7 @@ def _groups(measures: Sequence[str] | None, *, has_boxes: bool) -> frozenset[str
     """
     if measures is None:
         return frozenset(GROUPS) - (frozenset() if has_boxes else {"boxes"})
-    for name in measures:
-        if name not in GROUPS:
-            near = nearest_names(name, GROUPS)
-            hint = f" The nearest names are {near}." if near else ""
-            raise OptionError(
-                f"There is no measure '{name}'.{hint} Choose among {', '.join(GROUPS)}."
-            )
+    MEASURES.check(list(measures))
     if "boxes" in measures and not has_boxes:
         raise OptionError("The measures 'boxes' need the true boxes of the photos. Give boxes=...")
     return frozenset(measures)

@@ -18,7 +18,7 @@ SEARCH = (
         "share of the heatmap's maximum above which a pixel belongs to the object",
         (0, 1),
         excludes=(1,),
-        shown="0.25; 0.2 without tiles",
+        shown="0.25, or what was measured for the method; 0.2 without tiles",
         metavar="T",
     ),
     Setting(
@@ -67,7 +67,7 @@ SEARCH = (
         "look_again",
         "boolean",
         True,
-        "label boxes by their heatmap's class, without classifying their content",
+        "classify the content of each box again, by a second look",
         flag="--one-look",
     ),
     Setting(
