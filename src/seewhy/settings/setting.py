@@ -10,10 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from numbers import Integral, Real
 from typing import Any, Literal
 
 from seewhy.errors import OptionError
+from seewhy.settings.values import (
+    LARGEST_SIDE,
+    fill_colour,
+    is_beyond,
+    is_real,
+    is_whole,
+    parse_fill,
+    parse_sizes,
+    parse_value,
+    plain,
+    shortened,
+    sides_of,
+    split_names,
+)
 
 SettingType = Literal[
     "integer", "number", "boolean", "choice", "text", "size", "patch", "fill", "image"
@@ -24,9 +37,6 @@ pixels; patch: pixels, a share or a pair (or a list of these, for several sweeps
 
 LARGEST = 1_000_000_000
 """The largest absolute value of a number whose range has no end: more is a slip of the hand."""
-
-LARGEST_SIDE = 16_384
-"""Pixels of a side, at most."""
 
 LARGEST_SEED = 2**32 - 1
 """The largest seed that Keras takes; the same for every random number."""
@@ -149,9 +159,9 @@ class Setting:
         if self.type == "choice" and isinstance(value, str):
             nearest = get_close_matches(value, self.range or (), n=1, cutoff=0.7)
             near = f" The nearest is '{nearest[0]}'." if nearest else ""
-        elif self.type in ("patch", "size") and _is_beyond(value, LARGEST_SIDE):
+        elif self.type in ("patch", "size") and is_beyond(value, LARGEST_SIDE):
             most = f", at most {LARGEST_SIDE:,} pixels"
-        elif (self.range or (None, None))[1] is None and _is_beyond(value, LARGEST):
+        elif (self.range or (None, None))[1] is None and is_beyond(value, LARGEST):
             most = f", at most {LARGEST:,}"
         return f"Give {self.expected}{most}.{near}"
 
@@ -205,140 +215,9 @@ def check_fields(instance: Any, rows: Sequence[Setting]) -> None:
         object.__setattr__(instance, name, value)
 
 
-def shortened(value: Any) -> str:
-    """Return a value as a message shows it: never longer than a line."""
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # Python prints no number of more than 4,300 digits
-        return "(a number of thousands of digits)"
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def split_names(text: str) -> list[str]:
-    """Return the names that commas separate: 'cat,dog'.
-
-    A comma before a space is part of a name: 'tabby, tabby cat'.
-    """
-    names = text.replace(", ", "\0").split(",")
-    return [name.replace("\0", ", ") for name in names if name]
-
-
-def parse_value(text: str) -> Any:
-    """Return the text as a number if possible, else unchanged."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def parse_sizes(text: str) -> Any:
-    """Return pixels (int), a share (float), (height, width) of '16x32', or a list of '16,32'.
-
-    Raises:
-        OptionError: the text is not a valid size.
-    """
-    sizes = [tuple(parse_value(part) for part in one.lower().split("x")) for one in text.split(",")]
-    if any(isinstance(part, str) for size in sizes for part in size) or max(map(len, sizes)) > 2:
-        raise OptionError(
-            f"{shortened(text)} is not a size. Give pixels (32), a share of the input (0.15), "
-            "HEIGHTxWIDTH (16x32), or several separated by commas."
-        )
-    plain = [size[0] if len(size) == 1 else size for size in sizes]
-    return plain[0] if len(plain) == 1 else plain
-
-
-def parse_fill(text: str) -> Any:
-    """Return a name, a grey value, or the red, green and blue of '255,128,0'."""
-    parts = [parse_value(part.strip()) for part in text.split(",")]
-    return parts[0] if len(parts) == 1 else parts
-
-
-def as_size(size: Any) -> tuple[int, int] | None:
-    """Return (height, width) for one number, two numbers, or text: '224', '224x320'.
-
-    Raises:
-        OptionError: it is not a valid size.
-    """
-    if size is None:
-        return None
-    sides = _sides(size)
-    if sides is None or _is_beyond(sides, LARGEST_SIDE):
-        most = "" if sides is None else f", at most {LARGEST_SIDE:,}"
-        raise OptionError(
-            f"size {shortened(size)} is not a valid input size. Give pixels: 224, or height and "
-            f"width: (224, 320) in Python, 224x320 on the command line{most}."
-        )
-    return sides
-
-
-def fill_colour(fill: Any) -> tuple[int, int, int] | None:
-    """Return the red, green and blue of a fill; None for 'mean' and 'blur', of the photo's own.
-
-    Raises:
-        OptionError: an unknown name, or a colour whose length is not 3 or that is outside 0 to 255.
-    """
-    if fill in ("mean", "blur") if isinstance(fill, str) else False:
-        return None
-    if isinstance(fill, str):
-        values: Any = (128, 128, 128) if fill == "grey" else _named_colour(fill)
-    else:
-        values = list(fill) if isinstance(fill, Iterable) else [fill] * 3
-    if len(values) != 3:
-        raise OptionError(
-            f"fill {shortened(fill)} has {len(values)} values. Give one grey value, or three for "
-            "red, green and blue, each from 0 to 255."
-        )
-    if not all(is_whole(value) and 0 <= value <= 255 for value in values):
-        raise OptionError(
-            f"fill {shortened(fill)} is not a valid colour. Give one grey value, or three for red, "
-            "green and blue, each a whole number from 0 to 255."
-        )
-    red, green, blue = (int(value) for value in values)
-    return red, green, blue
-
-
-def _named_colour(name: str) -> tuple[int, ...]:
-    from PIL import ImageColor
-
-    try:
-        return ImageColor.getrgb(name)[:3]
-    except ValueError as error:
-        raise OptionError(
-            f"fill {shortened(name)} is unknown. Choose 'mean', 'grey', 'blur', a colour such as "
-            "'black' or '#ff8000', a grey value, or three values for red, green and blue."
-        ) from error
-
-
-def plain(value: Any) -> str:
-    """Return a default as help texts show it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return "x".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def is_whole(value: Any) -> bool:
-    """True for a whole number of Python's or NumPy's, which no boolean is."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_beyond(value: Any, most: int) -> bool:
-    """True for a number, or something with a number, that is larger than anything meant."""
-    if isinstance(value, list | tuple):
-        return any(_is_beyond(one, most) for one in value)
-    return _is_real(value) and abs(value) > most
-
-
 def _checked_number(setting: Setting, value: Any) -> Any:
     """Return a number of the setting's type and range, else None."""
-    if not (is_whole(value) if setting.type == "integer" else _is_real(value)):
+    if not (is_whole(value) if setting.type == "integer" else is_real(value)):
         return None
     lowest, highest = setting.range or (None, None)
     lowest = -LARGEST if lowest is None else lowest
@@ -368,24 +247,12 @@ def _checked_image(setting: Setting, value: Any) -> Any:
 
 
 def _checked_size(_: Setting, value: Any) -> tuple[int, int] | None:
-    sides = _sides(value)
-    return None if sides is None or _is_beyond(sides, LARGEST_SIDE) else sides
+    sides = sides_of(value)
+    return None if sides is None or is_beyond(sides, LARGEST_SIDE) else sides
 
 
 def _checked_patch(_: Setting, value: Any) -> Any:
     return value if _is_patch(value) else None
-
-
-def _sides(size: Any) -> tuple[int, int] | None:
-    """Return (height, width) of a size in any form, else None."""
-    parts: Any = size.lower().replace("×", "x").split("x") if isinstance(size, str) else size
-    sides = [
-        parse_value(side) if isinstance(size, str) else side
-        for side in (parts if isinstance(parts, Iterable) else [parts])
-    ]
-    if len(sides) not in (1, 2) or not all(is_whole(side) and side >= 1 for side in sides):
-        return None
-    return int(sides[0]), int(sides[-1])
 
 
 def _is_patch(value: Any) -> bool:
@@ -393,7 +260,7 @@ def _is_patch(value: Any) -> bool:
         return bool(value) and all(not isinstance(one, list) and _is_patch(one) for one in value)
     sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
     return all(
-        1 <= side <= LARGEST_SIDE if is_whole(side) else _is_real(side) and 0 < side < 1
+        1 <= side <= LARGEST_SIDE if is_whole(side) else is_real(side) and 0 < side < 1
         for side in sides
     )
 
