@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,19 @@ def test_a_model_proto_is_taken_as_it_is() -> None:
     classifier = Classifier(photo_network(), preprocess="unit", name="net")
     assert classifier.network.framework == "onnxruntime"
     assert classifier.size == (16, 16)
+
+
+def test_without_onnx2torch_gradients_name_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx2torch", None)
+    network = OnnxNetwork(photo_network(), name="net")
+    assert not network.has_gradients
+    with pytest.raises(LayerError) as caught:
+        network.activations_and_gradients(
+            np.zeros((1, 16, 16, 3), np.float32), ["map"], np.array([[0]])
+        )
+    assert str(caught.value) == (
+        "Gradients of the ONNX network 'net' need PyTorch and onnx2torch, which cannot be "
+        "imported: import of onnx2torch halted; None in sys.modules. Install them: pip install "
+        "'seewhy[onnx,torch]' onnx2torch, or use a method without gradients, such as occlusion or "
+        "eigen-cam."
+    )

@@ -110,11 +110,11 @@ def as_module(content: bytes, *, name: str) -> Any:
     try:
         import torch
         from onnx2torch import convert
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # torchvision fails so beside another torch
         raise LayerError(
-            f"Gradients of the ONNX network '{name}' need PyTorch and onnx2torch. Install them: "
-            "pip install 'seewhy[onnx,torch]' onnx2torch, or use a method without gradients, "
-            "such as occlusion or eigen-cam."
+            f"Gradients of the ONNX network '{name}' need PyTorch and onnx2torch, which cannot be "
+            f"imported: {error}. Install them: pip install 'seewhy[onnx,torch]' onnx2torch, or use "
+            "a method without gradients, such as occlusion or eigen-cam."
         ) from error
     try:
         module = _converted(onnx, convert, content)
