@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.nn import functional
 
 import seewhy
 from seewhy import errors
@@ -15,6 +18,7 @@ from seewhy.explaining.contrast import Differences, similar_classes
 from seewhy.methods import METHODS
 from tests.explaining.test_explain import classifier, photo
 from tests.linear_network import LinearNetwork
+from tests.torchvision_operators import declare_missing_operators
 
 SMALL = {"rise": {"masks": 20}, "smooth-grad": {"samples": 3}, "integrated-gradients": {"steps": 2}}
 LINEAR = [
@@ -80,6 +84,48 @@ def test_similar_classes_are_those_of_the_nearest_weights() -> None:
     scores = np.zeros((1, 4), np.float32)
     found = similar_classes(asked, np.array([[0, 3]]), scores, 2)
     np.testing.assert_array_equal(found, [[[1, 2], [2, 1]]])  # cosines of 0: .99, 0, −1
+
+
+ROWS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.8, 0.6, 0], [0, 0.6, 0.8]], np.float32)
+"""A 1 × 1 convolution to five classes; the cosines of 0 are 0, 0, 0.8 and 0."""
+
+
+def fully_convolutional() -> seewhy.Classifier:
+    """Return a network as SqueezeNet ends: a convolution to the classes, a ReLU, pooling."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 3, 1), nn.Conv2d(3, 5, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ).eval()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.from_numpy(ROWS)[..., None, None])
+    return seewhy.Classifier(model, size=8, preprocess="unit", labels=list("abcde"))
+
+
+def test_where_the_last_map_has_a_channel_per_class_its_convolution_is_compared() -> None:
+    asked = fully_convolutional()
+    assert np.array_equal(asked.session.class_weights(asked.layer), np.eye(5))
+    scores = np.zeros((2, 5), np.float32)
+    found = similar_classes(asked, np.array([[0, 4], [3, 1]]), scores, 2)
+    np.testing.assert_array_equal(found, [[[3, 1], [2, 1]], [[0, 1], [3, 4]]])
+
+
+def test_where_such_a_map_comes_from_no_convolution_the_nearest_scores_are_similar() -> None:
+    network = LinearNetwork(weights=2 * np.eye(3, dtype=np.float32))
+    asked = seewhy.Classifier(network, preprocess="none", labels=list("abc"))
+    scores = np.array([[1.0, 4.0, 2.0]], np.float32)
+    np.testing.assert_array_equal(similar_classes(asked, np.array([[1]]), scores, 1), [[[2]]])
+
+
+def test_the_similar_classes_of_squeezenet_are_not_the_first_three() -> None:
+    declare_missing_operators()
+    from torchvision.models import squeezenet1_1
+
+    torch.manual_seed(0)
+    model = squeezenet1_1().eval()
+    rows = functional.normalize(model.classifier[1].weight[:, :, 0, 0].detach(), dim=1)
+    expected = (rows @ rows[500]).topk(4).indices[1:].tolist()
+    asked = seewhy.Classifier(model, size=64, preprocess="torch")
+    found = similar_classes(asked, np.array([[500]]), np.zeros((1, 1000), np.float32), 3)
+    assert found[0, 0].tolist() == expected != [0, 1, 2]
 
 
 def test_without_known_weights_the_nearest_scores_are_similar() -> None:

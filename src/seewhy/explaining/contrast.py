@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from seewhy.errors import NotACamNetwork, OptionError, TargetError
+from seewhy.errors import LayerError, NotACamNetwork, OptionError, TargetError
 from seewhy.methods import REFERENCES, STRENGTH
 from seewhy.networks.base import Capture, Targets, Top
 
@@ -253,16 +253,16 @@ def similar_classes(
 
         similarity(c, d) = W[c] · W[d] / (|W[c]| · |W[d]|)
 
-    W is the last linear layer, a row per class. Where it is not known (something other than
-    pooling and one linear layer follows the last map), the classes with the nearest scores.
+    W is the last linear layer, a row per class. Where the last map has a channel per class, so that
+    nothing but pooling follows, W is the convolution that it comes from. Where neither is known
+    (something else follows the last map), the classes with the nearest scores.
 
     Source:
         Zhang et al., *Finer-CAM*, CVPR 2025, section 3.3 (arXiv:2501.11309): the classifier's
         weights; the authors' code takes the nearest scores.
     """
-    try:
-        weights = classifier.session.class_weights(classifier.layer).astype(np.float64)
-    except NotACamNetwork:
+    weights = _class_rows(classifier)
+    if weights is None:
         distances = np.abs(scores[:, None, :] - np.take_along_axis(scores, classes, 1)[..., None])
     else:
         lengths = np.linalg.norm(weights, axis=1, keepdims=True)
@@ -271,6 +271,27 @@ def similar_classes(
     distances = distances.astype(np.float64)
     np.put_along_axis(distances, classes[..., None], np.inf, axis=-1)
     return np.argsort(distances, axis=-1, kind="stable")[..., : min(count, scores.shape[1] - 1)]
+
+
+def _class_rows(classifier: Classifier) -> Float[ndarray, "k c"] | None:
+    """Return a row of weights per class, by which classes are compared; None: not known."""
+    try:
+        weights = classifier.session.class_weights(classifier.layer).astype(np.float64)
+    except NotACamNetwork:
+        return None
+    if (np.count_nonzero(weights, axis=1) > 1).any():
+        return weights  # else each class has one channel of its own, which tells nothing of others
+    names = [one.name for one in classifier.network.layers]
+    last = names.index(classifier.layer) if classifier.layer in names else -1
+    for name in reversed(names[: last + 1]):
+        try:
+            bank = classifier.network.filters(name)[-1]
+        except LayerError:
+            continue
+        if bank.weights.shape[3] != len(weights):
+            return None
+        return bank.weights.reshape(-1, len(weights)).T.astype(np.float64)
+    return None
 
 
 def as_contrast(
