@@ -24,6 +24,14 @@ class Net(nn.Sequential):
         super().__init__(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.Linear(width, 2))
 
 def build(width=4, deep=False):
+    if width < 0:
+        raise ValueError("no such width.\\nmore")
+    return Net(width)
+
+def leave():
+    raise SystemExit(3)
+
+def short(width):
     return Net(width)
 
 ready = Net()
@@ -35,11 +43,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the module mynet.py, and we are in it."""
     (tmp_path / "mynet.py").write_text(SOURCE)
     (tmp_path / "broken.py").write_text("def build(:\n")
+    (tmp_path / "failing.py").write_text("\n1 / 0\n")
     (tmp_path / "needy.py").write_text("import not_there_at_all\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     yield tmp_path
-    for name in ("mynet", "broken", "needy"):
+    for name in ("mynet", "broken", "needy", "failing"):
         sys.modules.pop(name, None)
 
 
@@ -102,6 +111,41 @@ def test_weights_are_loaded_into_it(here: Path) -> None:
             "python:broken:build",
             ModelError,
             "The module 'broken' cannot be imported: invalid syntax (broken.py, line 1).",
+        ),
+        (
+            "python:failing:build",
+            ModelError,
+            "The module 'failing' cannot be imported: ZeroDivisionError: division by zero "
+            "(failing.py, line 2). Correct it.",
+        ),
+        (
+            "python:mynet:build?width=-1",
+            ModelError,
+            "'python:mynet:build' failed: ValueError: no such width (mynet.py, line 12). Correct "
+            "the function, or give it other arguments: python:module:function?name=value",
+        ),
+        (
+            "python:mynet:leave",
+            ModelError,
+            "'python:mynet:leave' failed: SystemExit: 3 (mynet.py, line 16). Correct the "
+            "function, or give it other arguments: python:module:function?name=value",
+        ),
+        (
+            "python:mynet:short",
+            ModelError,
+            "'python:mynet:short' failed: TypeError: short() missing 1 required positional "
+            "argument: 'width'. Correct the function, or give it other arguments: "
+            "python:module:function?name=value",
+        ),
+        *(
+            (
+                f"python:{module}:build",
+                ModelError,
+                f"'python:{module}:build' does not name a function. Write "
+                "python:package.module:function, for example "
+                "python:mynet:build?weights=mynet.pt&size=224&preprocess=torch",
+            )
+            for module in (".mynet", "..", "my net", "mynet.", "a\0b")
         ),
         (
             "python:mynet:build?widht=3",

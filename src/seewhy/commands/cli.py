@@ -107,6 +107,19 @@ def _run(arguments: list[str]) -> int:
             traceback.print_exc()
         sys.stderr.write(f"seewhy: {error}\n")
         return 1
+    except Exception as error:
+        failure = own_failure(error)
+        if failure is None or args.debug:
+            raise
+        sys.stderr.write(f"seewhy: {failure}\n")
+        return 1
+
+
+def own_failure(error: Exception) -> SeewhyError | None:
+    """Return the sentence for an error of the user's own network."""
+    from seewhy.zoo.own_code import own_failure
+
+    return own_failure(error)
 
 
 def _check_command(arguments: Sequence[str], parser: argparse.ArgumentParser) -> None:

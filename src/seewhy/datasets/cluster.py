@@ -7,6 +7,7 @@ and writes results itself, and a photo that kills it is found in the same way.
 from __future__ import annotations
 
 import importlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -74,8 +75,12 @@ def run_on_ray(
             "pip install 'seewhy[ray]'"
         ) from error
     started = not ray.is_initialized()
+    empty = tempfile.TemporaryDirectory(prefix="seewhy-ray-")
     if started:
         settings: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
+        # Without a folder of their own, Ray's workers look for modules in this process's folder,
+        # and run a `token.py` beside the photos.
+        settings["runtime_env"] = {"working_dir": empty.name}
         try:
             ray.init(log_to_driver=False, logging_level="error", **settings)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -107,3 +112,4 @@ def run_on_ray(
     finally:
         if started:
             ray.shutdown()
+        empty.cleanup()

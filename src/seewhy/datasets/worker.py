@@ -21,6 +21,7 @@ from seewhy.datasets.plan import load_job
 from seewhy.datasets.shards import Task, run_task
 from seewhy.datasets.storage import Folder
 from seewhy.errors import SeewhyError
+from seewhy.zoo.own_code import own_failure
 
 
 def main(place: str) -> int:
@@ -46,6 +47,11 @@ def main(place: str) -> int:
     except SeewhyError as error:
         say(error=type(error).__name__, message=str(error))
         return 1
+    except Exception as error:
+        failure = own_failure(error)
+        if failure is not None:
+            say(error=type(failure).__name__, message=str(failure))
+        raise
 
 
 def _listen(put: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from seewhy import errors
@@ -105,11 +106,11 @@ class WorkerProcess:
     def _start(self) -> subprocess.Popen[str]:
         if self.stopped:
             raise Stopped
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(search_path()))
         if self.threads is not None:
             environment |= {name: str(self.threads) for name in THREADS if name not in os.environ}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "seewhy.datasets.worker", self.folder.place],
+            [sys.executable, "-P", "-m", "seewhy.datasets.worker", self.folder.place],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -147,6 +148,16 @@ class WorkerProcess:
                     continue  # it is gone, and did not read what was written
         process.kill()
         process.wait()
+
+
+def search_path() -> list[str]:
+    """Return where workers look for modules: where this process does, but not in its folder.
+
+    A `token.py` beside the photos would be run otherwise. `python:` adds the folder by itself.
+    """
+    home = str(Path(errors.__file__).parents[1])
+    here = Path.cwd()
+    return [one for one in sys.path if one and (one == home or Path(one).absolute() != here)]
 
 
 def _error(answer: Mapping[str, str]) -> SeewhyError:

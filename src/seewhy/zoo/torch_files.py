@@ -17,12 +17,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from seewhy.errors import MissingFramework, ModelError, UnknownModel, nearest_names
+from seewhy.errors import (
+    MissingFramework,
+    ModelError,
+    SeewhyError,
+    UnknownModel,
+    nearest_names,
+)
 from seewhy.files import is_file
 from seewhy.photos.processor import PROCESSOR, read_processor
 from seewhy.zoo.archives import first_line, opened_archive
 from seewhy.zoo.keras import load_keras_weights
 from seewhy.zoo.names import LoadedModel, ModelName, builder_arguments
+from seewhy.zoo.own_code import in_words
 
 PYTHON = "python:"
 """The prefix of the name of your own network."""
@@ -61,18 +68,25 @@ def build_python(name: ModelName) -> LoadedModel:
         MissingFramework: a package that the module imports is not installed.
     """
     module_name, _, function_name = name.base.removeprefix(PYTHON).partition(":")
-    if not (module_name and function_name):
+    if not (function_name and all(part.isidentifier() for part in module_name.split("."))):
         raise ModelError(
             f"'{name.base}' does not name a function. Write python:package.module:function, for "
             "example python:mynet:build?weights=mynet.pt&size=224&preprocess=torch"
         )
     with _current_folder_first():
         builder = _function(_module(module_name), function_name)
-        model = (
-            builder(**builder_arguments(name, builder))
-            if isinstance(builder, type) or not _is_model(builder)
-            else builder
-        )
+        model = builder
+        if isinstance(builder, type) or not _is_model(builder):
+            arguments = builder_arguments(name, builder)
+            try:
+                model = builder(**arguments)
+            except SeewhyError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise ModelError(
+                    f"'{name.base}' failed: {in_words(error)} Correct the function, or give it "
+                    "other arguments: python:module:function?name=value"
+                ) from error
     if name.weights not in (None, "none"):
         if _is_torch(model):
             load_torch_weights(model, str(name.weights), name=name.base)
@@ -241,6 +255,10 @@ def _module(module_name: str) -> ModuleType:
     except (ImportError, SyntaxError) as error:
         raise ModelError(
             f"The module '{module_name}' cannot be imported: {first_line(error)}"
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise ModelError(
+            f"The module '{module_name}' cannot be imported: {in_words(error)} Correct it."
         ) from error
 
 
