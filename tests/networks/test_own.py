@@ -108,7 +108,9 @@ REFUSALS: tuple[tuple[Callable[[Network], Any], type[Exception], str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("ask", "kind", "message"), REFUSALS, ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize(
+    ("ask", "kind", "message"), REFUSALS, ids=[one[2][:40] for one in REFUSALS]
+)
 def test_what_it_lacks_is_refused_in_one_sentence(
     ask: Callable[[Network], Any], kind: type[Exception], message: str
 ) -> None:

@@ -221,7 +221,7 @@ def test_an_own_module_is_named_by_its_function(
             "{folder}/photo.jpg",
             ModelError,
             "'{folder}/photo.jpg' is not a model file: seewhy loads .keras, .h5, .hdf5 from Keras, "
-            "and .onnx. For PyTorch, name the function that builds the network: "
+            "and .onnx, .tflite. For PyTorch, name the function that builds the network: "
             "python:module:function",
         ),
         (

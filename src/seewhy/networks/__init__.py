@@ -105,6 +105,10 @@ def is_pytorch(model: Any) -> bool:
 def _pytorch_adapter(model: Any) -> Any:
     if not is_pytorch(model):
         return None
+    if isinstance(model, sys.modules["torch"].jit.ScriptModule):
+        from seewhy.networks.pytorch.scripted import ScriptedNetwork
+
+        return ScriptedNetwork
     from seewhy.networks.pytorch.module import PyTorchNetwork
 
     return PyTorchNetwork

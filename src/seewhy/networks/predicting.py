@@ -21,8 +21,8 @@ from seewhy.networks.execution import Execution
 FARTHEST = 1000.0
 """The largest value of the images with which it is tried whether outputs leave 0 to 1."""
 
-SUMS = 1e-3
-"""How far the probabilities of all classes may be from adding up to 1."""
+SUMS = 0.02
+"""How far the probabilities of all classes may be from adding up to 1: files of 8 bits round."""
 
 SCORES_SUFFICE = "occlusion, rise"
 """The methods that need nothing but scores."""
@@ -161,13 +161,17 @@ class PredictNetwork(Network):
         Raises:
             ModelError: the function returned something else.
         """
-        found = np.asarray(self.model(images))
-        if found.ndim == 1 and len(found) == len(images):
+        return self._checked(self.model(images), len(images))
+
+    def _checked(self, outputs: Any, images: int) -> Float[ndarray, "n q"]:
+        """Return outputs as one row of numbers for each image."""
+        found = np.asarray(outputs)
+        if found.ndim == 1 and len(found) == images:
             found = found[:, None]
-        if found.ndim != 2 or len(found) != len(images) or found.dtype.kind not in "fiu":
+        if found.ndim != 2 or len(found) != images or found.dtype.kind not in "fiu":
             kind = f"an array of {found.dtype} of the shape {found.shape}"
             raise ModelError(
-                f"'{self.name}' returned {kind} for {len(images)} image{'s' * (len(images) != 1)}. "
+                f"'{self.name}' returned {kind} for {images} image{'s' * (images != 1)}. "
                 "It must return one row of numbers per image: the shape (images, classes)."
             )
         width = self.__dict__.setdefault("_columns", found.shape[1])

@@ -32,6 +32,7 @@ from seewhy.files import is_file
 from seewhy.networks import is_keras
 from seewhy.networks.checks import LoadableName
 from seewhy.networks.onnx.reading import read_model
+from seewhy.networks.tflite import TFLiteNetwork
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess, preprocess_named
 from seewhy.photos.processor import PROCESSOR, read_processor
@@ -58,7 +59,10 @@ BUILT_IN = "built-in"
 SPOKEN = {"torch": "PyTorch", "numpy": "a function of numpy"}
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
-RUNTIME_FILES: Mapping[str, Callable[[Path], Any]] = {".onnx": read_model}
+RUNTIME_FILES: Mapping[str, Callable[[Path], Any]] = {
+    ".onnx": read_model,
+    ".tflite": TFLiteNetwork,
+}
 """Readers of whole networks that only a runtime computes."""
 
 TORCH_FILES = (".pt", ".pth", ".pth.tar", ".safetensors", ".ckpt")

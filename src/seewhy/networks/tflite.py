@@ -1,0 +1,88 @@
+"""Networks in TFLite files: LiteRT runs them, image by image, and only their scores are known.
+
+Axes: n image, h row, w column, c channel, q number that the file returns.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.errors import MissingFramework, ModelError
+from seewhy.networks.predicting import PredictNetwork
+
+
+class TFLiteNetwork(PredictNetwork):
+    """A network in a TFLite file; quantized inputs and outputs are converted by its own scales.
+
+    Args:
+        path: the file.
+
+    Raises:
+        MissingFramework: neither LiteRT nor TensorFlow is installed.
+        ModelError: the file is missing, damaged, or does not take one image.
+    """
+
+    framework = "LiteRT"
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._interpreter = _interpreter_class()(model_path=str(path))
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, OSError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ModelError(
+                f"'{path}' is not a TFLite network that LiteRT can run: {lines[0].rstrip('.')}. It "
+                "may be damaged, or need operators of its own; convert it again."
+            ) from error
+        inputs = self._interpreter.get_input_details()
+        shape = [int(one) for one in inputs[0]["shape"]]
+        if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1:
+            listed = ", ".join(" × ".join(map(str, one["shape"])) for one in inputs)
+            raise ModelError(
+                f"'{path}' does not take one image (1 × rows × columns × channels): its inputs are "
+                f"{listed}. Convert the network with one image as its only input."
+            )
+        self._input, self._output = inputs[0], self._interpreter.get_output_details()[0]
+        self._lock = Lock()
+        super().__init__(
+            self._predicted, size=(shape[1], shape[2]), channels=shape[3], name=str(path)
+        )
+
+    def _predicted(self, images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n q"]:
+        """Return one row of numbers for each image."""
+        with self._lock:
+            return np.stack([self._row(image) for image in images])
+
+    def _row(self, image: Float[ndarray, "h w c"]) -> Float[ndarray, " q"]:
+        kind = self._input["dtype"]
+        scale, zero = self._input["quantization"]
+        given = image / scale + zero if scale else image
+        if np.issubdtype(kind, np.integer):
+            limits = np.iinfo(kind)
+            given = given.round().clip(limits.min, limits.max)
+        self._interpreter.set_tensor(self._input["index"], given[None].astype(kind))
+        self._interpreter.invoke()
+        found = self._interpreter.get_tensor(self._output["index"]).astype(np.float32)
+        scale, zero = self._output["quantization"]
+        row: ndarray = (found - zero) * scale if scale else found
+        return row.reshape(-1)
+
+
+def _interpreter_class() -> Any:
+    """Return LiteRT's interpreter, from its own package or TensorFlow's."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tensorflow.lite import Interpreter
+        except ImportError as error:
+            raise MissingFramework(
+                "A network in a TFLite file needs LiteRT. Install it: pip install 'seewhy[tflite]'"
+            ) from error
+    return Interpreter
