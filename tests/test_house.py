@@ -20,9 +20,8 @@ FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "torchvision", "timm"}
 
 FLOORS = (
     {"__main__"},
-    {"commands"},
-    {"__init__", "serving"},
-    {"training"},
+    {"commands", "__init__"},
+    {"serving", "training"},
     {"reporting"},
     {"datasets", "checking", "locating", "evaluating", "inside", "targets"},
     {"explaining"},
@@ -30,7 +29,7 @@ FLOORS = (
     {"classifier", "methods", "rendering"},
     {"networks", "maps"},
     {"incremental", "photos", "boxes", "files", "settings"},
-    {"errors", "progress", "tables"},
+    {"errors", "progress", "tables", "version"},
 )
 """The rooms from the top floor down: a room imports only rooms on lower floors."""
 

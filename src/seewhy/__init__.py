@@ -16,7 +16,7 @@ import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from seewhy.version import __version__ as __version__
 
 _HOMES = {
     "load": "zoo",

@@ -11,11 +11,11 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from seewhy import __version__
 from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.commands.parsing import CommandParser
 from seewhy.commands.terminal import safe_output
 from seewhy.errors import SeewhyError, SeewhyWarning, nearest_names
+from seewhy.version import __version__
 
 COMMANDS = (
     "explain",

@@ -116,8 +116,8 @@ def _state(source: Any) -> list[int]:
 
 def question_hash(args: argparse.Namespace, classifier: Classifier, methods: list[str]) -> str:
     """Return a hash of everything that determines the results of a photo."""
-    from seewhy import __version__
     from seewhy.datasets.plan import weights_hash
+    from seewhy.version import __version__
 
     asked = {name: value for name, value in vars(args).items() if name not in NO_RESULT}
     asked |= {"version": __version__, "methods": methods, "weights": weights_hash(classifier)}
