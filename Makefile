@@ -1,6 +1,6 @@
 # make demo   install into .venv and explain a real photo, offline
 # make test   install everything and run every test on every framework
-# make check  lint, format, types
+# make check  lint, format, types: of Python, and of the page's JavaScript (needs Node.js and npm)
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
 # make fuzz   100,000 damaged photos, model files, options and side files (SEEWHY_FUZZ_FIRST=N: others)
 
@@ -49,14 +49,21 @@ truth: .venv/test
 fuzz: .venv/test
 	SEEWHY_FUZZ=100000 $(BIN)/python -m pytest tests/fuzz -n 2 --durations=15 $(PYTEST)
 
-check: .venv/check
+# The page's JavaScript: Prettier, ESLint and TypeScript, pinned in package-lock.json.
+node_modules/created: package.json package-lock.json
+	npm ci --no-audit --no-fund --silent
+	touch $@
+
+check: .venv/check node_modules/created
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	npm run --silent check
 
-format: .venv/check
+format: .venv/check node_modules/created
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	npm run --silent format
 
 clean:
 	rm -rf .venv demo why dist .pytest_cache .mypy_cache .ruff_cache

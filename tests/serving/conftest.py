@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from seewhy.serving.server import bound_socket, build_app, host_names, server_of
+from seewhy.serving.server import Loaded, bound_socket, build_app, host_names, server_of
 from tests.colour_network import colour_classifier, painted
 
 HOST = "127.0.0.1:8000"
@@ -28,6 +28,11 @@ def png(pixels=None) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.asarray(pixels, np.uint8)).save(file, "PNG")
     return file.getvalue()
+
+
+def loaded(classifiers) -> list[Loaded]:
+    """Return classifiers by name as models of the page."""
+    return [Loaded(name, one, name) for name, one in classifiers.items()]
 
 
 def frames(content: bytes) -> list[dict]:
@@ -50,7 +55,7 @@ def frames(content: bytes) -> list[dict]:
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
-    app = build_app({"colours": colour_classifier()}, hosts=frozenset({HOST}))
+    app = build_app(loaded({"colours": colour_classifier()}), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
         yield client
 
@@ -81,7 +86,7 @@ def running(classifiers, photos=(), **settings) -> Iterator[Running]:
     """Run the real server on a free port."""
     listener = bound_socket("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    app = build_app(classifiers, photos, hosts=host_names("127.0.0.1", port), **settings)
+    app = build_app(loaded(classifiers), photos, hosts=host_names("127.0.0.1", port), **settings)
     server = server_of(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

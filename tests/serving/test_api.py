@@ -12,6 +12,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -22,21 +23,32 @@ from starlette.testclient import TestClient
 
 import seewhy
 from seewhy.classifier.familiarity import ReferenceFeatures
+from seewhy.evaluating.comparing import Removal
+from seewhy.explaining.request import Request
 from seewhy.progress import no_progress
 from seewhy.serving import shelf as shelves
+from seewhy.serving.answers import explained, probed
 from seewhy.serving.questions import PageQuestion
-from seewhy.serving.server import build_app
+from seewhy.serving.server import Loaded, build_app
 from seewhy.serving.shelf import Shelf
-from seewhy.serving.trust import trusted
+from seewhy.serving.trust import _removal_check, trusted
 from tests.colour_network import GREEN, GREEN_SPOT, RED, RED_SPOT, colour_classifier, painted
 from tests.places import ROOT
-from tests.serving.conftest import HOST, OWN, frames, png, send
+from tests.serving.conftest import HOST, OWN, frames, loaded, png, send
 
 TWO = painted((RED_SPOT, RED), (GREEN_SPOT, GREEN))
+ONLY_RED = painted(((0, 0, 96, 64), RED))
+
+
+REQUEST = ("methods", "options", "classes", "contrast", "layer", "top")
 
 
 def asked(client, name, **question):
-    return client.post(f"/api/{name}", json={"model": "colours", **question})
+    """Ask as the page does: what the library's request has is in the part 'request'."""
+    request = {part: question.pop(part) for part in REQUEST if part in question}
+    if "classes" not in request:
+        request = {"top": 1, **request}
+    return client.post(f"/api/{name}", json={"model": "colours", "request": request, **question})
 
 
 def last(response) -> dict:
@@ -73,11 +85,11 @@ def test_a_class_that_is_asked_for_is_explained(client):
 
 def test_one_class_rather_than_another_is_the_difference_of_their_maps(client):
     photo = photo_of(client, png(TWO.pixels))
-    result = last(asked(client, "explain", photo=photo, classes=[0], versus=1))
+    result = last(asked(client, "explain", photo=photo, classes=[0], contrast=[1]))
     both = seewhy.explain(colour_classifier(), TWO, classes=[0, 1]).maps[0]
     np.testing.assert_allclose(result["maps"][0], both[0] - both[1], atol=1e-6)
     assert result["signed"] is True
-    assert result["targets"][0]["label"] == "red rather than green"
+    assert (result["targets"][0]["label"], result["targets"][0]["rivals"]) == ("red", "green")
 
 
 def test_covering_what_speaks_for_a_class_takes_its_probability(client):
@@ -88,38 +100,83 @@ def test_covering_what_speaks_for_a_class_takes_its_probability(client):
     assert covered["predictions"][0]["label"] == "green"
 
 
-def test_a_second_look_into_a_box_sees_what_is_in_it(client):
+def test_boxes_are_those_that_locate_finds_with_what_is_seen_in_them(client):
     photo = photo_of(client, png(TWO.pixels))
-    result = last(asked(client, "look", photo=photo, box=list(GREEN_SPOT)))
-    assert result["predictions"][0]["label"] == "green"
-    error = last(asked(client, "look", photo=photo, box=[0, 0, 97, 10]))
-    assert error["message"] == "The box [0, 0, 97, 10] is not within the photo of 96 × 64 pixels."
+    for question, settings in (
+        ({"classes": [1]}, {"classes": [1]}),
+        ({"classes": [1], "threshold": 0.6}, {"classes": [1], "threshold": 0.6}),
+        ({}, {}),
+    ):
+        result = last(asked(client, "locate", photo=photo, **question))
+        expected = seewhy.locate(colour_classifier(), TWO, **settings).found[0]
+        assert result["boxes"] == [
+            {
+                "box": list(one.box),
+                "label": one.seen.label,
+                "probability": pytest.approx(one.seen.probability),
+            }
+            for one in expected
+        ]
 
 
-def test_a_map_that_is_true_passes_its_checks(client):
+def test_every_answer_says_what_it_belongs_to(client):
+    photo = photo_of(client, png(TWO.pixels))
+    for name in ("explain", "cover", "locate", "trust"):
+        of = last(asked(client, name, photo=photo, classes=[1]))["of"]
+        assert (of["photo"], of["model"], of["request"]["classes"]) == (photo, "colours", [1])
+
+
+def test_a_map_that_is_true_passes_its_checks_with_the_areas_of_evaluate(client):
     photo = photo_of(client, png(TWO.pixels))
     *progress, result = frames(asked(client, "trust", photo=photo, classes=[0]).content)
-    assert result["deletion"]["map"] < result["deletion"]["random"]
-    # This network sees mean colours, which blurring keeps, so insertion starts where it ends.
-    assert all(0 < one < 1 for one in result["insertion"].values())
-    assert result["likeness"] < 0.5
-    assert (result["empty"], result["runnerUp"]) == (False, "green")
+    deletion, _, likeness = result["checks"]
+    measured = seewhy.evaluate(colour_classifier(), TWO, methods=["cam"], classes=[0])
+    area = measured.methods["cam"].deletion[0]
+    assert deletion["holds"] is True
+    assert deletion["text"] == "Covering its hottest places first hurts most"
+    assert deletion["why"].startswith(f"deletion {area:.2f} · random cells ")
+    assert re.search(r"better than random cells by \+0\.\d\d ± 0\.\d\d$", deletion["why"])
+    assert likeness["text"] == "It depends on the class"
+    assert re.search(r"with the map of green · 1 is the same map$", likeness["why"])
     assert {one["kind"] for one in progress} <= {"queued", "progress", "alive"}
-    assert result["unfamiliar"] is False
+
+
+def test_a_margin_within_the_spread_of_random_cells_is_no_verdict():
+    within = Removal(map=0.40, centre=0.45, random=0.44, half_width=0.05)
+    assert _removal_check("deletion", within).holds is None
+    assert _removal_check("deletion", replace(within, half_width=0.03)).holds is True
+    assert _removal_check("insertion", replace(within, half_width=0.03)).holds is False
+    by_centre = Removal(map=0.40, centre=0.35, random=0.60, half_width=0.05)
+    assert _removal_check("deletion", by_centre).holds is False
+
+
+def test_a_class_of_less_than_one_per_cent_cannot_be_measured():
+    network = colour_classifier()
+    unlikely = PageQuestion(request=Request(classes=(2,)))
+    explanation = seewhy.explain(network, ONLY_RED, classes=[2])
+    assert explanation.targets[0][0].probability < 0.01
+    first = frames(trusted(network, ONLY_RED, unlikely, no_progress))[-1]["checks"][0]
+    assert first["holds"] is None
+    assert first["text"] == "Not measurable: 'blue' has less than 1 % on this photo"
 
 
 @pytest.mark.parametrize("limit", [-1.0, 1.0])
-def test_the_badge_says_that_a_photo_is_unlike_the_training_photos(limit):
+def test_a_photo_unlike_the_training_photos_is_marked_in_every_answer(limit):
     references = ReferenceFeatures("cells", np.eye(6, dtype=np.int8), limit, 1)
     network = colour_classifier().network
     knows = seewhy.Classifier(network, preprocess="unit", references=references)
-    body = trusted(knows, TWO, PageQuestion(classes=(0,)), no_progress)
-    assert frames(body)[-1]["unfamiliar"] is (limit == 1.0)
+    asked = PageQuestion(request=Request(classes=(0,)))
+    for answer in (explained, probed):
+        assert frames(answer(knows, TWO, asked, no_progress))[-1]["familiar"] is (limit == -1.0)
+    badge = frames(trusted(knows, TWO, asked, no_progress))[-1]
+    assert badge["good"] is (limit == -1.0)
+    unlike = "The photo is less like the training photos than 95 % of held-out ones"
+    assert (unlike in [one["text"] for one in badge["checks"]]) is (limit == 1.0)
 
 
 def test_what_slow_methods_cost_is_said_before(client):
     photo = photo_of(client)
-    result = last(asked(client, "cost", photo=photo, method="rise"))
+    result = last(asked(client, "cost", photo=photo, methods=["rise"]))
     assert result["copies"] == 4000
     assert result["seconds"] > 0
 
@@ -179,6 +236,9 @@ def test_forms_are_refused(client):
     assert refused.json() == {"error": "Send one photo as the raw body of the request, not a form."}
 
 
+OWN_OPTION = {"methods": ["rise"], "options": {"rise": {"x; rm -rf ~ #": 1}}}
+
+
 @pytest.mark.parametrize(
     ("question", "status", "said"),
     [
@@ -186,14 +246,19 @@ def test_forms_are_refused(client):
         ({"model": "http://evil.example/x"}, 404, "There is no model 'x' here."),
         ({"photo": "0" * 32}, 404, "This photo is no longer in the server's memory. Drop it"),
         ({"photo": 7}, 400, "The question's 'photo' is not a short text."),
-        ({"classes": "red"}, 400, "The question's 'classes' is not 24 whole numbers or fewer."),
-        ({"classes": [True]}, 400, "The question's 'classes' is not 24 whole numbers or fewer."),
+        ({"classes": "red"}, 400, "The request's 'classes' is not 24 whole numbers or fewer."),
+        ({"classes": [True]}, 400, "The request's 'classes' is not 24 whole numbers or fewer."),
+        ({"classes": [0], "top": 1}, 400, "'top', 'classes' and 'target' exclude each other."),
+        ({"methods": ["grad-kam"]}, 400, "There is no method 'grad-kam'."),
         ({"squares": [[1, 2]]}, 400, "A square is not three numbers"),
         ({"squares": [[1, 2, float("1e300")]]}, 400, "A square is not three numbers"),
         ({"squares": [[0, 0, 1]] * 4001}, 400, "More than 4,000 squares cover the photo."),
-        ({"box": [1, 2, 3]}, 400, "The question's 'box' is not 4 whole numbers."),
-        ({"options": {"patch": [1]}}, 400, "The options of the method are not names with numbers"),
+        ({"threshold": 2}, 400, "The question's 'threshold' is not a number from 0 to 1."),
+        ({"place": [1]}, 400, "The question's 'place' is not a row and a column."),
+        ({"options": {"rise": 3}}, 400, "The options of the methods are not names with numbers"),
+        (OWN_OPTION, 400, "The method 'rise' has no option 'x; rm -rf ~ #'."),
         ({"path": "/etc/passwd"}, 400, "The question has an unknown part, 'path'."),
+        ({"request": {"target": "os.system"}}, 400, "The request has an unknown part, 'target'."),
     ],
     ids=str,
 )  # fmt: skip
@@ -203,7 +268,13 @@ def test_a_question_that_is_none_gets_a_sentence(client, question, status, said)
     assert (refused.status_code, said in refused.json()["error"]) == (status, True), refused.text
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"[" * 100_000, b'{"photo": NaN}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"{", b"[" * 100_000, b'{"photo": "\\ud800"}', b'{"\\ud800": 1}',
+        b'{"filter": ' + b"9" * 5000 + b"}", b"\xff",
+    ],
+)  # fmt: skip
 def test_a_body_that_is_no_question_gets_a_sentence(client, body):
     refused = client.post(
         "/api/explain", content=body, headers={"Content-Type": "application/json"}
@@ -217,10 +288,11 @@ def test_a_body_that_is_no_question_gets_a_sentence(client, body):
     ("question", "said"),
     [
         ({"classes": [7]}, "'colours' has no class '7'"),
-        ({"method": "grad-kam"}, "There is no method 'grad-kam'."),
-        ({"method": "occlusion", "options": {"pach": 3}}, "has no option 'pach'"),
-        ({"versus": 1}, "A contrast needs two classes"),
-        ({"method": "grad-cam"}, "The model failed on this question (AssertionError: CAM needs no"),
+        ({"classes": [1], "contrast": [1]}, "'green' is contrasted with itself."),
+        (
+            {"methods": ["grad-cam"]},
+            "'colours' has no gradients at its layers",
+        ),
     ],
     ids=str,
 )
@@ -236,7 +308,9 @@ def test_photos_of_the_command_line_are_listed_by_name_and_read_when_asked(tmp_p
         (tmp_path / name).write_bytes(png(TWO.pixels))
     (tmp_path / "broken.png").write_bytes(b"no photo")
     app = build_app(
-        {"colours": colour_classifier()}, sorted(tmp_path.iterdir()), hosts=frozenset({HOST})
+        loaded({"colours": colour_classifier()}),
+        sorted(tmp_path.iterdir()),
+        hosts=frozenset({HOST}),
     )
     with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
         listed = client.get("/api/about").json()["photos"]
@@ -268,12 +342,13 @@ def test_the_same_photo_twice_is_kept_once():
 SERVER = """
 import sys, numpy as np
 from tests.colour_network import colour_classifier
-from seewhy.serving.server import bound_socket, build_app, host_names, server_of
+from seewhy.serving.server import Loaded, bound_socket, build_app, host_names, server_of
 from seewhy.serving.shelf import Shelf
 listener = bound_socket("127.0.0.1", 0)
 port = listener.getsockname()[1]
 hosts = host_names("127.0.0.1", port)
-app = build_app({"colours": colour_classifier()}, hosts=hosts, shelf=Shelf([], memory=60 * 480_000))
+models = [Loaded("colours", colour_classifier(), "colours")]
+app = build_app(models, hosts=hosts, shelf=Shelf([], memory=60 * 480_000))
 print(port, flush=True)
 server_of(app).run(sockets=[listener])
 """
@@ -388,12 +463,16 @@ def test_thumbnails_are_small(client):
     assert client.get("/api/photos/nothing").status_code == 404
 
 
-def test_code_that_is_copied_names_the_settings_of_the_command_line():
-    app = build_app(
-        {"nets/my.keras": colour_classifier()}, hosts=frozenset({HOST}), settings={"size": "32"}
-    )
-    with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
-        (model,) = client.get("/api/about").json()["models"]
-        assert (model["name"], model["short"]) == ("nets/my.keras", "my.keras")
-        assert model["settings"] == {"size": "32"}
-        assert model["labels"] == ["red", "green", "blue"]
+def test_a_model_is_shown_by_the_last_part_of_its_name_and_copied_by_all_of_it():
+    model = Loaded("nets/my.keras", colour_classifier(), "nets/my.keras", {"size": "32"})
+    with TestClient(
+        build_app([model], hosts=frozenset({HOST})), base_url=f"http://{HOST}", headers=OWN
+    ) as client:
+        (listed,) = client.get("/api/about").json()["models"]
+        assert (listed["name"], listed["short"]) == ("nets/my.keras", "my.keras")
+        assert listed["labels"] == ["red", "green", "blue"]
+        code = last(
+            client.post("/api/code", json={"model": "nets/my.keras", "photo": photo_of(client)})
+        )
+        assert 'seewhy.load("nets/my.keras", size="32")' in code["python"]
+        assert "--model nets/my.keras --size 32" in code["command"]

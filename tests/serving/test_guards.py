@@ -26,7 +26,7 @@ from seewhy.serving.shelf import Shelf
 from seewhy.serving.work import Job, Worker
 from tests.colour_network import colour_classifier
 from tests.photos.test_hostile import png_chunk
-from tests.serving.conftest import HOST, OWN, frames, png, running, send
+from tests.serving.conftest import HOST, OWN, frames, loaded, png, running, send
 
 
 @pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
@@ -49,7 +49,7 @@ def test_a_model_that_exits_gets_a_sentence(client, monkeypatch):
         raise SystemExit("bye")
 
     answers = pytest.importorskip("seewhy.serving.answers")
-    monkeypatch.setattr(answers, "explain", leave)
+    monkeypatch.setattr(answers, "engine", leave)
     for _ in range(2):
         error = frames(send(client, query="?model=colours").content)[-1]
         assert error["message"] == (
@@ -92,7 +92,8 @@ def test_a_photo_with_a_million_parts_does_not_make_others_wait(client):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
 def test_a_pipe_of_the_command_line_is_refused_without_waiting(tmp_path: Path):
     os.mkfifo(tmp_path / "a.png")
-    app = build_app({"colours": colour_classifier()}, [tmp_path / "a.png"], hosts=frozenset({HOST}))
+    models = loaded({"colours": colour_classifier()})
+    app = build_app(models, [tmp_path / "a.png"], hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
         (listed,) = client.get("/api/about").json()["photos"]
         refused = client.get(f"/api/photos/{listed['id']}")
@@ -142,7 +143,7 @@ def test_bodies_have_a_bound_together(client):
 
 
 def test_of_two_origins_none_is_trusted():
-    app = build_app({"colours": colour_classifier()}, hosts=frozenset({HOST}))
+    app = build_app(loaded({"colours": colour_classifier()}), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as client:
         for headers in (
             [("Origin", f"http://{HOST}"), ("Origin", "http://evil.example")],
@@ -163,7 +164,7 @@ def test_what_breaks_a_request_has_the_protective_headers_all_the_same(client, m
 def test_a_label_that_is_no_text_is_sent_as_json_says_it():
     odd = colour_classifier()
     labelled = seewhy.Classifier(odd.network, preprocess="unit", labels=["a\udce9", "b\nc", "d"])
-    app = build_app({"odd": labelled}, hosts=frozenset({HOST}))
+    app = build_app(loaded({"odd": labelled}), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
         assert client.get("/api/about").status_code == 200
         last = frames(send(client, query="?model=odd").content)[-1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seewhy.boxes import heatmap_boxes
 from seewhy.maps import heatmap_on_photo, is_empty, scale_map, scale_signed_map
 from seewhy.photos.photo import Placement
+from seewhy.rendering.attributions import attribution_end, paint_attribution
 from seewhy.rendering.colours import overlay, overlay_signed
 from tests.colour_network import colour_classifier
 from tests.serving.conftest import running
@@ -20,8 +20,7 @@ PAINT = """async ({map, box, width, height, photo, options}) => {
   const out = new Uint8ClampedArray(photo.length);
   painter.paint(Uint8ClampedArray.from(photo), heat,
     {...options, colours: painter.palette(options.palette)}, out);
-  return {out: [...out], heat: [...heat].map((one) => (Number.isNaN(one) ? null : one)),
-    boxes: painter.boxes(heat, width, height, 0.3, true)};
+  return {out: [...out], heat: [...heat].map((one) => (Number.isNaN(one) ? null : one))};
 }"""
 
 
@@ -113,9 +112,40 @@ def check(page, case, *, palette, opacity, signed, fade):
     assert np.abs(theirs - expected.astype(int)).max() <= 1
     ours = np.array([np.nan if one is None else one for one in found["heat"]])
     np.testing.assert_allclose(ours.reshape(height, width), heat, atol=1e-6)
-    if not signed:
-        boxes = heatmap_boxes(heat, threshold=0.3, components="all")
-        assert sorted(found["boxes"]) == sorted(boxes.tolist())
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_pixel_level_maps_are_drawn_as_the_command_line_draws_them(page, signed):
+    generator = np.random.default_rng(7)
+    raw = generator.normal(0, 1, (40, 30)).astype(np.float32) ** 3
+    raw = raw if signed else np.abs(raw)
+    end = attribution_end(raw)
+    height, width = 61, 93
+    placed = heatmap_on_photo(raw, Placement((0, 0, width, height)), (height, width))
+    expected = paint_attribution(placed, end=end, signed=signed)
+    found = page.evaluate(
+        """async ({data, h, w, width, height, look, signed}) => {
+          const painter = await import('/static/painter.js');
+          const map = {data: Float32Array.from(data), h, w};
+          const end = painter.attributionEnd(map.data);
+          const heat = painter.placeMap(map, [0, 0, width, height], width, height);
+          const shown = {end, signed, empty: false};
+          const photo = new Uint8ClampedArray(4 * width * height).fill(90);
+          const out = new Uint8ClampedArray(photo.length);
+          painter.paintMap(shown, painter.scaledMap(shown, heat, end), photo, look, out);
+          return {end, out: [...out]};
+        }""",
+        {
+            "data": raw.ravel().tolist(), "h": 40, "w": 30, "width": width, "height": height,
+            "look": {
+                "palette": "coolwarm" if signed else "gray", "opacity": 1, "heatIsOpacity": False,
+            },
+            "signed": signed,
+        },
+    )  # fmt: skip
+    assert found["end"] == pytest.approx(end, rel=1e-6)
+    ours = np.array(found["out"]).reshape(height, width, 4)[..., :3]
+    assert np.abs(ours - expected.astype(int)).max() <= 1
 
 
 def test_an_empty_map_leaves_the_photo_as_it_is(page):

@@ -15,7 +15,7 @@ from seewhy.errors import OptionError
 from seewhy.serving import protocol
 from seewhy.serving.server import bound_socket, build_app, check_host, host_names
 from tests.colour_network import colour_classifier
-from tests.serving.conftest import HOST, OWN, png, running, send
+from tests.serving.conftest import HOST, OWN, loaded, png, running, send
 
 TOKEN = "a-long-enough-token-of-letters"
 
@@ -27,7 +27,7 @@ def test_the_page_and_all_its_files_are_small_and_come_from_here(client):
     from seewhy.serving.server import static_files
 
     files = static_files()
-    assert sum(map(len, files.values())) < 120_000
+    assert sum(map(len, files.values())) < 180_000  # as they are written, comments and all
     for name in files:
         assert client.get(f"/static/{name}").content == files[name]
     text = b"".join(files.values()).decode()
@@ -93,6 +93,16 @@ def test_the_host_attack_over_a_raw_socket_gets_nothing():
         assert b"colours" in exchange(server.port, own)
 
 
+@pytest.mark.parametrize("digits", ["9" * 5000, "-1", "٣", "1e3"])
+def test_a_number_that_is_none_in_an_address_is_not_found_with_the_protective_headers(
+    client, digits
+):
+    for path in (f"/api/run/{digits}", f"/api/photos/run{digits}"):
+        missing = client.get(path)
+        assert missing.status_code == 404
+        assert missing.headers["X-Frame-Options"] == "DENY"
+
+
 def exchange(port: int, request: bytes, *, seconds: float = 1.0) -> bytes:
     """Send bytes, and read until nothing comes any more."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as sock:
@@ -121,7 +131,7 @@ def exchange(port: int, request: bytes, *, seconds: float = 1.0) -> bytes:
     ],
 )
 def test_what_changes_state_must_come_from_the_page(headers):
-    app = build_app({"colours": colour_classifier()}, hosts=frozenset({HOST}))
+    app = build_app(loaded({"colours": colour_classifier()}), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as foreign:
         refused = foreign.post("/api/photos", content=png(), headers=headers)
         assert refused.status_code == 403
@@ -135,7 +145,7 @@ def test_what_changes_state_must_come_from_the_page(headers):
     "headers", [{"Origin": f"http://{HOST}"}, {"Sec-Fetch-Site": "same-origin"}]
 )
 def test_the_page_itself_may_change_state(headers):
-    app = build_app({"colours": colour_classifier()}, hosts=frozenset({HOST}))
+    app = build_app(loaded({"colours": colour_classifier()}), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as own:
         assert own.post("/api/photos", content=png(), headers=headers).status_code == 200
 
@@ -152,7 +162,7 @@ def test_other_verbs_are_refused(client, method):
 
 
 def test_a_token_is_asked_of_every_request_and_becomes_a_cookie():
-    app = build_app({"colours": colour_classifier()}, hosts=frozenset({HOST}), token=TOKEN)
+    app = build_app(loaded({"colours": colour_classifier()}), hosts=frozenset({HOST}), token=TOKEN)
     with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
         assert client.get("/").status_code == 401
         assert client.get("/?token=wrong").status_code == 401

@@ -41,7 +41,7 @@ def occlusion_pictures(
     photo, extras = explanation.photos[0], explanation.extras[0]
     (laid, *_) = draw_targets(explanation, 0, style)
     heat = explanation.heatmap(interpolation=style.interpolation, scale=style.scale)
-    bare = colour_signed(heat, colormap=style.colormap or "bwr")
+    bare = colour_signed(heat, colormap=style.colormap or "seismic")
     cells = [("overlay", laid), (photo.name, photo.pixels), (explanation.caption(), bare)]
     pictures = {"three": grid(cells, columns=3)}
     if "patch_maps" in extras:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seewhy.commands.arguments import add_model, load_model, model_settings
+from seewhy.commands.arguments import BUILT_IN, add_model, load_model, model_settings
 from seewhy.commands.parsing import add_settings
 from seewhy.errors import MissingFramework, OptionError
 from seewhy.settings import Setting
 
 if TYPE_CHECKING:
-    from seewhy.classifier import Classifier
+    from seewhy.serving.server import Loaded
     from seewhy.serving.stored import StoredRun
 
 SERVER = (
@@ -84,7 +84,6 @@ def run(args: argparse.Namespace) -> int:
         hosts=host_names(args.host, port),
         token=args.token,
         run=stored,
-        settings={name: str(value) for name, value in model_settings(args).items()},
     )
     if args.host not in LOOPBACK:
         sys.stderr.write(
@@ -122,21 +121,23 @@ def is_run(folder: Path) -> bool:
     return folder.is_dir() and any((folder / name).is_file() for name in names)
 
 
-def load_models(args: argparse.Namespace, stored: StoredRun | None = None) -> dict[str, Classifier]:
+def load_models(args: argparse.Namespace, stored: StoredRun | None = None) -> list[Loaded]:
     """Load every --model, or the run's own; two of one name are numbered."""
-    loaded: dict[str, Classifier] = {}
+    from seewhy.serving.server import Loaded
+
+    loaded: dict[str, Loaded] = {}
     for model in args.model or [None]:
         one = copy.copy(args)
         one.model = model
         if model is None and stored is not None:
             one.model, settings = stored.load_arguments()
             for name, value in settings.items():
-                if getattr(args, name, None) is None:
+                if getattr(one, name, None) is None:
                     setattr(one, name, value)
         classifier = load_model(one)
         name, count = classifier.name, 1
         while name in loaded:
             count += 1
             name = f"{classifier.name} ({count})"
-        loaded[name] = classifier
-    return loaded
+        loaded[name] = Loaded(name, classifier, one.model or BUILT_IN, model_settings(one))
+    return list(loaded.values())

@@ -134,7 +134,7 @@ def _overlay(explanation: Explanation, photo: int, target: int, style: Style) ->
         return overlay_signed(
             pixels,
             heat,
-            colormap=style.colormap or "bwr",
+            colormap=style.colormap or "seismic",
             opacity=style.opacity,
             heat_is_opacity=True,
         )

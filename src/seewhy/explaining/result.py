@@ -31,7 +31,7 @@ from seewhy.maps import (
     scale_signed_map,
 )
 from seewhy.methods import METHODS
-from seewhy.methods.base import Method
+from seewhy.methods.base import Method, Needs
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.saving import save_picture
@@ -103,8 +103,14 @@ class Explanation(Drawable):
 
     @property
     def signed(self) -> bool:
-        """True where negative values speak against the class and are shown as such."""
-        return self.row.signed
+        """True where negative values speak against the class, or for its rivals, and are shown.
+
+        CAM's maps of two classes add up to their scores, so their difference has both signs;
+        methods with a ReLU show one side only.
+        """
+        adds_up = Needs.CLASS_WEIGHTS in self.row.needs
+        contrasted = any(one.rivals is not None for row in self.targets for one in row)
+        return self.row.signed or (adds_up and contrasted)
 
     @property
     def pixel_level(self) -> bool:

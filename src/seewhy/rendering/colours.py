@@ -158,7 +158,8 @@ def overlay_signed(
     """Lay a signed heatmap over its photo: red speaks for the class, blue against it.
 
     As `overlay`, but the heatmap is −1..1, zero is the middle of the colour map (white, so that
-    the photo pales), and if the heat is the opacity, its magnitude is used: zero is transparent.
+    the photo pales), and if the heat is the opacity, the root of its magnitude is used: zero is
+    transparent, and a tenth of the peak is still seen.
 
     Args:
         photo: the photo's pixels.
@@ -180,7 +181,7 @@ def overlay_signed(
         (heatmap + 1) / 2,
         palette,
         opacity=opacity,
-        strength=strength if heat_is_opacity else None,
+        strength=np.sqrt(strength) if heat_is_opacity else None,
     )
     return np.array(laid)
 

@@ -55,7 +55,7 @@ class Style:
     """How heat is drawn.
 
     Attributes:
-        colormap: a colour map of matplotlib; None: jet, for signed maps the diverging bwr,
+        colormap: a colour map of matplotlib; None: jet, for signed maps the diverging seismic,
             for pixel-level maps gray or the diverging coolwarm.
         opacity: of the heat over the photo, 0..1; None: 0.4, or 0.8 where the heat is the opacity.
         heat_is_opacity: let the photo show through where there is no heat, as signed maps always

@@ -1,6 +1,6 @@
-"""The server's responses: heatmaps, predictions and costs, as frames.
+"""The server's responses: heatmaps, predictions, boxes, code and numbers, as frames.
 
-Axes: t target (class), h row, w column of a map, H row and W column of a photo, c channel.
+Axes: t target (class), h row, w column of a map, k class of the network.
 """
 
 from __future__ import annotations
@@ -8,25 +8,29 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from PIL import Image
 
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
-from seewhy.explaining.explain import explain
-from seewhy.explaining.question import NETWORK_OPTIONS, default_method, find_method
+from seewhy.explaining.answering import answer as engine
+from seewhy.explaining.question import NETWORK_OPTIONS, find_method
+from seewhy.explaining.request import Request
 from seewhy.explaining.result import Explanation
 from seewhy.files import finite
-from seewhy.locating.locate import crop
+from seewhy.locating.locate import locate
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method, Needs
+from seewhy.networks.base import SCORES
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.rendering.text import short_name
+from seewhy.serving.costs import is_slow, slow_methods
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion, cover
 from seewhy.settings import Setting
@@ -34,116 +38,109 @@ from seewhy.settings import Setting
 SHOWN = 5
 """Predictions that are listed."""
 
+COVERED = "_covered"
+"""After the name of a photo with squares over it, in code that is copied."""
+
 
 def explained(
     classifier: Classifier, photo: Photo, asked: PageQuestion, progress: Progress
 ) -> bytes:
     """Explain the given classes, or the best one, or one rather than another."""
-    asked.check(classifier)
     started = time.perf_counter()
-    method = asked.method or default_method(classifier, asked.layer)
-    shown = cover(photo, asked.squares)
-    if asked.versus is None:
-        explanation = ask(classifier, shown, asked, method, progress)
-        maps, signed, label = explanation.maps[0], explanation.signed, None
-    else:
-        explanation, maps, signed = contrasted(classifier, shown, asked, method, progress)
-        label = f"{classifier.label(asked.classes[0])} rather than {classifier.label(asked.versus)}"
-    smooth = None if asked.versus is not None else shown_maps(explanation)
-    seconds = time.perf_counter() - started
-    return answer(explanation, maps, signed, label=label, smooth=smooth, seconds=seconds)
+    explanation = ask(classifier, cover(photo, asked.squares), asked.request, progress)
+    return answer(explanation, asked.as_dict(), seconds=time.perf_counter() - started)
 
 
 def answer(
     explanation: Explanation,
-    maps: Float[ndarray, "t h w"],
-    signed: bool,
+    belongs_to: Mapping[str, Any],
     *,
-    label: str | None = None,
-    smooth: Float[ndarray, "t h w"] | None = None,
+    kind: str = "result",
     seconds: float = 0.0,
 ) -> bytes:
     """Return the maps of one photo with all that the page says of them, as a frame."""
+    maps = explanation.maps[0]
+    smooth = shown_maps(explanation)
     header = {
-        "kind": "result",
+        "kind": kind,
+        "of": belongs_to,
         "method": explanation.method,
         "layer": explanation.layer,
         "model": explanation.model,
-        "signed": signed,
+        "signed": explanation.signed,
+        "pixelLevel": explanation.pixel_level,
         "fromMinimum": explanation.from_minimum,
         "unit": unit_of(find_method(explanation.method)),
         "placement": list(explanation.placements[0].box),
         "photo": list(explanation.photos[0].pixels.shape[:2]),
         "targets": [
-            one.as_dict() | {"label": label or one.label}
-            for one in explanation.targets[0][: len(maps)]
+            one.as_dict() | {"rivals": None if one.rivals is None else ", ".join(one.rivals.labels)}
+            for one in explanation.targets[0]
         ],
         "predictions": [one.as_dict() for one in explanation.predictions[0][:SHOWN]],
+        "familiar": explanation.is_familiar(),
         "seconds": round(seconds, 4),
     }
     return frame(header, {"maps": maps} | ({} if smooth is None else {"smooth": smooth}))
 
 
 def numbers(classifier: Classifier, photo: Photo, asked: PageQuestion, progress: Progress) -> bytes:
-    """Return the maps of a view, and what they belong to, as an `.npz` file made in memory."""
-    asked.check(classifier)
-    method = asked.method or default_method(classifier, asked.layer)
-    shown = cover(photo, asked.squares)
-    if asked.versus is None:
-        arrays = ask(classifier, shown, asked, method, progress).arrays()
-    else:
-        explanation, contrast, _ = contrasted(classifier, shown, asked, method, progress)
-        arrays = explanation.arrays() | {"maps": contrast[None]}
+    """Return the maps of a view, and what they belong to, as an `.npz` file made in memory.
+
+    With several methods, the name of each array begins with its method: 'cam/maps'.
+    """
+    found = ask_all(classifier, cover(photo, asked.squares), asked.request, progress)
+    arrays = {
+        f"{method}/{name}" if len(found) > 1 else name: array
+        for method, one in found.items()
+        for name, array in one.arrays().items()
+    }
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return frame({"kind": "result"}, {"file": np.frombuffer(file.getvalue(), np.uint8)})
 
 
-def ask(
-    classifier: Classifier, photo: Photo, asked: PageQuestion, method: str, progress: Progress
-) -> Explanation:
-    """Ask the library, with the options of the page."""
-    return explain(
-        classifier,
-        photo,
-        method=method,
-        classes=list(asked.classes) or None,
-        top=None if asked.classes else 1,
-        layer=asked.layer,
-        progress=progress,
-        **asked.options,
-    )
+def covered(
+    _classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: Progress
+) -> bytes:
+    """Return the photo with what covers it, as PNG: the one that the copied code explains."""
+    file = io.BytesIO()
+    Image.fromarray(cover(photo, asked.squares).pixels).save(file, "PNG")
+    return frame({"kind": "result"}, {"file": np.frombuffer(file.getvalue(), np.uint8)})
 
 
-def contrasted(
-    classifier: Classifier, photo: Photo, asked: PageQuestion, method: str, progress: Progress
-) -> tuple[Explanation, Float[ndarray, "1 h w"], bool]:
-    """Explain what speaks for one class rather than another.
+def code(
+    classifier: Classifier,
+    photo: Photo,
+    asked: PageQuestion,
+    *,
+    model: str,
+    settings: Mapping[str, Any],
+) -> bytes:
+    """Return a view as Python and as a command line, as the library writes its requests."""
+    name = PurePath(photo.name)
+    file = f"{name.stem}{COVERED}.png" if asked.squares else str(name)
+    python = asked.request.as_python(model, settings, file)
+    command, reason = None, None
+    try:
+        command = asked.request.as_command(model, settings, file, labels=classifier.labels)
+    except OptionError as error:
+        reason = str(error)
+    header = {"kind": "result", "python": python, "command": command, "noCommand": reason}
+    return frame(header)
 
-    CAM's maps add up to the scores, so the contrast is their difference, with both signs; other
-    methods explain the difference of the two scores.
 
-    Raises:
-        OptionError: the question does not name one class.
-    """
-    if len(asked.classes) != 1 or asked.versus is None:
-        raise OptionError("A contrast needs two classes: explain one rather than the other.")
-    pair = replace(asked, classes=(asked.classes[0], asked.versus), versus=None)
-    if Needs.CLASS_WEIGHTS in find_method(method).needs:
-        both = ask(classifier, photo, pair, method, progress)
-        return both, both.maps[0, :1] - both.maps[0, 1:], True
-    from seewhy.targets import contrast
+def ask(classifier: Classifier, photo: Photo, request: Request, progress: Progress) -> Explanation:
+    """Ask the library; of several methods, the first."""
+    return next(iter(ask_all(classifier, photo, request, progress).values()))
 
-    explanation = explain(
-        classifier,
-        photo,
-        method=method,
-        target=contrast(asked.classes[0], asked.versus),
-        layer=asked.layer,
-        progress=progress,
-        **asked.options,
-    )
-    return explanation, explanation.maps[0], explanation.signed
+
+def ask_all(
+    classifier: Classifier, photo: Photo, request: Request, progress: Progress
+) -> dict[str, Explanation]:
+    """Ask the library, by every method of the request."""
+    found, _ = engine(request.bind(classifier, 1), [photo], progress=progress)
+    return found
 
 
 def shown_maps(explanation: Explanation) -> Float[ndarray, "t h w"] | None:
@@ -154,35 +151,61 @@ def shown_maps(explanation: Explanation) -> Float[ndarray, "t h w"] | None:
 
 def probed(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: Progress) -> bytes:
     """Return the model's predictions for the photo with squares over it."""
-    asked.check(classifier)
-    probabilities = probabilities_of(classifier, cover(photo, asked.squares))
-    best = np.argsort(-probabilities, kind="stable")[:SHOWN]
-    rows = [*best.tolist(), *(one for one in asked.classes if one not in best)]
-    return _predicted(classifier, probabilities, rows)
+    indices = asked.request.settle(classifier).classes or ()
+    probabilities, familiar = seen_by(classifier, cover(photo, asked.squares))
+    best = np.argsort(-probabilities, kind="stable")[:SHOWN].tolist()
+    rows = [
+        {
+            "label": classifier.label(one),
+            "index": one,
+            "probability": finite(float(probabilities[one])),
+        }
+        for one in [*best, *(one for one in indices if one not in best)]
+    ]
+    return frame(
+        {"kind": "result", "of": asked.as_dict(), "predictions": rows, "familiar": familiar}
+    )
 
 
-def looked(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: Progress) -> bytes:
-    """Classify the crop of a box.
-
-    Raises:
-        OptionError: the box is not one of the photo.
-    """
-    height, width = photo.pixels.shape[:2]
-    x0, y0, x1, y1 = asked.box or (0, 0, 0, 0)
-    if not (x0 < x1 <= width and y0 < y1 <= height):
-        raise OptionError(
-            f"The box {[x0, y0, x1, y1]} is not within the photo of {width} × {height} pixels."
-        )
-    probabilities = probabilities_of(classifier, crop(photo, (x0, y0, x1, y1)))
-    best = np.argsort(-probabilities, kind="stable")[:3]
-    return _predicted(classifier, probabilities, best.tolist())
-
-
-def probabilities_of(classifier: Classifier, photo: Photo) -> Float[ndarray, " k"]:
-    """Return the probability of every class."""
+def seen_by(classifier: Classifier, photo: Photo) -> tuple[Float[ndarray, " k"], bool]:
+    """Return the probability of every class, and whether the photo is like the training photos."""
     images, _ = classifier.prepare([photo])
-    row: Float[ndarray, " k"] = classifier.probabilities(classifier.network.scores(images))[0]
-    return row
+    references = classifier.references
+    wanted = [SCORES] if references is None else [SCORES, references.layer]
+    found = classifier.network.activations(images, wanted)
+    probabilities: Float[ndarray, "n k"] = classifier.probabilities(found[SCORES])
+    if references is None:
+        return probabilities[0], True
+    best = probabilities.argmax(axis=1)
+    return probabilities[0], references.judge(found[references.layer], best)[0].familiar
+
+
+def located(classifier: Classifier, photo: Photo, asked: PageQuestion, progress: Progress) -> bytes:
+    """Return the boxes that `seewhy locate` finds for the classes, and what is seen in each.
+
+    A method that runs many copies explains the photo as a whole, not its tiles.
+    """
+    (name,) = asked.request.methods or (None,)
+    found = locate(
+        classifier,
+        cover(photo, asked.squares),
+        method=name,
+        classes=asked.request.classes,
+        layer=asked.request.layer,
+        options=asked.request.options.get(name or "", {}),
+        fast=is_slow(classifier, asked.request),
+        threshold=asked.threshold,
+        progress=progress,
+    )
+    boxes = [
+        {
+            "box": list(one.box),
+            "label": one.seen.label,
+            "probability": finite(one.seen.probability),
+        }
+        for one in found.found[0]
+    ]
+    return frame({"kind": "result", "of": asked.as_dict(), "boxes": boxes})
 
 
 def unit_of(method: Method) -> str:
@@ -204,7 +227,7 @@ def methods_listed() -> list[dict[str, Any]]:
             "summary": one.summary,
             "cost": one.cost,
             "paper": one.paper,
-            "slow": is_slow(one),
+            "sharesCopies": not one.backward,
             "atLayer": one.at_layer,
             "classFree": one.class_free,
             "options": [option.as_dict() for option in _options(one)],
@@ -220,7 +243,7 @@ def _options(method: Method) -> tuple[Setting, ...]:
     return (*method.options, *precision)
 
 
-def model_listed(name: str, classifier: Classifier, settings: Mapping[str, str]) -> dict[str, Any]:
+def model_listed(name: str, classifier: Classifier) -> dict[str, Any]:
     """Return a model as the page shows it: its classes, and the layers that have a map."""
     layers = [
         {"name": one.name, "shape": list(one.shape)}
@@ -232,28 +255,9 @@ def model_listed(name: str, classifier: Classifier, settings: Mapping[str, str])
     return {
         "name": name,
         "short": short_name(name),
-        "settings": dict(settings),
         "size": list(classifier.size),
         "labels": list(classifier.labels),
         "layer": classifier.layer,
         "layers": layers,
+        "slow": slow_methods(classifier),
     }
-
-
-def is_slow(method: Method) -> bool:
-    """True for a method that runs many copies, for all classes at once."""
-    return method.copies is not None and not method.backward
-
-
-def _predicted(
-    classifier: Classifier, probabilities: Float[ndarray, " k"], indices: list[int]
-) -> bytes:
-    rows = [
-        {
-            "label": classifier.label(one),
-            "index": one,
-            "probability": finite(float(probabilities[one])),
-        }
-        for one in indices
-    ]
-    return frame({"kind": "result", "predictions": rows})

@@ -1,10 +1,9 @@
-"""The HTTP routes of the page, and how a response is streamed while it is computed."""
+"""The HTTP routes of the page."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from seewhy.classifier import Classifier
-from seewhy.errors import OptionError, PhotoError, SeewhyError
+from seewhy.errors import OptionError, OutputError, PhotoError, SeewhyError
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.serving import answers, costs
@@ -24,7 +23,8 @@ from seewhy.serving.bodies import Bodies, Refused
 from seewhy.serving.frames import frame
 from seewhy.serving.guard import refuse
 from seewhy.serving.inner import Inner
-from seewhy.serving.questions import PageQuestion
+from seewhy.serving.notes import Note
+from seewhy.serving.questions import PageQuestion, read_json
 from seewhy.serving.shelf import (
     UPLOAD_BYTES,
     Shelf,
@@ -33,8 +33,9 @@ from seewhy.serving.shelf import (
     thumbnail,
 )
 from seewhy.serving.stored import KEY, StoredRun
+from seewhy.serving.streams import Stream, sentence
 from seewhy.serving.trust import trusted
-from seewhy.serving.work import Busy, Job, Worker
+from seewhy.serving.work import Busy, Worker
 
 JSON_BYTES = 256 * 1024
 """Of a question."""
@@ -42,8 +43,6 @@ JSON_BYTES = 256 * 1024
 THREADS = 4
 """That decode photos and shrink them: each keeps memory of its own."""
 
-HEARTBEAT = 0.5
-"""Seconds between two signs of life while nothing else is to be said."""
 
 STREAM = "application/octet-stream"
 
@@ -54,12 +53,22 @@ GONE = "This photo is no longer in the server's memory. Drop it again."
 
 @dataclass(eq=False)
 class Model:
-    """A model of the command line, with its queue and what is known of its inside."""
+    """A model of the command line, with its queue and what is known of its inside.
+
+    Attributes:
+        name: as the page shows it.
+        classifier: the network.
+        worker: its thread.
+        inner: what is known of its inside.
+        spec, settings: the arguments of `seewhy.load` that made it, for code to copy.
+    """
 
     name: str
     classifier: Classifier
     worker: Worker
     inner: Inner
+    spec: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -70,7 +79,6 @@ class Api:
     shelf: Shelf
     sample: bytes | None = None
     run: StoredRun | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
     bodies: Bodies = field(default_factory=Bodies)
     threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(THREADS))
 
@@ -80,6 +88,7 @@ class Api:
             name: _of_network(answer) for name, answer in ANSWERS.items()
         }
         questions |= {
+            "code": _code_of,
             "field": lambda model: model.inner.field,
             "channels": lambda model: model.inner.channels,
             "maximize": lambda model: model.inner.maximized,
@@ -90,7 +99,8 @@ class Api:
             Route("/api/photos", self.upload, methods=["POST"]),
             Route("/api/photos/{id}", self.photo),
             Route("/api/run", self.sifted),
-            Route("/api/run/{number:int}", self.stored),
+            Route("/api/run/{number}", self.stored),
+            Route("/api/run/{number}/note", self.noted, methods=["POST"]),
             *(
                 Route(f"/api/{name}", self._answering(name, answer), methods=["POST"])
                 for name, answer in questions.items()
@@ -106,8 +116,7 @@ class Api:
         return _json(
             {
                 "models": [
-                    answers.model_listed(one.name, one.classifier, self.settings)
-                    for one in self.models.values()
+                    answers.model_listed(one.name, one.classifier) for one in self.models.values()
                 ],
                 "methods": answers.methods_listed(),
                 "photos": [
@@ -142,27 +151,56 @@ class Api:
         if self.run is None or f"{KEY}{number}" not in self.shelf.listed:
             return refuse(404, NO_RUN)
         try:
-            content = await self.in_thread(self.run.explained, number)
+            content = await self.in_thread(self.run.explained, int(number))
         except PhotoError as error:
             return refuse(422, str(error))
         return Response(content, media_type=STREAM)
+
+    async def noted(self, request: Request) -> Response:
+        """Keep a tick and a note of one of the run's photos."""
+        number = request.path_params["number"]
+        if self.run is None or f"{KEY}{number}" not in self.shelf.listed:
+            return refuse(404, NO_RUN)
+        try:
+            note = Note.of(read_json(await self._json_body(request)))
+            await self.in_thread(self.run.note, int(number), note)
+        except Refused as refused:
+            return refused.response
+        except OptionError as error:
+            return refuse(400, str(error))
+        except OutputError as error:
+            return refuse(422, str(error))
+        return _json(vars(note))
+
+    async def _json_body(self, request: Request) -> bytes:
+        """Read a body that says it is JSON.
+
+        Raises:
+            Refused: it does not say so, or is too large, or does not come.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refused(415, "Send the question as JSON. Reload the page.")
+        async with self.bodies.read(request, JSON_BYTES, "The question is") as content:
+            return content
 
     async def photo(self, request: Request) -> Response:
         """Return a photo as JPEG, shrunk to ?side=... pixels."""
         side = request.query_params.get("side", "")
         pixels = int(side) if side.isdecimal() and len(side) < 6 else 4096
         try:
-            content = await self.in_thread(self._thumbnail, request.path_params["id"], pixels)
+            content, size = await self.in_thread(self._thumbnail, request.path_params["id"], pixels)
         except UnknownPhoto:
             return refuse(404, GONE)
         except PhotoError as error:
             return refuse(422, str(error))
-        return Response(
-            content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
-        )
+        headers = {"Cache-Control": "private, max-age=3600", "X-Photo-Size": size}
+        return Response(content, media_type="image/jpeg", headers=headers)
 
-    def _thumbnail(self, key: str, side: int) -> bytes:
-        return thumbnail(self.shelf.get(key), max(16, min(side, 4096)))
+    def _thumbnail(self, key: str, side: int) -> tuple[bytes, str]:
+        photo = self.shelf.get(key)
+        height, width = photo.pixels.shape[:2]
+        return thumbnail(photo, max(16, min(side, 4096))), f"{width}x{height}"
 
     async def upload(self, request: Request) -> Response:
         """Take one photo as the raw body; with ?model=... explain its best class in the same go."""
@@ -187,7 +225,7 @@ class Api:
         said = frame({"kind": "photo", "id": key, "name": name, "width": width, "height": height})
         if model is None:
             return Response(said, media_type=STREAM)
-        asked = PageQuestion(photo=key)
+        asked = PageQuestion(photo=key, model=model.name)
         try:
             stream = Stream(
                 model.worker,
@@ -201,25 +239,15 @@ class Api:
 
     def _answering(self, name: str, answer: Callable[[Model], Answer]) -> Any:
         async def handle(request: Request) -> Response:
-            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                return refuse(415, "Send the question as JSON. Reload the page.")
             try:
-                async with self.bodies.read(request, JSON_BYTES, "The question is") as content:
-                    body = json.loads(content)
-                asked = PageQuestion.of(body)
+                asked = PageQuestion.of(await self._json_body(request))
             except Refused as refused:
                 return refused.response
-            except (ValueError, RecursionError) as error:
-                said = (
-                    str(error)
-                    if isinstance(error, SeewhyError)
-                    else "The question is not JSON. Reload the page."
-                )
-                return refuse(400, said)
-            model = self.models.get(str(body.get("model")))
+            except SeewhyError as error:
+                return refuse(400, sentence(error))
+            model = self.models.get(asked.model)
             if model is None:
-                return refuse(404, _no_model(str(body.get("model"))))
+                return refuse(404, _no_model(asked.model))
             try:
                 photo = await self.in_thread(self.shelf.get, asked.photo)
             except UnknownPhoto:
@@ -231,7 +259,7 @@ class Api:
                 stream = Stream(
                     model.worker,
                     lambda progress: compute(photo, asked, progress),
-                    quick=name in QUICK and not (name == "explain" and costs.is_slow(asked)),
+                    quick=name in QUICK and not (name == "explain" and _is_slow(model, asked)),
                 )
             except Busy:
                 return refuse(429, BUSY)
@@ -246,13 +274,14 @@ ANSWERS: dict[str, Callable[[Classifier, Photo, PageQuestion, Progress], bytes]]
     "explain": answers.explained,
     "trust": trusted,
     "cover": answers.probed,
-    "look": answers.looked,
+    "locate": answers.located,
     "cost": costs.cost,
     "npz": answers.numbers,
+    "covered": answers.covered,
 }
 """What computes the answer to a question that needs nothing but the network."""
 
-QUICK = frozenset({"explain", "cover", "look", "cost", "field", "channels"})
+QUICK = frozenset({"explain", "cover", "covered", "code", "cost", "field", "channels"})
 """Questions that may run between two batches of a slow one."""
 
 BUSY = "The model's queue is full (eight questions). Wait a moment, or cancel one."
@@ -262,61 +291,23 @@ def _of_network(answer: Callable[..., bytes]) -> Callable[[Model], Answer]:
     return lambda model: partial(answer, model.classifier)
 
 
+def _is_slow(model: Model, asked: PageQuestion) -> bool:
+    """What the network refuses is refused at once, by whoever computes the answer."""
+    try:
+        return costs.is_slow(model.classifier, asked.request)
+    except SeewhyError:
+        return False
+
+
+def _code_of(model: Model) -> Answer:
+    return lambda photo, asked, _: answers.code(
+        model.classifier, photo, asked, model=model.spec, settings=model.settings
+    )
+
+
 def _no_model(name: str) -> str:
     return f"There is no model '{clean_name(name)}' here. Name it when you start: --model."
 
 
 def _json(value: Any) -> Response:
     return Response(json.dumps(value, allow_nan=False), media_type="application/json")
-
-
-class Stream:
-    """One question on its way: queued at once, then told frame by frame.
-
-    Raises:
-        Busy: the model's queue is full.
-    """
-
-    def __init__(self, worker: Worker, work: Callable[[Progress], bytes], *, quick: bool) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        self.job = Job(work, self._report, quick=quick)
-        self._ahead = worker.submit(self.job)
-
-    def _report(self, kind: str, value: Any) -> None:
-        # The loop is closed when the server stops under a running question.
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._events.put_nowait, (kind, value))
-
-    async def frames(self, first: bytes) -> AsyncIterator[bytes]:
-        """Yield progress, then the result or an error; whoever leaves cancels the work."""
-        try:
-            yield first + (frame({"kind": "queued", "ahead": self._ahead}) if self._ahead else b"")
-            while True:
-                try:
-                    kind, value = await asyncio.wait_for(self._events.get(), HEARTBEAT)
-                except TimeoutError:
-                    yield frame({"kind": "alive"})
-                    continue
-                if kind == "progress":
-                    yield frame({"kind": "progress", "done": value[0], "total": value[1]})
-                    continue
-                if kind == "result":
-                    yield value
-                elif kind == "error":
-                    yield frame({"kind": "error", "message": sentence(value)})
-                return
-        finally:
-            self.job.cancel()
-
-
-def sentence(error: BaseException) -> str:
-    """Say what went wrong: our own messages as they are, others with their type."""
-    if isinstance(error, SeewhyError):
-        text = str(error)
-        return text[:1].upper() + text[1:]
-    first = (str(error).strip().splitlines() or [""])[0][:300]
-    return (
-        f"The model failed on this question ({type(error).__name__}: {first}). "
-        "The server keeps running."
-    )

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
 
 from seewhy.classifier import Classifier
+from seewhy.errors import SeewhyError
 from seewhy.evaluating.comparing import COPIES
+from seewhy.explaining.budget import method_passes
 from seewhy.explaining.costs import TIMED, estimate
+from seewhy.explaining.request import Request
 from seewhy.methods import METHODS
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion
 
+QUICK_PASSES = 12
+"""Forward passes that a question may take beside others: two batches of photos or less."""
+
 
 def cost(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: Progress) -> bytes:
     """Say how many copies of the photo a method needs, and how long it and the badge will take."""
-    asked.check(classifier)
-    found = estimate(classifier, photo, method=asked.method, layer=asked.layer, **asked.options)
+    request = asked.request.settle(classifier)
+    (method, *_) = request.methods
+    options = request.options.get(method, {})
+    found = estimate(classifier, photo, method=method, layer=asked.layer, **options)
     trust = seconds_each(classifier, photo) * COPIES + 2 * found.seconds
     return frame(
         {
@@ -41,7 +50,24 @@ def seconds_each(classifier: Classifier, photo: Photo) -> float:
     return (time.perf_counter() - started) / TIMED
 
 
-def is_slow(asked: PageQuestion) -> bool:
-    """True for methods that run many copies: no quick company for another question."""
-    row = METHODS.get(asked.method or "")
-    return row is not None and row.copies is not None
+def is_slow(classifier: Classifier, request: Request) -> bool:
+    """True for a request of many passes: it waits in the queue, and its cost is said first."""
+    if not request.methods:
+        return False  # the network's own default takes a pass or two
+    asked = request.settle(classifier)
+    (layer, *_) = asked.layer or (classifier.layer,)
+    passes = [
+        method_passes(classifier, name, layer=layer, options=asked.options.get(name, {}))
+        for name in asked.methods
+    ]
+    return sum(passes) > QUICK_PASSES
+
+
+def slow_methods(classifier: Classifier) -> list[str]:
+    """Return the methods that are slow with their default options, of those that fit a network."""
+    slow = []
+    for name in METHODS:
+        with contextlib.suppress(SeewhyError):
+            if is_slow(classifier, Request(methods=(name,))):
+                slow.append(name)
+    return slow

@@ -65,9 +65,8 @@ class Inner:
 
         contribution[k] = A[i, j, k] · ∂y/∂A[i, j, k], at (i, j), or summed over all places
         """
-        asked.check(self.classifier)
         layer = asked.layer or self.classifier.layer
-        index = asked.classes[0] if asked.classes else 0
+        index = self.classifier.class_index(asked.classes[0] if asked.classes else 0)
         answers, gradients = self._once(
             ("channels", asked.photo, layer, index), lambda: self._captured(photo, layer, index)
         )

@@ -1,28 +1,31 @@
-"""Requests of the page, validated: JSON becomes a value, or an error in one sentence."""
+"""Questions of the page, validated: JSON becomes a value, or an error in one sentence."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
-from seewhy.explaining.question import check_options, default_method, find_method
+from seewhy.explaining.request import Request
 from seewhy.photos.reading import Photo
 
 CLASSES = 24
-"""Classes that one question may name."""
+"""Classes that one question may name; so many methods, layers and rivals too."""
 
 SQUARES = 4000
 """Squares that may cover a photo."""
 
-OPTION_LETTERS = 60
-"""Of an option's value."""
+LETTERS = 300
+"""Of a text: an id, a name, an option's value."""
 
-Box = tuple[int, int, int, int]
+PARTS = frozenset({"methods", "options", "top", "classes", "contrast", "layer"})
+"""What the page asks: the library's request has more."""
+
+RELOAD = "Reload the page."
 
 
 @dataclass(frozen=True)
@@ -31,68 +34,73 @@ class PageQuestion:
 
     Attributes:
         photo: its id.
-        method: a name in METHODS; None: the model's own.
-        classes: indices of the classes to explain; empty: the best one.
-        versus: explain the one class rather than this one; None: no contrast.
-        layer: None: the model's own.
-        options: of the method.
+        model: the network, by the name that the page shows.
+        request: what is asked of the network, as everywhere in the library.
         squares: (x, y, side) in pixels of the photo that are covered with its mean colour.
-        box: (x0, y0, x1, y1) in pixels of the photo, for a second look.
+        threshold: of boxes; None: the library's own.
         place: row and column in a layer's map.
         filter: a channel of the layer.
     """
 
     photo: str = ""
-    method: str | None = None
-    classes: tuple[int, ...] = ()
-    versus: int | None = None
-    layer: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    request: Request = field(default_factory=lambda: Request(top=1))
     squares: tuple[tuple[float, float, float], ...] = ()
-    box: Box | None = None
+    threshold: float | None = None
     place: tuple[int, int] | None = None
     filter: int | None = None
 
     @classmethod
-    def of(cls, body: Any) -> PageQuestion:
-        """Read the JSON of a request.
+    def of(cls, content: bytes) -> PageQuestion:
+        """Read the body of an HTTP request.
 
         Raises:
-            OptionError: it is not what the page sends.
+            OptionError, UnknownMethod, TargetError: it is not what the page sends.
         """
-        if not isinstance(body, dict):
-            raise OptionError("The question is not a JSON object. Reload the page.")
-        unknown = sorted(set(body) - set(cls.__dataclass_fields__) - {"model"})
+        body = read_json(content)
+        unknown = sorted(set(body) - set(cls.__dataclass_fields__))
         if unknown:
-            raise OptionError(
-                f"The question has an unknown part, '{unknown[0]:.40}'. Reload the page."
-            )
+            raise OptionError(f"The question has an unknown part, '{unknown[0]:.40}'. {RELOAD}")
         return cls(
-            photo=_text(body, "photo") or "",
-            method=_text(body, "method"),
-            classes=_numbers(body, "classes", most=CLASSES),
-            versus=_number(body, "versus"),
-            layer=_text(body, "layer"),
-            options=_options(body.get("options") or {}),
+            photo=_text(body, "photo"),
+            model=_text(body, "model"),
+            request=_request(body.get("request") or {}),
             squares=_squares(body.get("squares") or []),
-            box=_fixed(body, "box", 4),
-            place=_fixed(body, "place", 2),
-            filter=_number(body, "filter"),
+            threshold=_share(body, "threshold"),
+            place=_place(body.get("place")),
+            filter=_index(body, "filter"),
         )
 
-    def check(self, classifier: Classifier) -> None:
-        """Refuse classes, layers and options that do not exist.
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The classes that are asked for; empty: the best one."""
+        return self.request.classes or ()
 
-        Raises:
-            UnknownClass, UnknownLayer, UnknownMethod, OptionError: names what there is.
-        """
-        for index in (*self.classes, *([] if self.versus is None else [self.versus])):
-            classifier.class_index(index)
-        if self.layer is not None:
-            classifier.network.layer_name(self.layer)
-        if self.options:
-            method = self.method or default_method(classifier, self.layer)
-            check_options(find_method(method), self.options)
+    @property
+    def layer(self) -> str | None:
+        """The layer that is asked for; None: the model's own."""
+        return self.request.layer[0] if self.request.layer else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what an answer belongs to, ready for JSON."""
+        return {"photo": self.photo, "model": self.model, "request": self.request.as_dict()}
+
+
+def read_json(content: bytes) -> dict[str, Any]:
+    """Read a body that is a JSON object, whose text is text.
+
+    Raises:
+        OptionError: it is none; or it contains half a letter (a lone surrogate), which no answer
+            could repeat.
+    """
+    try:
+        body = json.loads(content)
+        json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f"The question is not JSON. {RELOAD}") from error
+    if not isinstance(body, dict):
+        raise OptionError(f"The question is not a JSON object. {RELOAD}")
+    return body
 
 
 def cover(photo: Photo, squares: tuple[tuple[float, float, float], ...]) -> Photo:
@@ -109,51 +117,81 @@ def cover(photo: Photo, squares: tuple[tuple[float, float, float], ...]) -> Phot
     return Photo(pixels, photo.name, photo.path)
 
 
-def _text(body: Mapping[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    if value is None or (isinstance(value, str) and len(value) <= 300):
-        return value
-    raise OptionError(f"The question's '{name}' is not a short text. Reload the page.")
-
-
-def _number(body: Mapping[str, Any], name: str) -> int | None:
-    value = body.get(name)
-    return None if value is None else _numbers({name: [value]}, name, most=1)[0]
-
-
-def _numbers(body: Mapping[str, Any], name: str, *, most: int) -> tuple[int, ...]:
-    value = body.get(name) or []
-    if not isinstance(value, list) or len(value) > most or not all(map(_is_index, value)):
+def _request(stored: Any) -> Request:
+    """Return the library's request, checked by the table of methods as everywhere."""
+    if not isinstance(stored, dict):
+        raise OptionError(f"The question's 'request' is not an object. {RELOAD}")
+    unknown = sorted(set(stored) - PARTS)
+    if unknown:
+        raise OptionError(f"The request has an unknown part, '{unknown[0]:.40}'. {RELOAD}")
+    for name in PARTS - {"options", "top"}:
+        _check_list(stored, name)
+    options = stored.get("options") or {}
+    given = options.values() if isinstance(options, dict) else [None]
+    if not all(isinstance(one, dict) and all(map(_is_plain, one.values())) for one in given):
         raise OptionError(
-            f"The question's '{name}' is not {most} whole numbers or fewer. Reload the page."
+            f"The options of the methods are not names with numbers or words. {RELOAD}"
         )
-    return tuple(value)
+    return Request.from_dict(stored)
+
+
+def _check_list(stored: Mapping[str, Any], name: str) -> None:
+    value = stored.get(name)
+    if value is None:
+        return
+    is_valid = _is_index if name in ("classes", "contrast") else _is_word
+    what = "whole numbers" if is_valid is _is_index else "names"
+    if not isinstance(value, list) or len(value) > CLASSES or not all(map(is_valid, value)):
+        raise OptionError(f"The request's '{name}' is not {CLASSES} {what} or fewer. {RELOAD}")
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not _is_word(value):
+        raise OptionError(f"The question's '{name}' is not a short text. {RELOAD}")
+    return str(value)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LETTERS
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= 4 and all(map(_is_plain, value))
+    return isinstance(value, int | float | bool) or _is_word(value)
 
 
 def _is_index(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**7
 
 
-def _fixed(body: Mapping[str, Any], name: str, count: int) -> Any:
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= most
+
+
+def _index(body: Mapping[str, Any], name: str) -> int | None:
     value = body.get(name)
+    if value is not None and not _is_index(value):
+        raise OptionError(f"The question's '{name}' is not a whole number. {RELOAD}")
+    return value
+
+
+def _share(body: Mapping[str, Any], name: str) -> float | None:
+    value = body.get(name)
+    if value is not None and not (_is_number(value, 1) and value >= 0):
+        raise OptionError(f"The question's '{name}' is not a number from 0 to 1. {RELOAD}")
+    return value
+
+
+def _place(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
-    numbers = _numbers(body, name, most=count)
-    if len(numbers) != count:
-        raise OptionError(f"The question's '{name}' is not {count} whole numbers. Reload the page.")
-    return numbers
-
-
-def _options(value: Any) -> dict[str, Any]:
-    plain = isinstance(value, dict) and all(
-        isinstance(one, (int, float, bool)) or (isinstance(one, str) and len(one) <= OPTION_LETTERS)
-        for one in value.values()
-    )
-    if not plain:
-        raise OptionError(
-            "The options of the method are not names with numbers or words. Reload the page."
-        )
-    return dict(value)
+    if not isinstance(value, list) or len(value) != 2 or not all(map(_is_index, value)):
+        raise OptionError(f"The question's 'place' is not a row and a column. {RELOAD}")
+    return value[0], value[1]
 
 
 def _squares(value: Any) -> tuple[tuple[float, float, float], ...]:
@@ -161,11 +199,8 @@ def _squares(value: Any) -> tuple[tuple[float, float, float], ...]:
         raise OptionError(f"More than {SQUARES:,} squares cover the photo. Undo some of them.")
     found = []
     for one in value:
-        if not (isinstance(one, list) and len(one) == 3 and all(map(_is_length, one))):
-            raise OptionError("A square is not three numbers: x, y and side. Reload the page.")
+        is_square = isinstance(one, list) and len(one) == 3
+        if not is_square or not all(_is_number(edge, 1e6) for edge in one):
+            raise OptionError(f"A square is not three numbers: x, y and side. {RELOAD}")
         found.append((float(one[0]), float(one[1]), float(one[2])))
     return tuple(found)
-
-
-def _is_length(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e6

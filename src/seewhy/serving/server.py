@@ -7,8 +7,10 @@ import hashlib
 import io
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import uvicorn
@@ -44,26 +46,41 @@ CONNECTIONS = 200
 """At a time; past this uvicorn answers 503."""
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A network, and the arguments of `seewhy.load` that made it, for code to copy.
+
+    Attributes:
+        name: as the page shows it.
+        classifier: the network.
+        spec: its name or file.
+        settings: size, labels and so on, where they were given.
+    """
+
+    name: str
+    classifier: Classifier
+    spec: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
 def build_app(
-    classifiers: Mapping[str, Classifier],
+    loaded: Sequence[Loaded],
     photos: Sequence[Path] = (),
     *,
     hosts: frozenset[str],
     token: str | None = None,
     shelf: Shelf | None = None,
-    settings: Mapping[str, str] | None = None,
     run: StoredRun | None = None,
     chunk_seconds: float | None = None,
 ) -> Starlette:
     """Return the application.
 
     Args:
-        classifiers: the models by the name that the page shows.
+        loaded: the models.
         photos: of the command line.
         hosts: the Host headers that are answered.
         token: what every request must know.
         shelf: where photos are kept; None: one of the usual size.
-        settings: of `seewhy.load`, as the command line gave them, for the code that is copied.
         run: results of `seewhy batch` to look through.
         chunk_seconds: what an upload may wait between two pieces; None: the usual.
     """
@@ -88,20 +105,26 @@ def build_app(
 
     api = Api(
         models={
-            name: Model(name, classifier, Worker(name), Inner(classifier))
-            for name, classifier in classifiers.items()
+            one.name: Model(
+                one.name,
+                one.classifier,
+                Worker(one.name),
+                Inner(one.classifier),
+                one.spec,
+                one.settings,
+            )
+            for one in loaded
         },
         shelf=Shelf(list(photos)) if shelf is None else shelf,
         sample=sample_photo(),
         run=run,
-        settings=settings or {},
     )
     if run is not None:
         api.shelf.listed.update(run.listed)
     if chunk_seconds is not None:
         api.bodies.chunk_seconds = chunk_seconds
     app = Starlette(
-        routes=[Route("/", page), Route("/static/{name}", static), *api.routes()],
+        routes=[Route("/", page), Route("/static/{name:path}", static), *api.routes()],
         lifespan=lifespan,
     )
     app.add_middleware(Guard, hosts=hosts, token=token)
@@ -125,9 +148,11 @@ def warm_up(classifier: Classifier) -> Job:
 
 def static_files() -> dict[str, bytes]:
     """Read the page's files, which are few and small."""
-    folder = resources.files("seewhy.serving") / "static"
+    folder = Path(str(resources.files("seewhy.serving"))) / "static"
     return {
-        one.name: one.read_bytes() for one in folder.iterdir() if Path(one.name).suffix in TYPES
+        one.relative_to(folder).as_posix(): one.read_bytes()
+        for one in folder.rglob("*")
+        if one.suffix in TYPES
     }
 
 

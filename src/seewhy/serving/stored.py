@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seewhy.datasets.arrow import arrow
 from seewhy.datasets.reading import Run, read_run
-from seewhy.datasets.shards import finished
+from seewhy.datasets.shards import finished, rows_of
 from seewhy.errors import ModelError, OptionError, PhotoError
+from seewhy.explaining.prediction import Prediction, Rivals
+from seewhy.explaining.result import Explanation
 from seewhy.files import finite
 from seewhy.photos.reading import PhotoFailure
 from seewhy.serving import answers
+from seewhy.serving.notes import Note, Notes
 from seewhy.serving.shelf import ListedPhoto, clean_name
 
 MOST = 240
@@ -24,8 +28,8 @@ KEY = "run"
 """How the ids of a run's photos begin; those of uploads are hexadecimal."""
 
 COLUMNS = (
-    "photo_id", "path", "label", "rank", "class_index", "class_name", "probability", "correct",
-    "status", "error",
+    "photo_id", "path", "label", "label_index", "kind", "rank", "class_index", "class_name",
+    "probability", "correct", "familiar", "status", "error",
 )  # fmt: skip
 
 ORDERS = ("surest", "least-sure")
@@ -34,30 +38,36 @@ RIGHT = {"right": True, "wrong": False}
 
 @dataclass(frozen=True)
 class Stored:
-    """A photo of a run with its best class; `error` says why there is none."""
+    """A photo of a run with its best class; `error` says why there is none.
+
+    `label_index` is the true class, where the network knows it; `unlike` is True for a photo that
+    is less like the training photos than almost all held-out ones.
+    """
 
     number: int
     path: str
     label: str | None
+    label_index: int | None
     index: int | None
     name: str | None
     probability: float | None
     correct: bool | None
+    unlike: bool
     error: str | None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as the page shows it."""
+    def as_json(self, note: Note) -> dict[str, Any]:
+        """Return it as the page shows it, with what was noted of it."""
         return {
             "id": f"{KEY}{self.number}",
             "name": clean_name(self.path),
             "label": self.label,
             "correct": self.correct,
             "failed": self.error,
-            "predictions": None
+            "unlike": self.unlike,
+            "found": None
             if self.error or self.index is None
-            else [
-                {"index": self.index, "label": self.name, "probability": finite(self.probability)}
-            ],
+            else {"index": self.index, "label": self.name, "probability": finite(self.probability)},
+            **vars(note),
         }
 
 
@@ -66,6 +76,7 @@ class StoredRun:
 
     Raises:
         OptionError: the folder has no run, or none of its photos is done.
+        OutputError: the notes beside it are damaged.
         MissingFramework: pyarrow is not installed.
     """
 
@@ -75,6 +86,7 @@ class StoredRun:
         self.photos = best_of(self.run)
         if not self.photos:
             raise OptionError(f"'{folder}' has no finished shard yet. Let the run go on.")
+        self.notes = Notes.beside(folder)
 
     @property
     def listed(self) -> dict[str, ListedPhoto]:
@@ -101,50 +113,61 @@ class StoredRun:
         return found(model.name), {name: found(one) for name, one in model.settings.items()}
 
     def about(self) -> dict[str, Any]:
-        """Say what was asked, and which classes were found how often."""
-        counts: dict[int, int] = {}
-        names = {one.index: one.name for one in self.photos if one.index is not None}
-        for one in self.photos:
-            if one.index is not None:
-                counts[one.index] = counts.get(one.index, 0) + 1
+        """Say what was asked, which classes and labels there are, and what was taken for what."""
+        found = Counter((one.index, one.name) for one in self.photos if one.index is not None)
+        labels = Counter(one.label for one in self.photos if one.label is not None)
+        taken = Counter(
+            (one.label, one.index, one.name)
+            for one in self.photos
+            if one.label is not None and one.index is not None
+        )
         asked = self.run.question.asked
         return {
             "name": self.name,
             "photos": len(self.photos),
-            "method": asked["method"],
+            "methods": [asked["method"]],
             "layer": asked["layer"][0] if len(asked["layer"]) == 1 else None,
-            "options": asked["options"],
+            "options": {asked["method"]: asked["options"]},
             "classes": [
-                {"index": index, "label": names[index], "count": count}
-                for index, count in sorted(counts.items(), key=lambda each: -each[1])
+                {"index": index, "label": name, "count": count}
+                for (index, name), count in found.most_common()
+            ],
+            "labels": [{"label": label, "count": count} for label, count in labels.most_common()],
+            "confusion": [
+                {"label": label, "index": index, "found": name, "count": count}
+                for (label, index, name), count in taken.most_common()
             ],
             "labelled": any(one.correct is not None for one in self.photos),
         }
 
     def sift(self, wanted: Mapping[str, str]) -> dict[str, Any]:
-        """List the photos of a class, right or wrong, within a range of confidence, sorted by it.
+        """List photos by class, label, right or wrong, and a range of confidence, sorted by it.
 
         Raises:
             OptionError: a value that the page does not send.
         """
         low, high = _share(wanted, "low", 0.0), _share(wanted, "high", 1.0)
-        index = wanted.get("class", "")
+        index, label = wanted.get("class", ""), wanted.get("label", "")
         right, order = wanted.get("right", ""), wanted.get("order") or ORDERS[0]
-        if (index and not index.isdecimal()) or order not in ORDERS or right not in ("", *RIGHT):
+        if (index and not _is_index(index)) or order not in ORDERS or right not in ("", *RIGHT):
             raise OptionError("The filter is not one of the page's. Reload the page.")
         found = [
             one
             for one in self.photos
             if (not index or one.index == int(index))
+            and (not label or one.label == label)
             and (not right or one.correct is RIGHT[right])
             and low <= (one.probability or 0.0) <= high
         ]
         sign = -1 if order == ORDERS[0] else 1
         found.sort(key=lambda one: (one.error is not None, sign * (one.probability or 0.0)))
-        return {"count": len(found), "photos": [one.as_json() for one in found[:MOST]]}
+        photos = [one.as_json(self.notes.of(one.path)) for one in found[:MOST]]
+        return {"count": len(found), "photos": photos}
 
     def explained(self, number: int) -> bytes:
-        """Return the maps that the run stored for a photo, as an answer; no network runs.
+        """Return the maps that the run stored for a photo, as answers; no network runs.
+
+        A photo that was taken for another class has a second answer: what tells the two apart.
 
         Raises:
             PhotoError: the photo failed in the run, or is not where it was.
@@ -152,7 +175,38 @@ class StoredRun:
         found = self.run[number]
         if isinstance(found, PhotoFailure):
             raise PhotoError(found.reason)
-        return answers.answer(found, found.maps[0], found.signed)
+        belongs_to = {"photo": f"{KEY}{number}", "run": self.name}
+        contrast = self._contrast(number, found)
+        second = b"" if contrast is None else answers.answer(contrast, belongs_to, kind="contrast")
+        return second + answers.answer(found, belongs_to)
+
+    def _contrast(self, number: int, found: Explanation) -> Explanation | None:
+        """Return the stored map of the class that was found rather than the true one, if any."""
+        plan = self.run.plan
+        rows = rows_of(self.run.folder.read(plan.name(number // plan.size)))
+        row = next((one for one in rows if one.photo_id == number and one.kind == "contrast"), None)
+        if row is None or row.heatmap is None or row.class_index is None:
+            return None
+        rivals = Rivals((row.label or "",), (row.label_index or 0,), 1.0)
+        label, score = row.class_name or "", float("nan")
+        likely = float("nan") if row.probability is None else row.probability
+        target = Prediction(label, row.class_index, likely, score, rivals=rivals)
+        return replace(
+            found,
+            maps=row.heatmap[None, None],
+            targets=((target,),),
+            shown=(),
+            extras=(),
+        )
+
+    def note(self, number: int, note: Note) -> None:
+        """Keep what was noted of a photo, beside the run.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        (path,) = {one.path for one in self.photos if one.number == number}
+        self.notes.keep(path, note)
 
 
 def best_of(run: Run) -> list[Stored]:
@@ -163,11 +217,11 @@ def best_of(run: Run) -> list[Stored]:
         content = io.BytesIO(run.folder.read(run.plan.name(shard)))
         for row in parquet.read_table(content, columns=list(COLUMNS)).to_pylist():
             number = row["photo_id"]
-            if number in best and row["rank"] != 1:
+            if number in best and (row["kind"] != "predicted" or row["rank"] != 1):
                 continue
             best[number] = Stored(
-                number, row["path"], row["label"], row["class_index"], row["class_name"],
-                row["probability"], row["correct"],
+                number, row["path"], row["label"], row["label_index"], row["class_index"],
+                row["class_name"], row["probability"], row["correct"], row["familiar"] is False,
                 None if row["status"] == "ok" else row["error"] or "It failed in the run.",
             )  # fmt: skip
     return list(best.values())
@@ -178,3 +232,7 @@ def _share(wanted: Mapping[str, str], name: str, otherwise: float) -> float:
         return float(wanted.get(name) or otherwise)
     except ValueError as error:
         raise OptionError("The filter is not one of the page's. Reload the page.") from error
+
+
+def _is_index(text: str) -> bool:
+    return text.isdecimal() and len(text) < 8

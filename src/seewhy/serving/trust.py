@@ -1,12 +1,17 @@
-"""The trust badge: can this map, on this photo, be trusted?"""
+"""The trust badge: can this map, on this photo, be trusted?
+
+Axes: r random map.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from seewhy.classifier import Classifier
-from seewhy.evaluating.comparing import removal_areas
-from seewhy.explaining.question import default_method, find_method, is_class_free
+from seewhy.evaluating.comparing import Removal, compare_removal
+from seewhy.explaining.question import find_method, is_class_free
 from seewhy.files import finite
 from seewhy.maps import rank_correlation
 from seewhy.photos.reading import Photo
@@ -15,37 +20,126 @@ from seewhy.serving.answers import ask
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion, cover
 
+LEAST_PROBABILITY = 0.01
+"""Below this, a class has no probability that removal could take away."""
+
+ALIKE = 0.5
+"""The rank correlation with another class's map from which a map hardly depends on the class."""
+
+UNLIKE = "The photo is less like the training photos than 95 % of held-out ones"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the badge.
+
+    Attributes:
+        text: what was found, as a sentence.
+        holds: True or False; None where it cannot be said.
+        why: the numbers.
+    """
+
+    text: str
+    holds: bool | None
+    why: str
+
 
 def trusted(classifier: Classifier, photo: Photo, asked: PageQuestion, progress: Progress) -> bytes:
     """Measure one map on its photo: deletion and insertion, and whether it depends on the class.
 
     Deletion removes the hottest cells first and is good when low; insertion adds them first and is
-    good when high. Both are what `evaluate` measures, beside a map of random cells, and one that
-    points at the centre whatever the photo.
+    good when high; places that speak against the class come last. Both are what `evaluate`
+    measures, beside maps of random cells, whose spread is the interval of the margin, and one map
+    that points at the centre whatever the photo.
     """
-    asked.check(classifier)
     shown = cover(photo, asked.squares)
-    method = asked.method or default_method(classifier, asked.layer)
-    explanation = ask(classifier, shown, asked, method, no_progress)
+    explanation = ask(classifier, shown, asked.request, no_progress)
     target = explanation.targets[0][0]
-    measured = removal_areas(classifier, explanation, progress=progress)
-    other = next(
-        (one.index for one in explanation.predictions[0] if one.index != target.index), None
-    )
-    class_free = is_class_free(find_method(method), asked.options)
-    likeness = None
-    if other is not None and not class_free:
-        rival = replace(asked, classes=(other,))
-        runner_up = ask(classifier, shown, rival, method, no_progress)
-        likeness = finite(rank_correlation(explanation.maps[0, 0], runner_up.maps[0, 0]))
+    checks: list[Check] = []
+    if target.index is not None and target.probability < LEAST_PROBABILITY:
+        text = f"Not measurable: '{target.label}' has less than 1 % on this photo"
+        checks.append(Check(text, None, "There is hardly a probability that covering could take."))
+    else:
+        found = compare_removal(classifier, explanation, progress=progress)
+        checks += [_removal_check(name, one) for name, one in found.items()]
+    checks.append(_class_check(classifier, shown, asked, explanation))
+    is_familiar = explanation.is_familiar()
+    if not is_familiar:
+        why = "Its answer means little, whatever the probabilities say."
+        checks.append(Check(UNLIKE, None, why))
+    verdict, good = _verdict(checks, is_familiar)
     return frame(
         {
             "kind": "result",
-            "empty": bool(explanation.empty[0, 0]),
-            "classFree": class_free,
-            "unfamiliar": not explanation.is_familiar(),
-            "likeness": likeness,
-            "runnerUp": None if other is None else classifier.label(other),
-            **measured,
+            "of": asked.as_dict(),
+            "verdict": verdict,
+            "good": good,
+            "checks": [dict(vars(one)) for one in checks],
         }
     )
+
+
+WORDS: Mapping[str, tuple[str, str, str, str]] = {
+    "deletion": ("Covering its hottest places first", "hurts most", "does not hurt most", "low"),
+    "insertion": ("Showing its hottest places first", "helps most", "does not help most", "high"),
+}
+
+
+def _removal_check(name: str, found: Removal) -> Check:
+    """Compare a map's area with those of random cells and of the centre."""
+    first, does, does_not, good = WORDS[name]
+    sign = 1 if good == "low" else -1
+    margin, half = sign * (found.random - found.map), found.half_width
+    beats_centre = sign * (found.centre - found.map) > 0
+    why = (
+        f"{name} {found.map:.2f} · random cells {found.random:.2f} · centre {found.centre:.2f} · "
+        f"{good} is good · better than random cells by {margin:+.2f} ± {half:.2f}"
+    ).replace("-", "−")
+    if abs(margin) <= half:
+        return Check(f"{first} is no different from random cells", None, why)
+    if margin < 0 or not beats_centre:
+        return Check(f"{first} {does_not}", False, why)
+    return Check(f"{first} {does}", True, why)
+
+
+def _class_check(
+    classifier: Classifier, photo: Photo, asked: PageQuestion, explanation: Any
+) -> Check:
+    """Compare a map with that of the best other class."""
+    target = explanation.targets[0][0]
+    method = find_method(explanation.method)
+    if is_class_free(method, asked.request.options.get(method.name, {})):
+        why = "This method does not look at the class."
+        return Check("The same whatever the class", None, why)
+    others = (one.index for one in explanation.predictions[0] if one.index != target.index)
+    other = next(others, None)
+    if other is None:
+        why = "There is no second class to compare with."
+        return Check("How it depends on the class is unknown", None, why)
+    rival = replace(asked.request, classes=(other,), top=None)
+    runner_up = ask(classifier, photo, rival, no_progress)
+    likeness = finite(rank_correlation(explanation.maps[0, 0], runner_up.maps[0, 0]))
+    if likeness is None:
+        return Check("How it depends on the class is unknown", None, "One of the maps is constant.")
+    why = (
+        f"rank correlation {likeness:.2f} with the map of {classifier.label(other)} · "
+        "1 is the same map"
+    ).replace("-", "−")
+    is_own = likeness < ALIKE
+    return Check(
+        "It depends on the class" if is_own else "It hardly depends on the class", is_own, why
+    )
+
+
+def _verdict(checks: list[Check], is_familiar: bool) -> tuple[str, bool]:
+    said = [one.holds for one in checks if one.holds is not None]
+    passed = sum(said)
+    if not said:
+        return "Nothing could be measured", False
+    if passed < len(said):
+        return f"{passed} of {len(said)} checks passed", False
+    unsure = len(checks) - len(said) - (not is_familiar)
+    text = "Checks passed" if unsure else "All checks passed"
+    if unsure:
+        text += f", {unsure} could not be made"
+    return (text, True) if is_familiar else (f"{text}, but an unfamiliar photo", False)

@@ -5,8 +5,8 @@
 // the picture's width times height. Steps are those of seewhy.maps and seewhy.rendering.colours,
 // in the same order and the same precision (Math.fround is float32), so the pixels agree.
 
-// 256 colours of each palette: its reds, greens and blues one after the other, each as the step from
-// the one before; deflated, in base64.
+// 256 colours of each palette: its reds, greens and blues one after the other, each as the step
+// from the one before; deflated, in base64.
 const PACKED = `
 eNrtWE2W2yAMFpBMuu49+l7X7ba7zrL36dV6r9hQg9Av2Jk37nQWrQCBHQdL6ENIBngriildUkJG7WDw6OfwakHKcq/lvnBRw4f/vpyj9AdWcl
 2WZaVqu5f/tDP3z+uFyzA8s+bruta2LqodDI7v5jdD6ecQYugEyLYOKgcAvQBlq0i5llpz77frRvWZ9v9tzhhjiikhhi+1EiKQIbxTfSYSa6XW
@@ -29,20 +29,28 @@ export const SIGNED_PALETTES = ["seismic", "coolwarm", "PuOr_r"];
 const unpacked = await unpack();
 
 async function unpack() {
-  const deflated = new Blob([Uint8Array.from(atob(PACKED), (letter) => letter.charCodeAt(0))]).stream();
-  const steps = new Uint8Array(await new Response(deflated.pipeThrough(new DecompressionStream("deflate"))).arrayBuffer());
-  return new Map([...PALETTES, ...SIGNED_PALETTES].map((name, place) => {
-    const colours = new Uint8Array(768);
-    for (let i = 0; i < 768; i++) {
-      const [channel, step] = [Math.floor(i / 256), i % 256];
-      colours[3 * step + channel] = steps[768 * place + i] + (step ? colours[3 * step - 3 + channel] : 0);
-    }
-    return [name, colours];
-  }));
+  const deflated = new Blob([
+    Uint8Array.from(atob(PACKED), (letter) => letter.charCodeAt(0)),
+  ]).stream();
+  const steps = new Uint8Array(
+    await new Response(deflated.pipeThrough(new DecompressionStream("deflate"))).arrayBuffer(),
+  );
+  return new Map(
+    [...PALETTES, ...SIGNED_PALETTES].map((name, place) => {
+      const colours = new Uint8Array(768);
+      for (let i = 0; i < 768; i++) {
+        const [channel, step] = [Math.floor(i / 256), i % 256];
+        colours[3 * step + channel] =
+          steps[768 * place + i] + (step ? colours[3 * step - 3 + channel] : 0);
+      }
+      return [name, colours];
+    }),
+  );
 }
 
 /** Return a palette as 256 × red, green, blue. */
-export const palette = (name) => unpacked.get(name);
+/** @type {(name: string) => Uint8Array<ArrayBuffer>} */
+export const palette = (name) => unpacked.get(name) ?? new Uint8Array(768);
 
 /** Say which cells each pixel of one axis reads, and with what weights (half-pixel centres). */
 function taps(length, low, high, cells) {
@@ -133,13 +141,28 @@ export function scaleHeat(heat, signed, peak = peakOf(heat, signed)) {
   return scaled;
 }
 
+/** Return the percentile of |value| at which the colours of pixel-level maps end; else the peak. */
+export function attributionEnd(data, percentile = 99) {
+  const sizes = data
+    .filter((value) => value === value)
+    .map(Math.abs)
+    .sort();
+  if (!sizes.length) return 0;
+  const place = (percentile / 100) * (sizes.length - 1);
+  const low = Math.floor(place);
+  const high = Math.min(low + 1, sizes.length - 1);
+  const end = sizes[low] + (place - low) * (sizes[high] - sizes[low]);
+  return end || sizes[sizes.length - 1];
+}
+
 /**
  * Blend scaled heat over a picture's RGBA, into another RGBA array.
  *
  *     pixel = photo + α · (colour(heat) − photo)
  *
- * α is the opacity, times the heat where the heat is the opacity; 0 where the heat is NaN, and
- * below the threshold where `cut` is set. An empty heat leaves the photo as it is.
+ * α is the opacity, times the heat (signed: the root of its magnitude) where the heat is the
+ * opacity; 0 where the heat is NaN, and below the threshold where `cut` is set. An empty heat
+ * leaves the photo as it is.
  */
 export function paint(photo, heat, options, out) {
   const { colours, opacity, heatIsOpacity = false, signed = false, empty = false } = options;
@@ -153,7 +176,11 @@ export function paint(photo, heat, options, out) {
     if (size < cut) continue;
     const place = signed ? f32(f32(value + 1) / 2) : value;
     const colour = 3 * (place > 0 ? (place < 1 ? (place * 256) | 0 : 255) : 0);
-    const alpha = heatIsOpacity ? opacity * (size > 0 ? (size < 1 ? size : 1) : 0) : opacity;
+    let alpha = opacity;
+    if (heatIsOpacity) {
+      const strength = signed ? Math.sqrt(size) : size;
+      alpha = strength > 0 ? (strength < 1 ? opacity * strength : opacity) : 0;
+    }
     const rest = 1 - alpha;
     // A clamped array rounds as numpy does: halves to the even neighbour.
     out[at] = rest * photo[at] + alpha * colours[colour];
@@ -162,6 +189,22 @@ export function paint(photo, heat, options, out) {
   }
   return out;
 }
+
+/** Paint a map over pixels of a photo: the one way in which the page paints, and saves pictures. */
+export function paintMap(map, scaled, pixels, look, out) {
+  const colours = palette(look.palette);
+  const { signed, empty } = map;
+  // Pixel-level maps are pictures of their own, until they are faded into the photo.
+  const isOwn = map.end !== null && look.opacity >= 1 && !look.heatIsOpacity;
+  const under = isOwn ? new Uint8ClampedArray(pixels.length).fill(255) : pixels;
+  return paint(under, scaled, { ...look, colours, signed, empty: empty && !isOwn }, out);
+}
+
+/** Scale a placed map for display, as `paintMap` takes it; `peak` is the value of full heat. */
+export const scaledMap = (map, heat, peak) =>
+  map.end === null
+    ? scaleHeat(heat, map.signed, peak)
+    : heat.map((value) => (peak > 0 ? value / peak : value));
 
 /** Find where the heat crosses a level: line segments [x0, y0, x1, y1, ...] in pixels. */
 export function contour(heat, width, height, level, step = 1) {
@@ -172,7 +215,8 @@ export function contour(heat, width, height, level, step = 1) {
       const corner = y * width + x;
       const [a, b] = [heat[corner], heat[corner + step]];
       const [d, c] = [heat[corner + step * width], heat[corner + step * width + step]];
-      const kind = (a > level) + 2 * (b > level) + 4 * (c > level) + 8 * (d > level);
+      const kind =
+        Number(a > level) + 2 * Number(b > level) + 4 * Number(c > level) + 8 * Number(d > level);
       if (kind === 0 || kind === 15 || !(a + b + c + d === a + b + c + d)) continue;
       const top = [x + 0.5 + step * cross(a, b), y + 0.5];
       const right = [x + 0.5 + step, y + 0.5 + step * cross(b, c)];
@@ -190,47 +234,17 @@ export function contour(heat, width, height, level, step = 1) {
   return segments;
 }
 
-/** Box what is hotter than the threshold: components that touch, corners included; largest first. */
-export function boxes(heat, width, height, threshold, all = false) {
-  const seen = new Uint8Array(heat.length);
-  const found = [];
-  const pending = new Int32Array(heat.length);
-  for (let start = 0; start < heat.length; start++) {
-    if (seen[start] || !(heat[start] > threshold)) continue;
-    let [x0, y0, x1, y1, area, left] = [width, height, 0, 0, 0, 1];
-    pending[0] = start;
-    seen[start] = 1;
-    while (left) {
-      const pixel = pending[--left];
-      const [x, y] = [pixel % width, Math.floor(pixel / width)];
-      area++;
-      if (x < x0) x0 = x;
-      if (x >= x1) x1 = x + 1;
-      if (y < y0) y0 = y;
-      if (y >= y1) y1 = y + 1;
-      for (let j = Math.max(y - 1, 0); j <= Math.min(y + 1, height - 1); j++) {
-        for (let i = Math.max(x - 1, 0); i <= Math.min(x + 1, width - 1); i++) {
-          const next = j * width + i;
-          if (!seen[next] && heat[next] > threshold) {
-            seen[next] = 1;
-            pending[left++] = next;
-          }
-        }
-      }
-    }
-    found.push({ box: [x0, y0, x1, y1], area });
-  }
-  found.sort((one, two) => two.area - one.area);
-  const kept = all ? found.filter((one) => one.area >= 0.01 * found[0].area) : found.slice(0, 1);
-  return kept.map((one) => one.box);
-}
-
 /** Return the cell under a pixel: its row, column, value and outline; null outside of the map. */
 export function cellAt(map, box, x, y) {
   const column = Math.floor(((x - box[0]) / (box[2] - box[0])) * map.w);
   const row = Math.floor(((y - box[1]) / (box[3] - box[1])) * map.h);
   if (row < 0 || column < 0 || row >= map.h || column >= map.w) return null;
-  return { row, column, value: map.data[row * map.w + column], box: cellBox(map, box, row, column) };
+  return {
+    row,
+    column,
+    value: map.data[row * map.w + column],
+    box: cellBox(map, box, row, column),
+  };
 }
 
 /** Return the outline of a cell in pixels of the picture. */

@@ -44,7 +44,8 @@ export async function* frames(response) {
     if (!(await fill(4 + length))) break;
     const header = JSON.parse(new TextDecoder().decode(held.subarray(4, 4 + length)));
     const size = header.arrays.reduce(
-      (sum, { shape, type }) => sum + shape.reduce((a, b) => a * b, KINDS[type].BYTES_PER_ELEMENT), 0,
+      (sum, { shape, type }) => sum + shape.reduce((a, b) => a * b, KINDS[type].BYTES_PER_ELEMENT),
+      0,
     );
     if (!(await fill(4 + length + size))) break;
     const start = held.byteOffset + 4 + length;
@@ -59,11 +60,17 @@ async function checked(response) {
   let message = `The server answered ${response.status}.`;
   try {
     message = (await response.json()).error ?? message;
-  } catch { /* no sentence came with it */ }
+  } catch {
+    /* no sentence came with it */
+  }
   throw new Refusal(message, response.status);
 }
 
-async function reach(path, options) {
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ */
+async function reach(path, options = {}) {
   try {
     return await checked(await fetch(path, options));
   } catch (error) {
@@ -73,7 +80,8 @@ async function reach(path, options) {
 }
 
 /** Follow a stream to its result; progress and waiting are told on the way. */
-async function follow(response, on) {
+async function follow(response, on = {}) {
+  /** @type {any} */
   let result = null;
   for await (const { header, arrays } of frames(response)) {
     if (header.kind === "error") throw new Refusal(header.message, 500);
@@ -83,22 +91,36 @@ async function follow(response, on) {
   return result;
 }
 
-/** Ask a question about a photo. `signal` cancels it, on the server too. */
-export async function ask(name, question, { signal, ...on } = {}) {
-  const response = await reach(`/api/${name}`, {
-    method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(question),
+/** @type {{signal?: AbortSignal, type?: string, headers?: Record<string, string>}} */
+const PLAIN = {};
+
+const post = (path, body, { signal, type, headers } = PLAIN) =>
+  reach(path, {
+    method: "POST",
+    signal,
+    headers: { "Content-Type": type ?? "application/json", ...headers },
+    body,
   });
+
+/**
+ * Ask a question about a photo. `signal` cancels it, on the server too.
+ * @param {string} name
+ * @param {object} question
+ * @param {{signal?: AbortSignal, [kind: string]: any}} on
+ */
+export async function ask(name, question, { signal, ...on } = {}) {
+  const response = await post(`/api/${name}`, JSON.stringify(question), { signal });
   const result = await follow(response, on);
   if (!result) throw new Refusal("The answer was cut off. Ask again.", 0);
   return result;
 }
 
-/** Send a photo, and get its best class's map in the same go. */
-export async function upload(file, name, model, { signal, ...on } = {}) {
+/** Send a photo; with a model, get its best class's map in the same go. */
+export async function upload(file, name, model, on) {
   const query = model === null ? "" : `?model=${encodeURIComponent(model)}`;
-  const response = await reach(`/api/photos${query}`, {
-    method: "POST", signal, body: file,
-    headers: { "Content-Type": "application/octet-stream", "X-Photo-Name": encodeURIComponent(name) },
+  const response = await post(`/api/photos${query}`, file, {
+    type: "application/octet-stream",
+    headers: { "X-Photo-Name": encodeURIComponent(name) },
   });
   return follow(response, on);
 }
@@ -108,5 +130,25 @@ export async function get(path) {
   return (await reach(`/api/${path}`)).json();
 }
 
-/** Get the maps that the run stored for a photo ("run17"). */
-export const stored = async (id) => follow(await reach(`/api/run/${id.slice(3)}`), {});
+/** Send JSON, and get JSON. */
+export async function send(path, value) {
+  return (await post(`/api/${path}`, JSON.stringify(value))).json();
+}
+
+/** Get a photo to be shown, and its own size. */
+export async function photoOf(id) {
+  const response = await reach(`/api/photos/${id}?side=2048`);
+  const [width, height] = (response.headers.get("X-Photo-Size") ?? "").split("x").map(Number);
+  return { source: await createImageBitmap(await response.blob()), width, height };
+}
+
+/** Get the maps that the run stored for a photo ("run17"), and the contrast of a mistake. */
+export async function storedOf(id) {
+  /** @type {{maps: any, contrast: any}} */
+  const found = { maps: null, contrast: null };
+  for await (const { header, arrays } of frames(await reach(`/api/run/${id.slice(3)}`))) {
+    if (header.kind === "result") found.maps = { ...header, arrays };
+    if (header.kind === "contrast") found.contrast = { ...header, arrays };
+  }
+  return found;
+}

@@ -1,6 +1,6 @@
 // A tile: one photo with one map over it, painted at the size at which it is shown.
 
-import { h, number, onceAFrame } from "./dom.js";
+import { drawColours, h, number, onceAFrame } from "./dom.js";
 import * as painter from "./painter.js";
 
 const MOST_PIXELS = 1_000_000;
@@ -8,8 +8,7 @@ const LEAST_SIDE = 480;
 
 /** Turn an answer's map into what tiles show. */
 export function mapOf(result, index = 0) {
-  const { shape } = result.arrays.maps;
-  const [, rows, columns] = shape;
+  const [, rows, columns] = result.arrays.maps.shape;
   const size = rows * columns;
   const cut = (array) => array.data.subarray(index * size, (index + 1) * size);
   const raw = { data: cut(result.arrays.maps), h: rows, w: columns };
@@ -18,15 +17,35 @@ export function mapOf(result, index = 0) {
     const low = data.reduce((least, value) => (value < least ? value : least), Infinity);
     data = data.map((value) => value - low);
   }
-  const peak = painter.peakOf(raw.data, result.signed);
+  const target = result.targets[index];
+  const { signed, pixelLevel } = result;
+  const peak = painter.peakOf(raw.data, signed);
   return {
-    raw, shown: { data, h: rows, w: columns }, placement: result.placement, signed: result.signed,
-    empty: peak === 0, peak, unit: result.unit, method: result.method, layer: result.layer,
-    target: result.targets[index], seconds: result.seconds,
+    raw,
+    shown: { data, h: rows, w: columns },
+    placement: result.placement,
+    signed,
+    kind: kindOf(signed, pixelLevel),
+    end: pixelLevel ? painter.attributionEnd(raw.data) : null,
+    empty: peak === 0,
+    peak,
+    unit: result.unit,
+    method: result.method,
+    layer: result.layer,
+    request: result.request,
+    target,
+    title: target.rivals ? `${target.label} rather than ${target.rivals}` : target.label,
+    seconds: result.seconds,
   };
 }
 
+function kindOf(signed, pixelLevel) {
+  if (pixelLevel) return signed ? "signedPixels" : "pixels";
+  return signed ? "signed" : "heat";
+}
+
 export class Tile {
+  /** @param {{small?: boolean, onpoint?: (place: any, event: any, tile: Tile) => void}} options */
   constructor({ small = false, onpoint = () => {} } = {}) {
     this.base = h("canvas");
     this.over = h("canvas");
@@ -37,19 +56,41 @@ export class Tile {
     this.ramp = h("canvas", { width: 256, height: 1 });
     this.low = h("span");
     this.high = h("span");
-    this.caption = h("figcaption", {}, this.title, this.how,
-      small ? null : h("div", { className: "scale" }, this.low, this.ramp, this.high), small ? null : this.readout);
+    this.caption = h(
+      "figcaption",
+      {},
+      this.title,
+      this.how,
+      small ? null : h("div", { className: "scale" }, this.low, this.ramp, this.high),
+      small ? null : this.readout,
+    );
     this.element = h("figure", { className: small ? "tile" : "" }, this.frame, this.caption);
     this.small = small;
+    /** @type {any} */
     this.map = null;
+    /** @type {any} */
     this.photo = null;
+    /** @type {number[][]} */
     this.squares = [];
+    this.width = 1;
+    this.height = 1;
+    /** @type {any} */
+    this.point = null;
+    /** @type {number[] | null} */
+    this.field = null;
+    /** @type {number[] | null} */
+    this.patch = null;
+    /** @type {{box: number[], label: string}[]} */
+    this.boxes = [];
+    this.plain = false;
     this.redraw = onceAFrame(() => this.drawMarks());
     const point = (event) => {
       const place = this.placeOf(event);
       onpoint(place, event, this);
     };
-    for (const kind of ["pointermove", "pointerdown", "pointerup"]) this.frame.addEventListener(kind, point);
+    for (const kind of ["pointermove", "pointerdown", "pointerup"]) {
+      this.frame.addEventListener(kind, point);
+    }
     this.frame.addEventListener("pointerleave", (event) => onpoint(null, event, this));
   }
 
@@ -70,9 +111,15 @@ export class Tile {
     this.frame.style.width = `${width}px`;
     this.frame.style.height = `${height}px`;
     this.caption.style.width = `${this.small ? width : Math.max(width, 120)}px`;
-    const dense = Math.min(globalThis.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)));
+    const dense = Math.min(
+      globalThis.devicePixelRatio || 1,
+      Math.sqrt(MOST_PIXELS / (width * height)),
+    );
     // A small photo is painted in its own pixels, which the browser enlarges; marks stay sharp.
-    const own = Math.min(dense, Math.max(photo.width, photo.height, LEAST_SIDE) / Math.max(width, height));
+    const own = Math.min(
+      dense,
+      Math.max(photo.width, photo.height, LEAST_SIDE) / Math.max(width, height),
+    );
     this.resize(this.over, width * dense, height * dense);
     this.resize(this.base, width * own, height * own);
     [this.width, this.height] = [this.base.width, this.base.height];
@@ -103,7 +150,10 @@ export class Tile {
     const pixels = new ImageData(new Uint8ClampedArray(bare.data), width, height);
     const [across, down] = [width / photo.width, height / photo.height];
     for (const [x, y, side] of this.squares) {
-      const [x1, y1] = [Math.min(width, Math.round((x + side) * across)), Math.min(height, Math.round((y + side) * down))];
+      const [x1, y1] = [
+        Math.min(width, Math.round((x + side) * across)),
+        Math.min(height, Math.round((y + side) * down)),
+      ];
       for (let row = Math.max(0, Math.round(y * down)); row < y1; row++) {
         for (let column = Math.max(0, Math.round(x * across)); column < x1; column++) {
           pixels.data.set(photo.mean, 4 * (row * width + column));
@@ -120,6 +170,7 @@ export class Tile {
 
   setMap(map) {
     this.map = map;
+    this.boxes = [];
     this.placed = this.scaled = null;
     this.frame.classList.remove("busy");
   }
@@ -138,56 +189,73 @@ export class Tile {
 
   /** The value of the hottest pixel as painted. */
   get peak() {
-    return this.map ? painter.peakOf(this.heat, this.map.signed) : 0;
+    return this.map ? (this.map.end ?? painter.peakOf(this.heat, this.map.signed)) : 0;
   }
 
   /** Paint: `look` holds palette, opacity and so on; `peak` the value of full heat, or null. */
-  paint(look, peak = null) {
+  paint(look, peak = /** @type {number | null} */ (null)) {
     this.look = look;
     if (!this.photo) return;
     if (!this.map || look.bare) {
       this.context.putImageData(this.pixels, 0, 0);
     } else {
-      const own = peak ?? painter.peakOf(this.heat, this.map.signed);
+      const own = peak ?? this.peak;
       if (!this.scaled || this.scaledBy !== own) {
-        this.scaled = painter.scaleHeat(this.heat, this.map.signed, own);
+        this.scaled = painter.scaledMap(this.map, this.heat, own);
         this.scaledBy = own;
       }
-      const colours = painter.palette(this.map.signed ? look.signedPalette : look.palette);
-      painter.paint(this.pixels.data, this.scaled, { ...look, colours, signed: this.map.signed, empty: this.map.empty }, this.out.data);
+      painter.paintMap(
+        this.map,
+        this.scaled,
+        this.pixels.data,
+        look,
+        /** @type {ImageData} */ (this.out).data,
+      );
       this.context.putImageData(this.out, 0, 0);
-      this.paintRamp(colours, own);
+      this.paintRamp(painter.palette(look.palette), own);
     }
     this.redraw();
   }
 
+  /** Draw the colour scale, with words at its ends where they mean two classes. */
   paintRamp(colours, peak) {
     if (this.small) return;
-    const image = new ImageData(256, 1);
-    for (let i = 0; i < 256; i++) image.data.set([...colours.subarray(3 * i, 3 * i + 3), 255], 4 * i);
-    this.ramp.getContext("2d").putImageData(image, 0, 0);
-    this.low.textContent = this.map.signed ? number(-peak) : "0";
-    this.high.textContent = number(peak);
+    drawColours(this.ramp, colours);
+    const { signed, target } = this.map;
+    const other = target.rivals ? `for ${target.rivals}` : `against ${target.label}`;
+    this.low.textContent = signed ? `${other} ${number(-peak)}` : "0";
+    this.high.textContent = signed ? `for ${target.label} ${number(peak)}` : number(peak);
   }
 
   /** Mark what is under the cursor: {x, y} in pixels of the photo, or null; `field` a box there. */
-  mark(point, field = null) {
+  mark(point, field = /** @type {number[] | null} */ (null)) {
     [this.point, this.field] = [point, field];
     this.redraw();
   }
 
   cellAt(point) {
-    return this.map && point ? painter.cellAt(this.map.raw, this.map.placement, point.x, point.y) : null;
+    return this.map && point
+      ? painter.cellAt(this.map.raw, this.map.placement, point.x, point.y)
+      : null;
   }
 
   drawMarks() {
     if (!this.photo) return;
-    const { look, over: { width, height } } = this;
+    const {
+      look,
+      over: { width, height },
+    } = this;
     const context = this.over.getContext("2d");
     context.clearRect(0, 0, width, height);
     const [across, down] = [width / this.photo.width, height / this.photo.height];
     const dense = width / (parseFloat(this.frame.style.width) || width);
-    const onCanvas = ([x0, y0, x1, y1]) => [x0 * across, y0 * down, (x1 - x0) * across, (y1 - y0) * down];
+    /** @type {(box: any) => [number, number, number, number]} */
+    const onCanvas = ([x0, y0, x1, y1]) => [
+      x0 * across,
+      y0 * down,
+      (x1 - x0) * across,
+      (y1 - y0) * down,
+    ];
     const outline = (path, colour, thick, dashes = []) => {
       context.setLineDash([]);
       context.strokeStyle = "#000a";
@@ -198,16 +266,25 @@ export class Tile {
       context.lineWidth = thick * dense;
       context.stroke(path);
     };
-    const rectangle = (box) => { const path = new Path2D(); path.rect(...onCanvas(box)); return path; };
+    const rectangle = (box) => {
+      const path = new Path2D();
+      path.rect(...onCanvas(box));
+      return path;
+    };
     if (this.map && this.scaled && look.contour && !this.map.empty) {
       const path = new Path2D();
       const step = Math.max(1, Math.round(this.width / 300));
       const ratio = width / this.width;
-      const lines = painter.contour(this.scaled, this.width, this.height, Math.max(look.threshold, 0.01), step).map((edge) => edge * ratio);
-      for (let i = 0; i < lines.length; i += 4) { path.moveTo(lines[i], lines[i + 1]); path.lineTo(lines[i + 2], lines[i + 3]); }
+      const lines = painter
+        .contour(this.scaled, this.width, this.height, Math.max(look.threshold, 0.01), step)
+        .map((edge) => edge * ratio);
+      for (let i = 0; i < lines.length; i += 4) {
+        path.moveTo(lines[i], lines[i + 1]);
+        path.lineTo(lines[i + 2], lines[i + 3]);
+      }
       outline(path, "#fff", 1.4);
     }
-    for (const { box, label } of this.boxes ?? []) {
+    for (const { box, label } of this.boxes) {
       outline(rectangle(box), "#ffd43b", 2);
       if (label) this.drawLabel(context, label, onCanvas(box), dense);
     }
@@ -222,7 +299,8 @@ export class Tile {
     if (this.patch) outline(rectangle(this.patch), "#fff", 1.4);
   }
 
-  drawLabel(context, label, [x, y], dense) {
+  drawLabel(context, label, box, dense) {
+    const [x, y] = box;
     context.font = `600 ${13 * dense}px system-ui, "Liberation Sans", sans-serif`;
     const wide = context.measureText(label).width + 12 * dense;
     const tall = 21 * dense;
