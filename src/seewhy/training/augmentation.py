@@ -1,7 +1,11 @@
 """Augmentation of a batch in numpy: random windows, colours, sharpness, CutMix.
 
-It follows from the seed, the epoch and the batch's number. (Flips, shifts, zooms and hide-and-seek
-are Keras layers, in `networks`.) Axes: n photo, h row, w column, k class.
+It follows from the seed, the epoch and the batch's number, so that a run that is resumed sees what
+it would have seen, with the same photos on every backend. Flips, shifts and zooms are Keras's
+layers, in `networks`. Those for the rest are not used: their random numbers are a state and differ
+by backend, RandomCrop cuts the same place out of every photo of a batch, RandomSharpness darkens
+the borders, and CutMix leaves the photos' weights as they are. Axes: n photo, h row, w column, k
+class.
 """
 
 from __future__ import annotations
