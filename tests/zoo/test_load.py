@@ -71,6 +71,19 @@ def test_a_network_of_keras_comes_with_all_that_it_needs(
     assert classifier.wordnet_ids[285] == "n02124075"
 
 
+def test_a_name_of_torchvision_or_timm_is_suggested_with_its_prefix() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        load("resnet18")
+    assert str(caught.value) == (
+        "Keras has no network 'resnet18'. Did you mean 'torchvision:resnet18' or 'timm:resnet18'?"
+    )
+    with pytest.raises(UnknownModel) as caught:
+        load("vit_tiny_patch16_224")
+    assert str(caught.value) == (
+        "Keras has no network 'vit_tiny_patch16_224'. Did you mean 'timm:vit_tiny_patch16_224'?"
+    )
+
+
 def test_torchvision_and_timm_come_with_all_that_they_need() -> None:
     classifier = load("torchvision:squeezenet1_1?weights=none")
     assert classifier.fit == Fit(size=(224, 224), mode="crop", resize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from seewhy.errors import MissingFramework, ModelError, OptionError, UnknownMode
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.preprocessing import Normalize, preprocess_pixels
 from seewhy.photos.reading import read_photo
+from seewhy.zoo import hub
 from seewhy.zoo import torch as zoo_torch
 from seewhy.zoo.names import LoadedModel, parse_name
 from seewhy.zoo.torch import build_timm, build_torchvision, timm_fit
@@ -178,6 +180,32 @@ def test_timm_offline_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch) -> Non
         "model.safetensors out of https://huggingface.co/timm/resnet18.a1_in1k: "
         "timm:resnet18.a1_in1k?weights=FILE (weights=none: random ones)."
     )
+
+
+def test_an_offline_hub_is_tried_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    tries: list[tuple[str, int]] = []
+
+    def refuse(address: tuple[str, int], timeout: float) -> None:
+        tries.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr(hub.socket, "create_connection", refuse)
+    monkeypatch.setattr(hub.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    begun = time.perf_counter()
+    with pytest.raises(MissingFramework, match="could not be downloaded"):
+        timm("resnet18.a1_in1k")
+    assert time.perf_counter() - begun < 5  # the hub's client alone would wait 23 s per file
+    assert tries == [("huggingface.co", 443)]
+    assert not constants.HF_HUB_OFFLINE
+
+
+def test_a_proxy_is_trusted_to_reach_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub.urllib.request, "getproxies", lambda: {"https": "http://proxy:1"})
+    assert hub.is_reachable("https://no.such.host.invalid")
 
 
 def test_weights_of_another_network_are_an_error_that_lists_what_differs(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ from seewhy.zoo.torch import (
     TORCHVISION,
     build_timm,
     build_torchvision,
+    has_registered,
     timm_names,
     torchvision_names,
 )
@@ -176,6 +177,15 @@ def _find(name: ModelName, size: tuple[int, int] | None) -> LoadedModel:
     suffix = Path(name.base).suffix.lower()
     if os.path.exists(name.base) or suffix in (*KERAS_FILES, *TORCH_FILES, *RUNTIME_FILES):  # noqa: PTH110
         return _from_file(name)
+    others = [
+        f"'{prefix}{name.base}'"
+        for prefix in (TORCHVISION, TIMM)
+        if has_registered(prefix.removesuffix(":"), name.base)
+    ]
+    if others:
+        raise UnknownModel(
+            f"Keras has no network '{name.base}'. Did you mean {' or '.join(others)}?"
+        )
     near = nearest_names(name.base, models())
     verb = "names are" if " and " in near else "name is"
     raise UnknownModel(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +17,7 @@ from seewhy.errors import MissingFramework, OptionError, UnknownModel, nearest_n
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Normalize
 from seewhy.zoo.archives import first_line
+from seewhy.zoo.hub import one_try
 from seewhy.zoo.names import LoadedModel, ModelName, builder_arguments
 from seewhy.zoo.torch_files import load_torch_weights
 
@@ -43,6 +47,19 @@ def import_torch_package(name: str) -> ModuleType:
             "installed PyTorch. Install both from one place, for example: pip install "
             "--force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cpu"
         ) from error
+
+
+def has_registered(package: str, name: str) -> bool:
+    """True where an installed torchvision or timm registers a network of that name.
+
+    Its source is searched: importing it takes seconds.
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None or not name.isidentifier():
+        return False
+    pattern = re.compile(rf"@register_model\b((?!\ndef ).)*\ndef {name}\(", re.DOTALL)
+    files = (Path(found.origin).parent / "models").glob("*.py")
+    return any(pattern.search(file.read_text("utf-8", errors="replace")) for file in files)
 
 
 def torchvision_names() -> list[str]:
@@ -128,8 +145,10 @@ def build_timm(name: ModelName, *, size: tuple[int, int] | None) -> LoadedModel:
     settings = timm.models.get_pretrained_cfg(key)
     if size is not None and getattr(settings, "fixed_input_size", False):
         arguments.setdefault("img_size", size)  # transformers are built for one size
+    is_downloaded = name.weights is None
     try:
-        model = timm.create_model(key, pretrained=name.weights is None, **arguments)
+        with one_try() if is_downloaded else contextlib.nullcontext():
+            model = timm.create_model(key, pretrained=is_downloaded, **arguments)
     except OSError as error:
         raise _no_timm_download(timm, key, name, error) from error
     except (RuntimeError, TypeError, ValueError) as error:
