@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo truth test test-environment check fuzz format clean
+.PHONY: demo truth test test-environment keras2 check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
@@ -42,6 +42,12 @@ test: .venv/test
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends $(PYTEST)
 
 test-environment: .venv/test
+
+# Files that Keras 2 itself writes need an environment of its own: Keras 2 and 3 exclude each other.
+keras2: .venv/test
+	$(PYTHON) -m venv .venv-keras2
+	.venv-keras2/bin/python -m pip -q install 'tf_keras==2.19.0' 'tensorflow-cpu==2.19.1'
+	SEEWHY_KERAS2_PYTHON=.venv-keras2/bin/python $(BIN)/python -m pytest tests/zoo/test_keras2.py
 
 truth: .venv/test
 	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),32) $(TRUTH)

@@ -225,3 +225,64 @@ def test_a_missing_file_of_weights_is_an_error() -> None:
         "There is no file 'weights.pt' with weights for 'own'. Give the path of a state dict saved "
         "by torch.save(model.state_dict(), path), or weights=none for random ones."
     )
+
+
+def small() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize(
+    "prefix", ["model.", "module.", "net.", "_orig_mod.", "module.model.", "model._orig_mod.", "x."]
+)
+def test_a_prefix_of_all_names_is_taken_off(here: Path, prefix: str) -> None:
+    state = small().state_dict()
+    others = {"criterion.weight": torch.ones(2), "hparams": torch.ones(1)}
+    torch.save({"state_dict": {prefix + k: v for k, v in state.items()} | others}, here / "w.ckpt")
+    loaded = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+    load_torch_weights(loaded, "w.ckpt", name="own")
+    for name, value in loaded.state_dict().items():
+        torch.testing.assert_close(value, state[name])
+
+
+def test_a_prefix_that_only_the_network_has_is_put_in_front(here: Path) -> None:
+    torch.save(small().state_dict(), here / "w.pt")
+    wrapped = nn.ModuleDict({"net": small()})
+    with torch.no_grad():
+        wrapped["net"][0].weight.zero_()
+    load_torch_weights(wrapped, "w.pt", name="own")
+    torch.testing.assert_close(wrapped["net"][0].weight, small()[0].weight)
+
+
+def test_the_network_is_preferred_to_its_average_and_two_others_are_refused(here: Path) -> None:
+    state = small().state_dict()
+    both = {f"model.{name}": value for name, value in state.items()}
+    both |= {f"teacher.{name}": value + 1 for name, value in state.items()}
+    torch.save(both, here / "w.pt")
+    loaded = small()
+    load_torch_weights(loaded, "w.pt", name="own")
+    torch.testing.assert_close(loaded[2].weight, state["2.weight"])
+    torch.save({k.replace("model.", "student."): v for k, v in both.items()}, here / "w.pt")
+    with pytest.raises(ModelError) as caught:
+        load_torch_weights(small(), "w.pt", name="own")
+    assert str(caught.value) == (
+        "'w.pt' has weights of several networks that all fit: 'student.', 'teacher.'. Save those "
+        "of one alone: torch.save(model.state_dict(), path)"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_an_archive_of_a_whole_network_is_told_by_its_kind(here: Path) -> None:
+    torch.jit.script(nn.Linear(2, 2)).save(str(here / "whole.pt"))
+    torch.export.save(torch.export.export(nn.Linear(2, 2), (torch.ones(1, 2),)), "whole.pt2")
+    for file, what, weights in (
+        ("whole.pt", "a TorchScript archive", "torch.jit.load('whole.pt').state_dict()"),
+        ("whole.pt2", "an exported program", "torch.export.load('whole.pt2').state_dict"),
+    ):
+        with pytest.raises(ModelError) as caught:
+            load_torch_weights(nn.Linear(2, 2), file, name="own")
+        assert str(caught.value) == (
+            f"'{file}' is {what}: it contains code, and seewhy runs no code in files. Save its "
+            f"weights alone: torch.save({weights}, 'weights.pt'), and name the function that "
+            "builds the network: python:module:function?weights=weights.pt"
+        )

@@ -33,6 +33,7 @@ from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Placement
 from seewhy.photos.preprocessing import Preprocess, preprocess_named, preprocess_pixels
 from seewhy.photos.reading import Photo
+from seewhy.photos.transforms import from_transform, is_transform
 from seewhy.settings import as_size
 
 Size = int | tuple[int, int]
@@ -56,7 +57,8 @@ class Classifier:
             fixes, or that torchvision, timm or transformers published.
         preprocess: how pixels become the network's input: 'caffe', 'tf' or 'torch' (the modes of
             keras.applications), 'unit' (0 ... 1), 'none' (0 ... 255: the network rescales them
-            itself), or a function of float32 pixels (n, h, w, c), red first, 0 ... 255. None: as
+            itself), a transform of torchvision or timm (also `weights.transforms()`), or a
+            function of float32 pixels (n, h, w, c), red first, 0 ... 255. None: as
             the network declares it; otherwise inferred from the first photos, with a warning.
         labels: the names of the classes: a list, an array, a table by number or by name, a file of
             one of these (lines, JSON, CSV), 'cat,dog', 'imagenet', or None for 'class 0', 'class 1'
@@ -118,6 +120,9 @@ class Classifier:
         channels: int | None = None,
         references: ReferenceFeatures | None = None,
     ) -> None:
+        if is_transform(preprocess):
+            preprocess, its_fit = from_transform(preprocess, as_size(size))
+            fit = _fit_of_transform(fit, its_fit, as_size(size), model)
         mode = preprocess.mode if isinstance(preprocess, Preprocessing) else preprocess
         if isinstance(mode, str):
             preprocess_named(mode)
@@ -312,6 +317,20 @@ def as_fit(fit: Fit | str | None, size: tuple[int, int]) -> Fit:
             f"{size[0]}×{size[1]}. Give both the same size."
         )
     return fit
+
+
+def _fit_of_transform(
+    fit: Fit | str | None, its_own: Fit | None, size: tuple[int, int] | None, model: Any
+) -> Fit | str | None:
+    """Return the user's fit, or that of a transform, unless the input has another size."""
+    size = size or published_size(model)
+    if fit is not None or its_own is None or size in (None, its_own.size):
+        return its_own if fit is None else fit
+    made = "×".join(map(str, its_own.size or ()))
+    raise OptionError(
+        f"The transform makes photos of {made} pixels, and the input size is {size[0]}×{size[1]}. "
+        "Give a size or a transform that fits, or fit='stretch'."
+    )
 
 
 def _checked_size(

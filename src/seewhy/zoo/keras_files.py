@@ -10,6 +10,7 @@ A `.keras` file is a zip archive. A file that seewhy has trained contains *metad
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import sys
@@ -31,6 +32,7 @@ from seewhy.zoo.archives import (
     opened_archive,
     refuse_endless_heaps,
 )
+from seewhy.zoo.keras2_layers import RUNS_CODE
 
 METADATA = "seewhy.json"
 METADATA_KEYS = {
@@ -42,9 +44,6 @@ METADATA_KEYS = {
     "references": dict,
 }
 """The metadata that seewhy reads, with their types; further keys are kept unchanged."""
-
-RUNS_CODE = ("Lambda", "TorchModuleWrapper", "TFSMLayer")
-"""Layers that contain code, or load it from elsewhere; refused by every version of Keras."""
 
 TRUSTED = ("keras", "keras_hub", "keras_cv", "keras_nlp", "builtins")
 """Packages whose classes a file may name."""
@@ -86,7 +85,7 @@ def all_or_nothing() -> Iterator[None]:
 
 
 def load_keras_file(path: str | PathLike[str]) -> Any:
-    """Load a whole Keras model: never compiled, in safe mode.
+    """Load a whole Keras model: never compiled, in safe mode; files of Keras 2 are rebuilt.
 
     Raises:
         ModelError: the file is damaged, is not a model, or contains code.
@@ -95,13 +94,18 @@ def load_keras_file(path: str | PathLike[str]) -> Any:
 
     path = Path(path)
     config = _config(path)
-    refuse_code(config, path)
     _refuse_impossible(config, path)
+    if _is_of_keras_2(path):
+        return _rebuilt(config, path)
+    refuse_code(config, path)
     keras = import_keras()
     try:
         with all_or_nothing(), without_random_weights():
             return keras.saving.load_model(str(path), compile=False, safe_mode=True)
     except unreadable() as error:
+        if path.suffix.lower() != ".keras":
+            with contextlib.suppress(ModelError):
+                return _rebuilt(config, path)
         raise ModelError(
             f"'{path}' could not be loaded by Keras {keras.__version__}: {first_line(error)} "
             "If it needs classes of your own, register them (keras.saving."
@@ -109,8 +113,57 @@ def load_keras_file(path: str | PathLike[str]) -> Any:
         ) from error
 
 
-def refuse_code(config: Any, path: Path) -> None:
+def _is_of_keras_2(path: Path) -> bool:
+    """True for a file that Keras 2 wrote; HDF5 that tells no version counts as that."""
+    if path.suffix.lower() == ".keras":
+        with _opened(path) as archive, contextlib.suppress(*DAMAGED_ARCHIVE, AttributeError):
+            told = parse_json(member_text(archive, "metadata.json")).get("keras_version")
+            return str(told).startswith("2.")
+        return False
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        version = file.attrs.get("keras_version", b"2")
+    text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
+    return text.startswith(("1", "2"))
+
+
+def _rebuilt(config: Any, path: Path) -> Any:
+    """Rebuild a model of Keras 2 from its configuration, as data, with its weights."""
+    import h5py
+
+    from seewhy.zoo.backend import without_random_weights
+    from seewhy.zoo.keras2 import rebuild
+    from seewhy.zoo.keras2_weights import load_archived_weights, load_stored_weights
+
+    refuse_code(config, path, is_rebuilt=True)
+    try:
+        with without_random_weights():
+            model = rebuild(config, path)
+        if path.suffix.lower() == ".keras":
+            with _opened(path) as archive:
+                content = io.BytesIO(archive.read("model.weights.h5"))
+            with h5py.File(content, "r") as file:
+                load_archived_weights(model, config, file, path)
+        else:
+            with h5py.File(path, "r") as file:
+                load_stored_weights(model, file, path)
+    except unreadable() as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(
+            f"'{path}' is damaged: {first_line(error)} Copy or download it again."
+        ) from error
+    return model
+
+
+def refuse_code(config: Any, path: Path, *, is_rebuilt: bool = False) -> None:
     """Refuse a model whose configuration names code.
+
+    Args:
+        config: of the model.
+        path: for messages.
+        is_rebuilt: the modules that it names are not imported, and may be any.
 
     Raises:
         ModelError: a layer contains or loads code, or is of a class that Keras does not know.
@@ -127,6 +180,8 @@ def refuse_code(config: Any, path: Path) -> None:
                 "python:module:function?weights=FILE"
             )
         module = part.get("module")
+        if is_rebuilt:
+            continue
         if isinstance(module, str) and module.partition(".")[0] not in TRUSTED:
             _require_registered(part, module, path)
 

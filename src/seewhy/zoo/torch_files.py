@@ -12,7 +12,7 @@ import struct
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,6 +50,12 @@ DAMAGED = (
     zipfile.BadZipFile,
 )
 """What torch.load and safetensors raise for a damaged file."""
+
+COMPILED = "_orig_mod."
+"""What torch.compile puts into the names of a module's weights."""
+
+PREFIXES = ("", "model.", "module.", "module.model.", "model.module.", "net.", "network.")
+"""Prefixes that are preferred, where several parts of a file fit: not a teacher or an average."""
 
 INSIDE = ("state_dict", "model_state_dict", "model")
 """The keys under which training scripts store the state dict in a larger file."""
@@ -104,18 +110,15 @@ def build_python(name: ModelName) -> LoadedModel:
 def load_torch_weights(model: Any, path: str, *, name: str) -> None:
     """Load a state dict into a PyTorch module: `.pt`, `.pth` or `.safetensors`.
 
-    A state dict inside a larger file ('state_dict', 'model') is found, and the prefix 'module.'
-    of DataParallel is taken off. Nothing is loaded unless everything fits.
+    A state dict inside a larger file ('state_dict', 'model') is found. A prefix of its names
+    ('module.' of DataParallel, 'model.' of Lightning, '_orig_mod.' of torch.compile) is taken off,
+    or put in front, where all names and shapes then fit. Nothing is loaded unless everything fits.
 
     Raises:
         ModelError: the file is missing, damaged, contains code, or does not fit.
     """
-    state = _state_dict(path, name=name)
     wanted = model.state_dict()
-    if all(key.startswith("module.") for key in state) and not any(
-        key.startswith("module.") for key in wanted
-    ):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
+    state = _renamed(_state_dict(path, name=name), wanted, path)
     missing = [key for key in wanted if key not in state and not _is_counter(key)]
     unexpected = [key for key in state if key not in wanted]
     reshaped = [
@@ -144,6 +147,60 @@ def load_torch_weights(model: Any, path: str, *, name: str) -> None:
             "Build the network with the arguments that it was trained with."
         )
     model.load_state_dict(state, strict=False)
+
+
+def _renamed(state: dict[str, Any], wanted: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return a state dict with the names that a network has, if only a prefix differs.
+
+    Raises:
+        ModelError: several parts of the file fit.
+    """
+    if _fits(state, wanted):
+        return state
+    plain = {key.replace(COMPILED, ""): value for key, value in state.items()}
+    bare = {key.replace(COMPILED, ""): key for key in wanted}
+    found = {}
+    for prefix in sorted(_prefixes(state) | _prefixes(plain)):
+        within = state if COMPILED in prefix else plain
+        part = {
+            bare.get(key.removeprefix(prefix), key.removeprefix(prefix)): value
+            for key, value in within.items()
+            if key.startswith(prefix)
+        }
+        if _fits(part, wanted):
+            found[prefix] = part
+    for prefix in _prefixes(bare) - {""}:
+        part = {bare.get(prefix + key, prefix + key): value for key, value in plain.items()}
+        if _fits(part, wanted):
+            found[prefix] = part
+    usual = [found[prefix] for prefix in PREFIXES if prefix in found]
+    same = {tuple(id(value) for value in part.values()) for part in found.values()}
+    if usual or len(same) == 1:
+        return usual[0] if usual else next(iter(found.values()))
+    if found:
+        listed = ", ".join(f"'{prefix}'" for prefix in sorted(found))
+        raise ModelError(
+            f"'{path}' has weights of several networks that all fit: {listed}. Save those of one "
+            "alone: torch.save(model.state_dict(), path)"
+        )
+    return state
+
+
+def _prefixes(names: Iterable[str]) -> set[str]:
+    """Return what names begin with, up to three parts: '', 'model.', 'model.net.'."""
+    starts = {""}
+    for name in names:
+        parts = name.split(".")[:-1]
+        starts |= {".".join(parts[:count]) + "." for count in range(1, min(len(parts), 3) + 1)}
+    return starts
+
+
+def _fits(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """True where a state dict has all the names and shapes of a network, and no others."""
+    return {key for key in state if key not in wanted} == set() and all(
+        _is_counter(key) if key not in state else state[key].shape == value.shape
+        for key, value in wanted.items()
+    )
 
 
 def _state_dict(path: str, *, name: str) -> dict[str, Any]:
@@ -181,7 +238,8 @@ def _content(path: str) -> Any:
             errors += (error_of_safetensors,)
             return load_file(path)
         if zipfile.is_zipfile(path):
-            opened_archive(Path(path)).close()
+            with opened_archive(Path(path)) as archive:
+                _refuse_programs(archive.namelist(), path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of deprecated kinds of storage
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -198,6 +256,26 @@ def _content(path: str) -> Any:
             f"'{path}' is not a file of PyTorch weights, or not a whole one ({first_line(error)}) "
             "Copy or download it again."
         ) from error
+
+
+def _refuse_programs(names: Sequence[str], path: str) -> None:
+    """Refuse an archive of a whole network, with its code.
+
+    Raises:
+        ModelError: it is TorchScript, or an exported program.
+    """
+    ends = {name.partition("/")[2] for name in names}
+    load = "torch.jit.load" if "constants.pkl" in ends else ""
+    if any("exported_program" in name or name.endswith("models/model.json") for name in names):
+        load = "torch.export.load"
+    if load:
+        what = "a TorchScript archive" if "jit" in load else "an exported program"
+        weights = "state_dict()" if "jit" in load else "state_dict"
+        raise ModelError(
+            f"'{path}' is {what}: it contains code, and seewhy runs no code in files. Save its "
+            f"weights alone: torch.save({load}('{path}').{weights}, 'weights.pt'), and name the "
+            "function that builds the network: python:module:function?weights=weights.pt"
+        )
 
 
 def _safetensors(path: str) -> tuple[Any, type[Exception]]:
