@@ -112,10 +112,13 @@ def _layer(part: Mapping[str, Any], names: set[str]) -> Any:
         count += 1
         unique = f"{name}_{count}"
     names.add(unique)
-    if part["class_name"] in MODELS:
-        return _model(part, unique)
     try:
-        return repaired_layer(part["class_name"], config, unique)
+        if part["class_name"] in MODELS:
+            made = _model(part, unique)
+        else:
+            made = repaired_layer(part["class_name"], config, unique)
+        made.name_in_file = str(part.get("name") or own)
+        return made
     except CannotRebuild as error:
         raise CannotRebuild(
             f"layer '{part.get('name') or own}' ({part['class_name']}): {error}"

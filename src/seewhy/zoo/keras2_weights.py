@@ -16,7 +16,6 @@ from numpy import ndarray
 
 from seewhy.errors import ModelError
 from seewhy.zoo.backend import import_keras
-from seewhy.zoo.keras2_layers import new_name
 
 Stored = list[tuple[str, ndarray]]
 """A layer's weights as the file lists them: 'conv1/kernel:0' and the numbers."""
@@ -36,9 +35,9 @@ def load_stored_weights(model: Any, file: Any, path: Path) -> None:
     group = file.get("model_weights", file)
     stored = {name: _stored(group[name]) for name in _names(group, "layer_names")}
     stored = {name: weights for name, weights in stored.items() if weights}
-    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    layers = {_name_in_file(layer): layer for layer in model.layers if layer.weights}
     for name, weights in stored.items():
-        layer = layers.pop(new_name(name), None)
+        layer = layers.pop(name, None)
         if layer is None:
             raise ModelError(
                 f"'{path}' has weights of the layer '{name}', which the model in it has not. Get "
@@ -70,8 +69,8 @@ def load_archived_weights(model: Any, config: Mapping[str, Any], group: Any, pat
     for part in inner["layers"] if isinstance(inner, Mapping) else inner:
         kind = _snake_case(part["class_name"])
         count = counts[kind] = counts.get(kind, -1) + 1
-        name = new_name(str(part.get("name") or part["config"].get("name")))
-        layer = next((one for one in model.layers if one.name == name), None)
+        name = str(part.get("name") or part["config"].get("name"))
+        layer = next((one for one in model.layers if _name_in_file(one) == name), None)
         if layer is None or not layer.weights:
             continue
         stored = group["layers"][kind if count == 0 else f"{kind}_{count}"]
@@ -95,6 +94,11 @@ def _assign_by_attribute(layer: Any, group: Any, path: Path) -> None:
             _assign_by_attribute(inner, group[name], path)
 
 
+def _name_in_file(layer: Any) -> str:
+    """Return what a layer was called before '/' was taken out of its name."""
+    return str(getattr(layer, "name_in_file", layer.name))
+
+
 def _snake_case(name: str) -> str:
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
@@ -105,11 +109,11 @@ def _load(layer: Any, weights: Stored, path: Path) -> None:
     inside = list(_innermost(layer))
     by_layer: dict[str, Stored] = {}
     for name, value in weights:
-        by_layer.setdefault(new_name(name.rpartition("/")[0]), []).append((name, value))
-    names = [one.name for one in inside]
+        by_layer.setdefault(name.rpartition("/")[0], []).append((name, value))
+    names = [_name_in_file(one) for one in inside]
     if len(inside) > 1 and len(set(names)) == len(names) and set(names) == set(by_layer):
         for one in inside:
-            _assign(one, by_layer[one.name], path)
+            _assign(one, by_layer[_name_in_file(one)], path)
     else:
         _assign(layer, weights, path)
 
