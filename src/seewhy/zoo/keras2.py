@@ -43,10 +43,9 @@ def rebuild(config: Any, path: Path) -> Any:
 
 
 def _refusal(why: Any, config: Mapping[str, Any], path: Path) -> str:
-    from seewhy.zoo.keras import APPLICATIONS
-
+    builders = [name.lower() for name in dir(import_keras().applications) if name[0].isupper()]
     inside = re.sub(r"[^a-z0-9]", "", " ".join(_model_names(config)).lower())
-    known = [key for key in APPLICATIONS if key in inside]
+    known = [name for name in builders if name in inside]
     name = max(known, key=len) if known else "mobilenetv3small"
     return (
         f"'{path}' is from Keras 2 and cannot be rebuilt: {str(why).rstrip('.')}. Build the "
