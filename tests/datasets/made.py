@@ -49,6 +49,17 @@ def fragile() -> Fragile:
     return Fragile()
 
 
+class Squaring(Fragile):
+    """Other scores of the same weights."""
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        return super().scores(images) ** 2
+
+
+def squaring() -> Squaring:
+    return Squaring()
+
+
 def classifier() -> seewhy.Classifier:
     return seewhy.Classifier(Fragile(), **SETTINGS)  # type: ignore[arg-type]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from seewhy.errors import (
     OptionError,
     OutputError,
     PhotoError,
+    TargetError,
     UnknownClass,
 )
 from seewhy.networks.base import SCORES
@@ -284,7 +286,7 @@ def test_bad_input_is_told_in_a_sentence_and_leaves_no_run(tmp_path: Path) -> No
         run(tmp_path, true_labels="folders")
     with pytest.raises(UnknownClass, match="'linear' has no class 'cat'"):
         run(tmp_path, classes=["cat"])
-    with pytest.raises(OptionError, match="'top' and 'classes' exclude each other"):
+    with pytest.raises(TargetError, match="'top', 'classes' and 'target' exclude each other"):
         run(tmp_path, classes=["red"], top=1)
     with pytest.raises(
         OptionError, match="A shard of 8 photos is not a whole number of batches of 3"
@@ -373,12 +375,51 @@ def test_a_run_may_be_at_an_address_and_so_may_its_photos(tmp_path: Path) -> Non
     assert isinstance(found[4], seewhy.Explanation)
 
 
-def test_a_fingerprint_is_of_all_that_was_asked() -> None:
-    first = questions.RunQuestion({"method": "cam", "options": {"a": 1}}, None, (7, 7))
-    same = questions.RunQuestion({"options": {"a": 1}, "method": "cam"}, None, (7, 7))
-    other = questions.RunQuestion({"method": "cam", "options": {"a": 2}}, None, (7, 7))
-    assert first.fingerprint == same.fingerprint != other.fingerprint
-    assert questions.differences(first.asked, other.asked) == ["options.a: 1 there, 2 now"]
+def test_a_fingerprint_is_of_all_that_was_asked(tmp_path: Path) -> None:
+    save_photos(tmp_path / "photos", 1)
+    first = run(tmp_path, method="occlusion", patch=2, top=1).question
+    same = questions.RunQuestion.from_json(first.as_json(), "run.json")
+    assert same == first
+    assert same.fingerprint == first.fingerprint
+    for change, difference in (
+        ({"maps": "float16"}, 'maps: "float32" there, "float16" now'),
+        ({"truths": {"a": 1}}, "labels.a: nothing there, 1 now"),
+        (
+            {"request": replace(first.request, options={"occlusion": {"patch": 4}})},
+            "options.patch: 2 there, 4 now",
+        ),
+    ):
+        other = replace(first, **change)
+        assert other.fingerprint != first.fingerprint
+        assert other.differences(first) == [difference]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"shard_size": 8', '"shard_size": "8"'),
+        ('"maps": "float32"', '"maps": "int8"'),
+        ('"network": {', '"asked": {'),
+        ('"labels": [', '"labels": [7,'),
+        ('"method": "cam"', '"method": "rise"'),
+        ('"count": 1', '"counts": 1'),
+        ('"truths": {}', '"truths": 3'),
+        ('"fit": [', '"fit": [1, 2,'),
+        (
+            "{",
+            "[",
+        ),
+    ],
+)
+def test_a_damaged_run_is_told_in_a_sentence(tmp_path: Path, old: str, new: str) -> None:
+    save_photos(tmp_path / "photos", 1)
+    run(tmp_path, method="cam", top=1)
+    path = tmp_path / "run/run.json"
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new, 1))
+    with pytest.raises(OutputError, match=r"run\.json' is damaged: "):
+        seewhy.read_run(tmp_path / "run")
 
 
 def test_without_pyarrow_the_extra_is_named(
@@ -397,7 +438,13 @@ def test_without_pyarrow_the_extra_is_named(
     with pytest.raises(MissingFramework, match=r"pip install 'seewhy\[ray\]'"):
         next(
             run_on_ray(
-                Folder.of(tmp_path), [], address=None, workers=0, gpus=0, advance=lambda _: None
+                Folder.of(tmp_path),
+                [],
+                questions.ModelArguments("net", {}, ""),
+                address=None,
+                workers=0,
+                gpus=0,
+                advance=lambda _: None,
             )
         )
 
@@ -407,7 +454,7 @@ def test_the_shard_function_needs_nothing_but_its_job(tmp_path: Path) -> None:
     found = run(tmp_path, top=1)
     from seewhy.datasets.plan import make_job
 
-    job = make_job(found.folder, found.photos, classifier(), found.question.asked, found.plan)
+    job = make_job(found.folder, found.photos, classifier(), found.question)
     advanced: list[int] = []
     rows = shards.explain_range(job, 4, 8, advance=advanced.append, only=set())
     assert [row.photo_id for row in rows] == [4, 5, 6, 7]

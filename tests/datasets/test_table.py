@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from seewhy.datasets.asking import descriptor, map_columns
-from seewhy.datasets.table import COLUMNS, Row, energies, read_footer, schema, shard_bytes
+from seewhy.datasets.table import read_footer, schema, shard_bytes
+from seewhy.explaining.rows import COLUMNS, Row, descriptor, energies, map_columns
 from seewhy.photos.photo import Placement
 
 

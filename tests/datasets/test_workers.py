@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import seewhy
+from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.reading import Run
-from seewhy.errors import ModelError
+from seewhy.errors import ModelError, OutputError
 from tests.datasets.made import CHOKES, KILLS, NAME, SETTINGS, paint, save_photos
 from tests.places import ROOT
 
@@ -171,9 +172,8 @@ def test_a_network_that_workers_cannot_load_is_an_error_of_the_run(
 
     save_photos(tmp_path / "photos", 4)
     made = run(tmp_path)
-    content = (tmp_path / "run/run.json").read_text().replace("made:fragile", "made:nothing")
-    (tmp_path / "run/run.json").write_text(content)
-    worker = WorkerProcess(Folder.of(tmp_path / "run"))
+    model = ModelArguments.of(NAME.replace("made:fragile", "made:nothing"), SETTINGS)
+    worker = WorkerProcess(Folder.of(tmp_path / "run"), model)
     from seewhy.datasets.shards import Task
 
     with pytest.raises(seewhy.SeewhyError, match="nothing"):
@@ -181,17 +181,75 @@ def test_a_network_that_workers_cannot_load_is_an_error_of_the_run(
     worker.close()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ModelError, match=r"A worker died while it loaded the network \(exit code"):
-        WorkerProcess(made.folder).run(Task(0, 0, 4), lambda _: None)
+        WorkerProcess(made.folder, model).run(Task(0, 0, 4), lambda _: None)
 
 
-def test_weights_that_are_not_the_runs_are_refused_by_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("builder", "settings", "difference"),
+    [
+        (
+            "fragile",
+            {"labels": ["red", "cyan", "blue"]},
+            "labels: class 1 is 'green' there, 'cyan'",
+        ),
+        ("fragile", {"preprocess": "none"}, "preprocess: 'unit' there, 'none' now"),
+        ("squaring", {}, "scores: the same image has other scores than before"),
+    ],
+)
+def test_a_network_that_is_not_the_runs_is_refused_by_workers(
+    tmp_path: Path, builder: str, settings: dict[str, Any], difference: str
+) -> None:
     from seewhy.datasets.plan import load_job
     from seewhy.datasets.storage import Folder
 
     save_photos(tmp_path / "photos", 4)
-    made = run(tmp_path)
-    digest = made.question.asked["model"]["sha256"]
-    path = tmp_path / "run/run.json"
-    path.write_text(path.read_text().replace(digest, "0" * 64))
-    with pytest.raises(ModelError, match=r"are not those that the run was started with: SHA-256 "):
-        load_job(Folder.of(tmp_path / "run"))
+    run(tmp_path)
+    model = ModelArguments.of(NAME.replace("fragile", builder), SETTINGS | settings)
+    message = rf"is not the network that the run was made with: {difference}.* same file\.$"
+    with pytest.raises(ModelError, match=message):
+        load_job(Folder.of(tmp_path / "run"), model)
+
+
+def test_a_run_does_not_go_on_with_other_labels_or_another_network(tmp_path: Path) -> None:
+    save_photos(tmp_path / "photos", 4)
+    run(tmp_path, workers=0)
+    for name, settings, difference in (
+        (NAME, {"labels": ["red", "cyan", "blue"]}, "labels: class 1 is 'green' there, 'cyan' now"),
+        (NAME.replace("fragile", "squaring"), {}, "scores: the same image has other scores"),
+    ):
+        with pytest.raises(OutputError, match=f"another run. The difference: {difference}"):
+            seewhy.batch(
+                name, tmp_path / "photos", tmp_path / "run", settings=SETTINGS | settings,
+                shard_size=16, batch_size=4, top=1,
+            )  # fmt: skip
+
+
+def test_code_that_a_run_names_is_not_started(tmp_path: Path) -> None:
+    save_photos(tmp_path / "photos", 4)
+    model = run(tmp_path, workers=0).question.model
+    assert model is not None
+    with pytest.raises(ModelError) as raised:
+        model.stored()
+    assert str(raised.value) == (
+        f"The run names the network '{NAME}', which is code, and a run may come from anybody: "
+        f"seewhy does not start it. Give the network yourself: --model {NAME}"
+    )
+
+
+def test_files_of_a_runs_network_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.keras", "names.txt", "w.h5"):
+        Path(name).touch()
+    model = ModelArguments.of(
+        "mobilenet?weights=w.h5&alpha=0.5", {"labels": "names.txt", "size": 8}
+    )
+    file = ModelArguments.of("net.keras", {})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    name, settings = model.stored()
+    assert name == f"mobilenet?weights={tmp_path / 'w.h5'}&alpha=0.5"
+    assert settings == {"labels": str(tmp_path / "names.txt"), "size": 8}
+    assert file.stored() == (str(tmp_path / "net.keras"), {})
+    assert Path.cwd() == tmp_path / "elsewhere"

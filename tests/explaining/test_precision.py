@@ -441,7 +441,8 @@ def test_a_run_keeps_the_error_of_its_first_batch(tmp_path: Path) -> None:
     again = seewhy.read_run(tmp_path / "run")
     assert again.rounding == run.rounding
     assert all(one.rounding == run.rounding for one in again)
-    assert (again.question.asked["precision"], again.question.asked["options"]) == ("bfloat16", {})
+    request = again.question.request
+    assert (request.precision, dict(request.options)) == ("bfloat16", {})
     with pytest.raises(OutputError, match=r'precision: "bfloat16" there, "float32" now'):
         seewhy.batch(classifier(), paths, tmp_path / "run", **settings)
     exact = seewhy.batch(classifier(), paths, tmp_path / "exact", **settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import seewhy
+from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.reading import Run
 from seewhy.errors import ModelError, OptionError, UnknownClass
 from seewhy.reporting.observations import FINEST, coarse
@@ -93,7 +94,8 @@ def test_swapped_labels_are_the_doubtful_ones(found: seewhy.Report) -> None:
 
 
 def test_a_run_gives_the_same_report(found: seewhy.Report, run: Run) -> None:
-    ours, theirs = seewhy.report(run.folder.place).as_dict(), found.as_dict()
+    again = seewhy.report(run.folder.place, NAME, settings=SETTINGS)
+    ours, theirs = again.as_dict(), found.as_dict()
     for facts in (ours["facts"], theirs["facts"]):
         facts.pop("photos")
         facts.pop("model")
@@ -126,21 +128,28 @@ def test_a_network_that_is_not_in_a_file_is_given_again(
 def test_another_network_than_the_runs_is_refused(run: Run) -> None:
     other = cheat()
     other.weights = other.weights * 2
-    with pytest.raises(ModelError, match=r"^The weights of 'cheat' are not those of the run: SHA"):
+    message = r"^'cheat' is not the network that the run was made with: "
+    with pytest.raises(ModelError, match=message):
         seewhy.report(run, seewhy.Classifier(other, **SETTINGS))  # type: ignore[arg-type]
 
 
-def test_a_network_that_is_gone_leaves_suspects_untested(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(model: Any) -> None:
-        raise ModelError("'a.keras' does not exist.")
+def test_a_network_that_is_gone_leaves_suspects_untested(run: Run) -> None:
+    model = ModelArguments("a.keras", {}, run.folder.place)
+    found = seewhy.report(replace(run, question=replace(run.question, model=model)))
+    assert [one.verdict for one in found.shortcuts] == ["not tested"]
+    assert found.notes[0].startswith(
+        "Suspects and changes could not be tested on the network: The model file 'a.keras' does "
+        "not exist."
+    )
 
-    monkeypatch.setattr(sys.modules["seewhy.reporting.report"], "load_model", gone)
+
+def test_code_that_a_run_names_is_not_started(run: Run) -> None:
     found = seewhy.report(run)
     assert [one.verdict for one in found.shortcuts] == ["not tested"]
     assert found.notes[0] == (
-        "Suspects and changes could not be tested on the network: 'a.keras' does not exist."
+        "Suspects and changes could not be tested on the network: The run names the network "
+        f"'{NAME}', which is code, and a run may come from anybody: seewhy does not start it. Give "
+        f"the network yourself: --model {NAME}"
     )
 
 
@@ -259,7 +268,7 @@ def test_a_run_without_descriptors_says_what_is_missing(
     run = seewhy.batch(
         NAME, folder[0], tmp_path / "run", top=1, settings=SETTINGS, true_labels="folders"
     )
-    found = seewhy.report(run)
+    found = seewhy.report(run, NAME, settings=SETTINGS)
     assert found.notes[-1].startswith("The run has no descriptors, so photos are compared by where")
     assert {one.place for one in found.shortcuts} == {"the lower left corner"}
 

@@ -31,7 +31,7 @@ class NetworkFingerprint:
     """What tells two networks apart.
 
     Attributes:
-        name: as it was loaded.
+        name: as it was loaded; a network may have several.
         weights: the SHA-256 of its weights; None where it shows none.
         labels: the names of its classes.
         preprocess: how pixels become its input; None where photos have yet to decide.
@@ -50,8 +50,8 @@ class NetworkFingerprint:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of all but the scores, which `differences` compares."""
-        text = json.dumps(replace(self, scores=()).as_dict(), sort_keys=True)
+        """The SHA-256 of all but its name, and the scores, which `differences` compares."""
+        text = json.dumps(replace(self, name="", scores=()).as_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class NetworkFingerprint:
         """Say how the network of before differs: "size: 224×224 there, 320×320 now"."""
         found = [
             f"{name}: {_short(old)} there, {_short(new)} now"
-            for name in ("name", "weights", "preprocess", "size", "fit")
+            for name in ("weights", "preprocess", "size", "fit")
             if (old := getattr(there, name)) != (new := getattr(self, name))
         ]
         if len(self.labels) != len(there.labels):

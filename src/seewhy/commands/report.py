@@ -57,8 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the report, print its findings, and where it is."""
     from seewhy.commands.progress import progress_bar
+    from seewhy.datasets.reading import is_run
     from seewhy.reporting.page import templates
-    from seewhy.reporting.report import is_run, report
+    from seewhy.reporting.report import report
     from seewhy.reporting.settings import TRUTH, WORK
 
     templates()  # missing, it is told before the network runs

@@ -105,6 +105,8 @@ def find_run(sources: Sequence[str]) -> StoredRun | None:
     Raises:
         OptionError: a folder of results without its run.json, or a run beside something else.
     """
+    from seewhy.datasets.reading import is_run
+
     folders = [Path(one) for one in sources if is_run(Path(one))]
     if not folders:
         return None
@@ -113,12 +115,6 @@ def find_run(sources: Sequence[str]) -> StoredRun | None:
     from seewhy.serving.stored import StoredRun
 
     return StoredRun(folders[0])
-
-
-def is_run(folder: Path) -> bool:
-    """True for a folder that contains what `seewhy batch` writes."""
-    names = ("run.json", "manifest.parquet")
-    return folder.is_dir() and any((folder / name).is_file() for name in names)
 
 
 def load_models(args: argparse.Namespace, stored: StoredRun | None = None) -> list[Loaded]:

@@ -116,11 +116,15 @@ def _state(source: Any) -> list[int]:
 
 def question_hash(args: argparse.Namespace, classifier: Classifier, methods: list[str]) -> str:
     """Return a hash of everything that determines the results of a photo."""
-    from seewhy.datasets.plan import weights_hash
+    from seewhy.classifier.fingerprint import network_fingerprint
     from seewhy.version import __version__
 
     asked = {name: value for name, value in vars(args).items() if name not in NO_RESULT}
-    asked |= {"version": __version__, "methods": methods, "weights": weights_hash(classifier)}
+    asked |= {
+        "version": __version__,
+        "methods": methods,
+        "network": network_fingerprint(classifier).as_dict(),
+    }
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -6,25 +6,20 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from seewhy.classifier import Classifier
 from seewhy.datasets import manifest
 from seewhy.datasets import question as questions
+from seewhy.datasets.asking import RowJob, row_job
 from seewhy.datasets.cluster import run_on_ray
 from seewhy.datasets.manifest import Item, find_items
-from seewhy.datasets.plan import (
-    describe,
-    first_rounding,
-    load_model,
-    made_question,
-    make_job,
-    map_size,
-)
-from seewhy.datasets.question import ModelArguments, RunQuestion, differences
+from seewhy.datasets.plan import check_stored, completed, describe, load_model, plan_of
+from seewhy.datasets.question import ModelArguments, RunQuestion
 from seewhy.datasets.reading import Run, read_run
-from seewhy.datasets.settings import GPUS, WORKERS
+from seewhy.datasets.settings import COLUMN, ROWS, WORK
 from seewhy.datasets.shards import (
     Counts,
     ShardJob,
@@ -39,38 +34,46 @@ from seewhy.datasets.storage import Folder
 from seewhy.datasets.workers import Supervisor, WorkerProcess, run_in_processes
 from seewhy.errors import OptionError, OutputError
 from seewhy.explaining.explain import as_classifier
-from seewhy.explaining.question import default_method
-from seewhy.networks.base import Output
+from seewhy.explaining.keywords import RequestKeywords
+from seewhy.explaining.request import Request, with_keywords
+from seewhy.explaining.rows import RowSelection
 from seewhy.progress import Progress, no_progress
+from seewhy.settings import check_all
 
 SUCCESS = "_SUCCESS.json"
 LOCK = ".lock"
 
 
+class BatchKeywords(RequestKeywords, total=False):
+    """The keywords of `batch`: those of `seewhy.explain`, of the data, of the rows and the work."""
+
+    true_labels: str | Sequence[str] | None
+    column: str
+    boxes: bool
+    descriptors: bool
+    maps: str
+    shard_size: int
+    workers: int
+    ray: str | bool
+    gpus: float
+    retry_failed: bool
+
+
+_OWN = {row.name: row for row in (COLUMN, *ROWS, *WORK)}
+"""The settings that are not of the request; `batch_size` is of both, and 8 here."""
+
+
+@with_keywords(
+    BatchKeywords, true_labels=None, ray=False, **{name: row.default for name, row in _OWN.items()}
+)
 def batch(
     classifier: Any,
     photos: Any,
     out: str | os.PathLike[str],
     *,
-    method: str | None = None,
-    top: int | None = None,
-    classes: Sequence[Any] | None = None,
-    layer: Any = None,
-    output: Output = "score",
-    true_labels: str | Sequence[str] | None = None,
-    column: str = "path",
-    boxes: bool = False,
-    descriptors: bool = False,
-    maps: str = "float32",
-    batch_size: int = 8,
-    shard_size: int = 256,
-    workers: int = 0,
-    ray: str | bool = False,
-    gpus: float = 0,
-    retry_failed: bool = False,
     settings: Mapping[str, Any] | None = None,
     progress: Progress = no_progress,
-    **options: Any,
+    **request: Unpack[BatchKeywords],
 ) -> Run:
     """Explain a data set: the results are a folder of Parquet files.
 
@@ -84,7 +87,7 @@ def batch(
             one path per line, Parquet or CSV files with a column of paths; paths, or addresses
             that pyarrow or fsspec opens (s3://, gs://).
         out: the folder of the results, or such an address.
-        method, top, classes, layer, output, options: as for `seewhy.explain`.
+        request: as for `seewhy.explain`, but for a target of your own; and:
         true_labels: 'folders' (the name of each photo's folder), a column of the Parquet or CSV
             files, or a list. The true class is explained too (kind 'label'), and where another
             class was found, what tells the two apart ('contrast': that class rather than the
@@ -113,38 +116,35 @@ def batch(
             use, or cannot be written. What was finished before is kept.
         OptionError, UnknownClass, UnknownLayer, UnknownMethod: as `seewhy.explain`.
     """
-    WORKERS.check(workers)
-    GPUS.check(gpus)
-    items = find_items(photos, column=column, true_labels=true_labels)
-    classifier, model = _loaded(classifier, settings or {}, needs_name=bool(workers or ray))
-    asked = describe(
-        classifier,
-        items,
-        method=method or default_method(classifier, layer),
-        options=options,
-        layer=layer,
-        output=output,
-        top=top,
-        classes=classes,
-        boxes=boxes,
-        descriptors=descriptors,
-        number=maps,
-        batch_size=batch_size,
-        shard_size=shard_size,
-    )
+    given: dict[str, Any] = {**request}
+    labels, ray = given.pop("true_labels", None), given.pop("ray", False)
+    chosen = check_all(_OWN.values(), {name: given.pop(name) for name in {*_OWN} & {*given}})
+    asked = Request.single(**given, batch_size=chosen["batch_size"])
+    check_stored(asked)
+    if chosen["shard_size"] % chosen["batch_size"]:
+        raise OptionError(
+            f"A shard of {chosen['shard_size']} photos is not a whole number of batches of "
+            f"{chosen['batch_size']}. Give a shard_size that is a multiple of batch_size."
+        )
+    items = find_items(photos, column=chosen["column"], true_labels=labels)
+    needs_name = bool(chosen["workers"] or ray)
+    classifier, model = _loaded(classifier, settings or {}, needs_name=needs_name)
+    wanted = RowSelection(boxes=chosen["boxes"], descriptors=chosen["descriptors"])
+    rows = row_job(classifier, asked, items, wanted=wanted)
+    described = describe(rows, items, maps=chosen["maps"], shard_size=chosen["shard_size"])
     folder = Folder.of(out)
     with _locked(folder):
-        question, plan = _planned(folder, classifier, model, asked, items)
+        question = _planned(folder, replace(described, model=model), rows, items)
+        plan = plan_of(question)
         _write_plan(folder, items, question)
         done = finished(folder, plan)
-        tasks = _tasks(folder, plan, done, retry_failed)
+        tasks = _tasks(folder, plan, done, chosen["retry_failed"])
         if tasks:
             folder.remove(SUCCESS)
         meter = _Meter(progress, len(items), sum(task.stop - task.start for task in tasks))
-        job = make_job(folder, items, classifier, asked, plan)
-        for shard, counts in _run(
-            job, tasks, workers=workers, ray=ray, gpus=gpus, advance=meter.advance
-        ):
+        job = ShardJob(folder=folder, items=items, job=rows, plan=plan)
+        work = {"workers": chosen["workers"], "ray": ray, "gpus": chosen["gpus"]}
+        for shard, counts in _run(job, tasks, model, advance=meter.advance, **work):
             done[shard] = counts
         _write_success(folder, plan, done)
     return read_run(folder.place)
@@ -167,43 +167,28 @@ def _loaded(
 
 
 def _planned(
-    folder: Folder,
-    classifier: Classifier,
-    model: ModelArguments | None,
-    asked: dict[str, Any],
-    items: Sequence[Item],
-) -> tuple[RunQuestion, ShardPlan]:
-    """Return the question and the plan; refuse a folder of another question."""
-    asked = json.loads(json.dumps(asked))
-    names = folder.names()
-    if questions.NAME in names:
+    folder: Folder, question: RunQuestion, job: RowJob, items: Sequence[Item]
+) -> RunQuestion:
+    """Return the question with what only photos tell; refuse a folder of another question."""
+    if questions.NAME in folder.names():
         place = folder.child(questions.NAME)
         before = RunQuestion.from_json(folder.read(questions.NAME), place)
-        if before.asked != asked:
-            found = "; ".join(differences(before.asked, asked))
+        found = question.differences(before)
+        if found:
             raise OutputError(
-                f"'{folder.place}' contains another run. The difference: {found}. Repeat "
-                "the same question, or give another folder for the results."
+                f"'{folder.place}' contains another run. The difference: {'; '.join(found)}. "
+                "Repeat the same question, or give another folder for the results."
             )
-        size, rounding = before.map_size, before.rounding
+        question = replace(before, model=question.model)
     else:
-        size = map_size(made_question(classifier, asked))
-        rounding = first_rounding(classifier, asked, items)
-    question = RunQuestion(asked, model, size, rounding)
+        question = completed(question, job, items)
     others = other_fingerprints(folder, question.fingerprint)
     if others:
         raise OutputError(
             f"'{folder.place}' contains results of another run ({', '.join(others)}), without its "
             f"{questions.NAME} to say which. Give another folder for the results."
         )
-    plan = ShardPlan(
-        photos=asked["photos"]["count"],
-        size=asked["shard_size"],
-        fingerprint=question.fingerprint,
-        map_size=question.map_size,
-        number=asked["maps"],
-    )
-    return question, plan
+    return question
 
 
 def _write_plan(folder: Folder, items: Sequence[Item], question: RunQuestion) -> None:
@@ -234,6 +219,7 @@ def _tasks(
 def _run(
     job: ShardJob,
     tasks: Sequence[Task],
+    model: ModelArguments | None,
     *,
     workers: int,
     ray: str | bool,
@@ -243,12 +229,12 @@ def _run(
     """Run tasks with the selected kind of worker."""
     if not tasks:
         return
-    if ray:
+    if model is not None and ray:
         address = None if ray is True else ray
         yield from run_on_ray(
-            job.folder, tasks, address=address, workers=workers, gpus=gpus, advance=advance
+            job.folder, tasks, model, address=address, workers=workers, gpus=gpus, advance=advance
         )
-    elif workers:
+    elif model is not None and workers:
         count = min(workers, len(tasks))
         threads = max(1, (os.cpu_count() or 1) // count) if count > 1 else None
         supervisors = [
@@ -256,8 +242,8 @@ def _run(
                 job.folder,
                 job.plan,
                 job.items,
-                WorkerProcess(job.folder, threads=threads),
-                job.batch_size,
+                WorkerProcess(job.folder, model, threads=threads),
+                job.job.batch_size,
             )
             for _ in range(count)
         ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from seewhy.datasets import manifest
 from seewhy.datasets.plan import load_plan
+from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.shards import Counts, Task
 from seewhy.datasets.storage import Folder
 from seewhy.datasets.workers import Supervisor, WorkerProcess
@@ -23,12 +24,16 @@ from seewhy.errors import MissingFramework, OptionError
 class ShardActor:
     """What Ray starts on the nodes: one supervised worker, which gets the numbers of shards."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, model: dict[str, Any]) -> None:
         folder = Folder.of(place)
         question, plan = load_plan(folder)
         items = manifest.read_manifest(folder.read(manifest.NAME))
         self.supervisor = Supervisor(
-            folder, plan, items, WorkerProcess(folder), question.asked["batch_size"]
+            folder,
+            plan,
+            items,
+            WorkerProcess(folder, ModelArguments(**model)),
+            question.batch_size,
         )
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
@@ -46,6 +51,7 @@ class ShardActor:
 def run_on_ray(
     folder: Folder,
     tasks: Sequence[Task],
+    model: ModelArguments,
     *,
     address: str | None,
     workers: int,
@@ -57,6 +63,7 @@ def run_on_ray(
     Args:
         folder: the run, where every node can read and write it.
         tasks: shards.
+        model: the network, as the user named it.
         address: of the cluster ('auto', 'ray://head:10001'); None starts one on this machine.
         workers: actors; 0: as many as the cluster has room for.
         gpus: for each actor; 0: one CPU each.
@@ -100,7 +107,7 @@ def run_on_ray(
         )
         results = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             ShardActor,
-            fn_constructor_args=(folder.place,),
+            fn_constructor_args=(folder.place, asdict(model)),
             batch_size=1,
             compute=strategy,
             **({"num_gpus": gpus} if gpus else {"num_cpus": 1}),

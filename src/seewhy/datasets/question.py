@@ -7,16 +7,23 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from seewhy.classifier.fingerprint import NetworkFingerprint
 from seewhy.datasets.manifest import Item
-from seewhy.errors import OptionError, OutputError
+from seewhy.errors import ModelError, OptionError, OutputError
+from seewhy.explaining.provenance import Provenance
+from seewhy.explaining.request import Request
 from seewhy.explaining.rounding import Rounding
+from seewhy.explaining.rows import Background
+from seewhy.photos.fitting import Fit
+from seewhy.zoo.names import parse_name
+from seewhy.zoo.torch_files import PYTHON
 
 NAME = "run.json"
-SCHEMA = 2
+SCHEMA = 3
 """Of run.json and of the rows; it changes when either does."""
 
 
@@ -52,39 +59,154 @@ class ModelArguments:
                 ) from error
         return cls(os.fspath(name), given, str(Path.cwd()))
 
+    def stored(self) -> tuple[str, dict[str, Any]]:
+        """Return name and settings for this process, of a run that may come from anybody.
+
+        Names of files hold in the folder where the run was started, wherever this process is.
+
+        Raises:
+            ModelError: the name is of code, which a run must not start.
+        """
+        base, mark, query = self.name.partition("?")
+        if base.startswith(PYTHON):
+            raise ModelError(
+                f"The run names the network '{base}', which is code, and a run may come from "
+                f"anybody: seewhy does not start it. Give the network yourself: --model {base}"
+            )
+        parse_name(self.name)
+        parts = (part.partition("=") for part in query.split("&") if part)
+        found = "&".join(f"{key}={self._found(value)}" for key, _, value in parts)
+        settings = {name: self._found(value) for name, value in self.settings.items()}
+        return f"{self._found(base)}{mark}{found}", settings
+
+    def _found(self, value: Any) -> Any:
+        """Return the path of a file of the run's own folder; all else as it is."""
+        path = Path(self.folder) / value if isinstance(value, str) and value else None
+        try:
+            return str(path) if path is not None and path.is_file() else value
+        except (OSError, ValueError):
+            return value
+
+
+@dataclass(frozen=True)
+class PhotoList:
+    """Which photos a run has: how many, and a hash of paths, sizes, times and labels."""
+
+    count: int
+    sha256: str
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> PhotoList:
+        """Return those of a list."""
+        digest = hashlib.sha256()
+        for item in items:
+            line = json.dumps([item.path, item.size, item.mtime, item.label])
+            digest.update(line.encode() + b"\n")
+        return cls(len(items), digest.hexdigest())
+
 
 @dataclass(frozen=True)
 class RunQuestion:
-    """The question of a run, and how workers load the network.
+    """The question of a run, and all that its rows need to become explanations again.
 
     Attributes:
-        asked: everything that determines the results; its hash is the fingerprint.
-        model: how workers load the network; None for a network that only this process has.
+        request: what is asked, with the network's part filled in.
+        network: the fingerprint of the network, with the names of its classes.
+        versions: of what computes and decodes.
+        truths: the class index of each label of the photos.
+        photos: which they are.
+        boxes, descriptors, maps: what rows hold, and the precision of their maps.
+        shard_size: photos per file.
+        provenance: of every explanation.
+        familiarity_limit: the similarity from which on a photo is familiar, where it is known.
         map_size: rows and columns of every map.
         rounding: how far the first photos are off, where the network does not compute in float32.
+        model: how workers load the network; None for a network that only this process has.
     """
 
-    asked: Mapping[str, Any]
-    model: ModelArguments | None
-    map_size: tuple[int, int]
+    request: Request
+    network: NetworkFingerprint
+    versions: Mapping[str, str]
+    truths: Mapping[str, int]
+    photos: PhotoList
+    boxes: bool
+    descriptors: bool
+    maps: str
+    shard_size: int
+    provenance: Mapping[str, Any]
+    familiarity_limit: float | None = None
+    map_size: tuple[int, int] = (0, 0)
     rounding: Rounding | None = None
+    model: ModelArguments | None = None
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.request.methods[0]
+
+    @property
+    def batch_size(self) -> int:
+        """Photos per batch."""
+        assert self.request.batch_size is not None
+        return self.request.batch_size
+
+    @property
+    def fit(self) -> Fit:
+        """How photos met the network."""
+        mode, resize, interpolation = self.network.fit
+        return Fit(self.network.size, mode, resize, interpolation)
+
+    @property
+    def background(self) -> Background:
+        """What all rows have in common."""
+        return Background(
+            request=self.request,
+            provenance=Provenance.stored(self.provenance),
+            labels=self.network.labels,
+            fit=self.fit,
+            limit=self.familiarity_limit,
+            rounding=self.rounding,
+        )
+
+    def asked(self) -> dict[str, Any]:
+        """Return everything that determines the results, but for the network, as plain JSON."""
+        request = self.request.as_dict()
+        methods, options = request.pop("methods"), request.pop("options")
+        return {
+            "method": methods[0],
+            "options": options.get(methods[0], {}),
+            **request,
+            "versions": dict(self.versions),
+            "labels": dict(self.truths),
+            "photos": asdict(self.photos),
+            "boxes": self.boxes,
+            "descriptors": self.descriptors,
+            "maps": self.maps,
+            "shard_size": self.shard_size,
+        }
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of `asked`, as JSON with sorted keys; its first 12 digits."""
-        text = json.dumps(self.asked, sort_keys=True, ensure_ascii=True)
+        """The SHA-256 of all that is asked and of the network; its first 12 digits."""
+        asked = {**self.asked(), "network": self.network.digest}
+        text = json.dumps(asked, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def differences(self, there: RunQuestion) -> list[str]:
+        """Name what differs from the run that is there: "top: 1 there, 2 now"."""
+        return differences(there.asked(), self.asked()) + self.network.differences(there.network)
 
     def as_json(self) -> bytes:
         """Return the content of run.json."""
-        model = None if self.model is None else dict(vars(self.model))
         content = {
             "schema": SCHEMA,
             "fingerprint": self.fingerprint,
-            "asked": self.asked,
-            "model": model,
-            "map_size": self.map_size,
-            "rounding": None if self.rounding is None else dict(vars(self.rounding)),
+            **{name: getattr(self, name) for name in _PLAIN},
+            "request": self.request.as_dict(),
+            "network": self.network.as_dict(),
+            "photos": asdict(self.photos),
+            "model": None if self.model is None else asdict(self.model),
+            "rounding": None if self.rounding is None else asdict(self.rounding),
         }
         return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
@@ -97,29 +219,70 @@ class RunQuestion:
         """
         try:
             found = json.loads(content)
-            model = None if found["model"] is None else ModelArguments(**found["model"])
-            off = found.get("rounding")
-            rounding = None if off is None else Rounding(**off)
-            question = cls(found["asked"], model, tuple(found["map_size"]), rounding)
-        except (ValueError, KeyError, TypeError) as error:
+            if found.get("schema") != SCHEMA:
+                raise OutputError(
+                    f"'{place}' has the schema {found.get('schema')}, and this seewhy writes "
+                    f"{SCHEMA}. Give another folder for the results, or use the seewhy that wrote "
+                    "it."
+                )
+            model, off = found["model"], found["rounding"]
+            question = cls(
+                **{name: found[name] for name in _PLAIN if name != "map_size"},
+                map_size=_pair(found["map_size"]),
+                request=Request.from_dict(found["request"]),
+                network=NetworkFingerprint.from_dict(found["network"]),
+                photos=PhotoList(**found["photos"]),
+                model=None if model is None else ModelArguments(**model),
+                rounding=None if off is None else Rounding(**off),
+            )
+            _check(question)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise OutputError(
                 f"'{place}' is damaged: {error}. Give another folder for the results."
             ) from error
-        if found.get("schema") != SCHEMA:
-            raise OutputError(
-                f"'{place}' has the schema {found.get('schema')}, and this seewhy writes {SCHEMA}. "
-                "Give another folder for the results, or use the seewhy that wrote it."
-            )
         return question
 
 
-def photos_hash(items: Sequence[Item]) -> str:
-    """Return a hash of which photos these are: paths, sizes, times and labels."""
-    digest = hashlib.sha256()
-    for item in items:
-        line = json.dumps([item.path, item.size, item.mtime, item.label])
-        digest.update(line.encode() + b"\n")
-    return digest.hexdigest()
+_PLAIN = (
+    "versions", "truths", "boxes", "descriptors", "maps", "shard_size", "provenance",
+    "familiarity_limit", "map_size",
+)  # fmt: skip
+"""The attributes that are JSON as they are."""
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    height, width = value
+    return int(height), int(width)
+
+
+def _check(question: RunQuestion) -> None:
+    """Refuse a run.json whose parts are not what they are for.
+
+    Raises:
+        ValueError, TypeError, KeyError: that is so.
+    """
+    if len(question.request.methods) != 1 or not isinstance(question.request.batch_size, int):
+        raise ValueError("a run has one method and a size of batches")
+    sizes = (question.shard_size, question.photos.count, *question.map_size)
+    if not all(isinstance(one, int) and one >= 0 for one in sizes) or not question.shard_size:
+        raise ValueError("a size is not a whole number")
+    if question.maps not in ("float32", "float16"):
+        raise ValueError(f"maps are of '{question.maps}'")
+    dicts = (question.versions, question.truths, question.provenance)
+    if not all(isinstance(one, Mapping) for one in dicts):
+        raise ValueError("versions, truths and provenance are tables")
+    if not all(name in question.provenance for name in ("method", "options", "layer", "size")):
+        raise ValueError("the provenance is incomplete")
+    if question.provenance["method"] != question.method:
+        raise ValueError("the provenance is of another method")
+    model = question.model
+    if model is not None and not (
+        isinstance(model.name, str)
+        and isinstance(model.folder, str)
+        and isinstance(model.settings, Mapping)
+    ):
+        raise ValueError("the model is not a name with settings")
+    question.fit  # noqa: B018 - raises where it is none
 
 
 def versions(framework: str) -> dict[str, str]:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seewhy.datasets import manifest
 from seewhy.datasets.arrow import arrow
+from seewhy.datasets.asking import read_listed
 from seewhy.datasets.manifest import Item
-from seewhy.datasets.plan import fit_of, load_plan
+from seewhy.datasets.plan import load_plan
 from seewhy.datasets.question import NAME as RUN_NAME
 from seewhy.datasets.question import RunQuestion
 from seewhy.datasets.shards import ShardPlan, finished, rows_of
-from seewhy.datasets.storage import Folder, is_address, read_bytes, read_table
-from seewhy.datasets.table import Row
+from seewhy.datasets.storage import Folder, is_address, read_table
 from seewhy.errors import OptionError, PhotoError
-from seewhy.explaining.prediction import Prediction
-from seewhy.explaining.question import find_method
 from seewhy.explaining.result import Explanation
 from seewhy.explaining.rounding import Rounding
-from seewhy.photos.fitting import fit_photo
-from seewhy.photos.reading import Photo, PhotoFailure, read_photo
+from seewhy.explaining.rows import Row, from_rows
+from seewhy.photos.photo import PhotoFailure
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,36 +106,18 @@ class Run:
         rows = [row for row in rows if row.kind != "contrast"]  # of two classes, not of one
         first = rows[0]
         if first.status != "ok":
-            return PhotoFailure(first.path, first.error or "")
+            return PhotoFailure(first.path, first.error or "", first.error_kind or "unreadable")
         try:
-            photo = _photo(first.path)
-        except (PhotoError, OSError) as error:
+            return from_rows(rows, read_listed(first.path), self.question.background)
+        except PhotoError as error:
             return PhotoFailure(first.path, str(error))
-        asked = self.question.asked
-        method = find_method(asked["method"])
-        maps = np.stack([np.asarray(row.heatmap, np.float32) for row in rows])
-        targets = tuple(_prediction(row) for row in rows)
-        best = {one.index: (row.rank or 0, one) for row, one in zip(rows, targets, strict=True)}
-        ranked = sorted((found for found in best.values() if found[1].index is not None), key=_rank)
-        return Explanation(
-            photos=(photo,),
-            maps=maps[None],
-            targets=(targets,),
-            predictions=(tuple(one for _, one in ranked),),
-            placements=(fit_photo(photo, fit_of(asked))[1],),
-            row=method,
-            layer=", ".join(asked["layer"]),
-            model=asked["model"]["name"],
-            rounding=self.rounding,
-        )
 
     def __repr__(self) -> str:
         found = self.counts
-        asked = self.question.asked
         return (
             f"<Run '{self.folder.place}': {found['photos']} of {self.plan.photos} photos done, "
-            f"{found['failed']} failed, {found['rows']} rows, {asked['method']} of "
-            f"{asked['model']['name']}>"
+            f"{found['failed']} failed, {found['rows']} rows, "
+            f"{self.question.method} of {self.question.network.name}>"
         )
 
 
@@ -179,17 +156,12 @@ def _by_photo(rows: list[Row]) -> Iterator[list[Row]]:
         yield group
 
 
-def _photo(path: str) -> Photo:
-    if is_address(path):
-        return read_photo(io.BytesIO(read_bytes(path)), name=path.rpartition("/")[2])
-    return read_photo(Path(path))
-
-
-def _prediction(row: Row) -> Prediction:
-    if row.class_index is None or row.score is None or row.probability is None:
-        return Prediction("whatever the class", None, float("nan"), float("nan"))
-    return Prediction(row.class_name or "", row.class_index, row.probability, row.score)
-
-
-def _rank(found: tuple[int, Prediction]) -> int:
-    return found[0]
+def is_run(source: Any) -> bool:
+    """True for a folder, or an address, with what `seewhy batch` writes."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    place = os.fspath(source)
+    if is_address(place):
+        return RUN_NAME in Folder.of(place).names()
+    folder = Path(place).expanduser()
+    return any((folder / name).is_file() for name in (RUN_NAME, manifest.NAME))

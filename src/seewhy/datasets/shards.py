@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-from seewhy.classifier import Classifier
-from seewhy.datasets.asking import RowSelection, explain_batch
+from seewhy.datasets.asking import Advance, RowJob, rows_in_batches
 from seewhy.datasets.manifest import Item
-from seewhy.datasets.storage import Folder, is_address, read_bytes, read_table
-from seewhy.datasets.table import COLUMNS, Row, read_footer, shard_bytes
-from seewhy.errors import NotFinite, OptionError, PhotoError
-from seewhy.explaining.question import Question
-from seewhy.photos.fitting import fit_only
-from seewhy.photos.reading import Photo, read_photo
-from seewhy.photos.threads import map_ahead
-
-Advance = Callable[[int], None]
-"""Called with a number of photos that are done."""
+from seewhy.datasets.storage import Folder, read_table
+from seewhy.datasets.table import read_footer, shard_bytes
+from seewhy.explaining.rows import COLUMNS, Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,26 +22,14 @@ class ShardJob:
     Attributes:
         folder: where results go.
         items: the photos of the run.
-        question: the question to the network.
-        wanted: which rows each photo gets.
-        truths: the class index of each label.
+        job: what is asked of them.
         plan: which shards there are.
-        batch_size: photos given to the network at once. A batch is a fixed part of the shard,
-            whatever fails in it, so that results do not depend on what happened before.
     """
 
     folder: Folder
     items: Sequence[Item]
-    question: Question
-    wanted: RowSelection
-    truths: dict[str, int]
+    job: RowJob
     plan: ShardPlan
-    batch_size: int
-
-    @property
-    def classifier(self) -> Classifier:
-        """The network."""
-        return self.question.classifier
 
 
 @dataclass(frozen=True)
@@ -162,89 +138,9 @@ def explain_range(
         stop: up to this photo, and without it.
         advance: called after each batch.
         only: where not empty, only these photos; the batches stay the same.
-
-    Returns:
-        At least one row per photo: one for each explained class, or one that says what failed.
     """
     items = [item for item in job.items[start:stop] if not only or item.photo_id in only]
-    read = functools.partial(read_item, fit=job.classifier.fit)
-    rows: list[Row] = []
-    for batch in _batches(map_ahead(read, items, ahead=2 * job.batch_size), job.batch_size):
-        rows += _explained(job, [(item, one) for item, one in batch if isinstance(one, Photo)])
-        rows += [one for _, one in batch if isinstance(one, Row)]
-        advance(len(batch))
-    return rows
-
-
-def _batches(
-    items: Iterator[tuple[Item, Photo | Row]], size: int
-) -> Iterator[list[tuple[Item, Photo | Row]]]:
-    """Yield the photos of each fixed part of the run."""
-    batch: list[tuple[Item, Photo | Row]] = []
-    for item, one in items:
-        if batch and batch[0][0].photo_id // size != item.photo_id // size:
-            yield batch
-            batch = []
-        batch.append((item, one))
-    if batch:
-        yield batch
-
-
-def _explained(job: ShardJob, batch: Sequence[tuple[Item, Photo]]) -> list[Row]:
-    """Explain a batch; if the network fails on one photo, one photo at a time."""
-    if not batch:
-        return []
-    items, photos = [item for item, _ in batch], [photo for _, photo in batch]
-    try:
-        return explain_batch(job.question, job.wanted, items, photos, job.truths)
-    except NotFinite as error:
-        if len(batch) == 1:
-            height, width = photos[0].pixels.shape[:2]
-            row = failure(items[0], "not-finite", str(error))
-            return [replace(row, width=width, height=height)]
-        return [row for one in batch for row in _explained(job, [one])]
-
-
-def failure(item: Item, kind: str, reason: str) -> Row:
-    """Return the row of a photo that failed."""
-    return Row(
-        photo_id=item.photo_id,
-        path=item.path,
-        label=item.label,
-        status="failed",
-        error_kind=kind,
-        error=reason,
-    )
-
-
-def read_item(item: Item, fit: Any) -> tuple[Item, Photo | Row]:
-    """Read and fit a photo; one that fails is a row."""
-    if item.problem is not None:
-        return item, failure(item, "unreadable", item.problem)
-    try:
-        if is_address(item.path):
-            source: Any = io.BytesIO(read_bytes(item.path))
-            photo = read_photo(source, name=item.path.rpartition("/")[2])
-        else:
-            photo = read_photo(item.path)
-        return item, fit_only(photo, fit)
-    except PhotoError as error:
-        return item, failure(item, _kind(error), str(error))
-    except OptionError as error:  # an address that nothing opens
-        return item, failure(item, "missing", str(error))
-    except OSError as error:  # of an address; of a path, a PhotoError says so
-        return item, failure(item, "missing", f"'{item.path}' cannot be read: {error}")
-
-
-def _kind(error: PhotoError) -> str:
-    """Return in a word why a photo could not be read."""
-    if isinstance(error.__cause__, FileNotFoundError):
-        return "missing"
-    too_large = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-    # Without a cause it is `fit_photo` that refuses, for the size that it would have.
-    if isinstance(error.__cause__, too_large) or error.__cause__ is None:
-        return "too-large"
-    return "unreadable"
+    return [row for batch in rows_in_batches(job.job, items, advance=advance) for row in batch]
 
 
 @dataclass(frozen=True)

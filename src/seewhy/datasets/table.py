@@ -5,61 +5,16 @@ Axes: h row, w column of a map.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.datasets.arrow import arrow
 from seewhy.datasets.storage import table_bytes
-
-BORDER, CENTRE = 0.1, 0.25
-"""The border is what lies within this share of the map's side from an edge (0.36 of the area);
-the centre is what lies farther than this from every edge (0.25 of it)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One row; what does not apply is None. `docs/datasets.md` says what each column means."""
-
-    photo_id: int
-    path: str
-    width: int | None = None
-    height: int | None = None
-    label: str | None = None
-    label_index: int | None = None
-    rank: int | None = None
-    class_index: int | None = None
-    class_name: str | None = None
-    kind: str | None = None
-    score: float | None = None
-    probability: float | None = None
-    correct: bool | None = None
-    heatmap: Float[ndarray, "h w"] | None = None
-    map_height: int | None = None
-    map_width: int | None = None
-    peak: float | None = None
-    peak_y: float | None = None
-    peak_x: float | None = None
-    energy_border: float | None = None
-    energy_centre: float | None = None
-    empty: bool | None = None
-    familiar: bool | None = None
-    similarity: float | None = None
-    descriptor: Float[ndarray, " c"] | None = None
-    boxes: Sequence[Sequence[int]] | None = None
-    seconds: float | None = None
-    status: str = "ok"
-    error_kind: str | None = None
-    error: str | None = None
-
-
-COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+from seewhy.explaining.rows import COLUMNS, Row
 
 
 def schema(map_size: tuple[int, int], number: str) -> Any:
@@ -75,6 +30,20 @@ def schema(map_size: tuple[int, int], number: str) -> Any:
             ("path", "label", "class_name", "kind", "status", "error_kind", "error"), pa.string()
         ),
         **dict.fromkeys(("correct", "empty", "familiar"), pa.bool_()),
+        "rivals": pa.list_(pa.int32()),
+        "strength": pa.float64(),
+        "predictions": pa.list_(
+            pa.struct({"index": pa.int32(), "score": pa.float32(), "probability": pa.float32()})
+        ),
+        "extras": pa.list_(
+            pa.struct(
+                {
+                    "name": pa.string(),
+                    "shape": pa.list_(pa.int32()),
+                    "values": pa.list_(pa.float32()),
+                }
+            )
+        ),
         "heatmap": pa.fixed_shape_tensor(getattr(pa, number)(), map_size),
         "descriptor": pa.list_(pa.float32()),
         "boxes": pa.list_(pa.list_(pa.int32(), 4)),
@@ -144,26 +113,3 @@ def read_footer(content: bytes) -> tuple[dict[str, Any], int]:
         raise ValueError("the file does not belong to a run")
     footer: dict[str, Any] = json.loads(found)
     return footer, int(metadata.num_rows)
-
-
-def energies(heatmap: Float[ndarray, "h w"]) -> tuple[float | None, float | None]:
-    """Return which share of a map's positive heat is in its border, and which in its centre.
-
-    Cells that a line cuts count by the share of their area, so that an even map has exactly
-    0.36 in the border and 0.25 in the centre. None for a map without positive heat.
-    """
-    heat = np.where(heatmap > 0, heatmap, 0).astype(np.float64)  # NaN is not positive
-    total = float(heat.sum())
-    if not total > 0:
-        return None, None
-    rows, columns = (_within(length, BORDER) for length in heat.shape)
-    inner = float(rows @ heat @ columns) / total
-    rows, columns = (_within(length, CENTRE) for length in heat.shape)
-    return max(0.0, 1 - inner), float(rows @ heat @ columns) / total
-
-
-def _within(cells: int, margin: float) -> Float[ndarray, " cells"]:
-    """Return how much of each cell lies at least `margin` of the side away from both edges."""
-    edges = np.arange(cells + 1) / cells
-    inside = np.clip(edges[1:], margin, 1 - margin) - np.clip(edges[:-1], margin, 1 - margin)
-    return np.asarray(inside * cells)

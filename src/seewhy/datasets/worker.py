@@ -1,6 +1,7 @@
-"""A worker process: `python -m seewhy.datasets.worker RUN` reads tasks from stdin, one a line.
+"""A worker process: `python -m seewhy.datasets.worker RUN` reads from stdin, one a line.
 
-It loads the network that run.json names, and answers each task on stdout with lines of JSON:
+First the network, as the user named it: {"name": ..., "settings": ..., "folder": ...}; run.json
+may come from anybody. Then tasks, each of which it answers on stdout with lines of JSON:
 {"ready": true}, {"advance": photos}, {"done": counts} or {"error": ..., "message": ...}. When
 stdin ends, as it does when the parent dies, the worker stops at once, in the middle of a photo.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seewhy.datasets.plan import load_job
+from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.shards import Task, run_task
 from seewhy.datasets.storage import Folder
 from seewhy.errors import SeewhyError
@@ -38,7 +40,10 @@ def main(place: str) -> int:
     tasks: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(tasks.put,), daemon=True).start()
     try:
-        job = load_job(Folder.of(place))
+        model = ModelArguments(**json.loads(tasks.get()))
+        with contextlib.suppress(OSError):
+            os.chdir(model.folder)  # of this process alone: names of files hold there
+        job = load_job(Folder.of(place), model)
         say(ready=True)
         while True:
             task = Task(**json.loads(tasks.get()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -9,17 +10,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from seewhy import errors
+from seewhy.datasets.asking import failure
 from seewhy.datasets.manifest import Item
+from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.shards import (
     Counts,
     ShardPlan,
     Task,
-    failure,
     kept_rows,
     rows_of,
     write_shard,
@@ -49,8 +51,11 @@ class Stopped(Exception):
 class WorkerProcess:
     """One worker process, started when it is first needed, and again after it has died."""
 
-    def __init__(self, folder: Folder, *, threads: int | None = None) -> None:
+    def __init__(
+        self, folder: Folder, model: ModelArguments, *, threads: int | None = None
+    ) -> None:
         self.folder = folder
+        self.model = model
         self.threads = threads
         self.process: subprocess.Popen[str] | None = None
         self.stopped = False
@@ -118,6 +123,10 @@ class WorkerProcess:
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C is for the parent, which then closes stdin
         )
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # it died already, which `_started` finds out
+            self.process.stdin.write(json.dumps(asdict(self.model)) + "\n")
+            self.process.stdin.flush()
         return self.process
 
     def _death(self) -> WorkerDied:

@@ -112,7 +112,8 @@ def _with_rivals(
         row, differences.rivals[0].tolist(), differences.strength.tolist(), strict=True
     ):
         labels = tuple(classifier.label(index) for index in indices)
-        yield replace(target, rivals=Rivals(labels, tuple(indices), strength))
+        rivals = Rivals(labels, tuple(indices), strength)
+        yield replace(target, rivals=rivals) if strength else target
 
 
 def _labelled(classifier: Classifier, found: NetworkResult, target: str) -> tuple[Rows, Rows]:

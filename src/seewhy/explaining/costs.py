@@ -10,7 +10,7 @@ import numpy as np
 
 from seewhy.explaining.explain import as_classifier, as_photos
 from seewhy.explaining.keywords import RequestKeywords
-from seewhy.explaining.request import Request, with_request_keywords
+from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.running import PHOTOS_AT_ONCE, copies_of
 from seewhy.methods.windows import default_batch_size
 from seewhy.networks.base import Top
@@ -48,7 +48,7 @@ class Estimate:
         )
 
 
-@with_request_keywords
+@with_keywords()
 def estimate(classifier: Any, photos: Any, **request: Unpack[RequestKeywords]) -> Estimate:
     """Estimate the cost of explaining the best class of each photo; runs two small batches.
 

@@ -9,13 +9,13 @@ from typing import Any, Unpack
 from seewhy.classifier import Classifier
 from seewhy.explaining.answering import answer
 from seewhy.explaining.keywords import RequestKeywords
-from seewhy.explaining.request import Request, with_request_keywords
+from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.result import Explanation
 from seewhy.photos.reading import Photo, find_photos, read_ahead, read_photo
 from seewhy.progress import Progress, no_progress
 
 
-@with_request_keywords
+@with_keywords()
 def explain(
     classifier: Any,
     photos: Any,
@@ -69,7 +69,7 @@ def explain(
     return explanation
 
 
-@with_request_keywords
+@with_keywords()
 def compare(
     classifier: Any,
     photos: Any,

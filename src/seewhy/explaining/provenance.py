@@ -34,6 +34,14 @@ class Provenance:
     facts: Mapping[str, Any]
     session: Session | None
 
+    @classmethod
+    def stored(cls, told: Mapping[str, Any]) -> Provenance:
+        """Return the provenance of `as_dict`."""
+        facts = {name: value for name, value in told.items() if name != "weights_sha256"}
+        found = cls(facts, None)
+        found.__dict__["weights_sha256"] = told.get("weights_sha256")  # as if it had been read
+        return found
+
     @cached_property
     def weights_sha256(self) -> str | None:
         """The SHA-256 of the network's weights at the time of the first access.

@@ -322,25 +322,36 @@ _DEFAULTS: dict[str, Any] = {"method": None} | {
 }
 
 
-def with_request_keywords(function: F) -> F:
-    """Name every keyword of a request in a function's signature, for help and completion."""
-    signature = inspect.signature(function)
-    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+def with_keywords(kind: Any = RequestKeywords, **defaults: Any) -> Callable[[F], F]:
+    """Name every keyword of a request in a function's signature, for help and completion.
+
+    Args:
+        kind: `RequestKeywords`, or keywords of a function that has more.
+        defaults: of those that are more.
+    """
     options = {one.name: one.default for row in METHODS.values() for one in row.options}
-    names = {one.name for one in own} | ({"method"} if "methods" in signature.parameters else set())
-    keywords = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=options.get(name, _DEFAULTS.get(name)),
-            annotation=kind,
-        )
-        for name, kind in RequestKeywords.__annotations__.items()
-        if name not in names
-    ]
-    signature = signature.replace(parameters=[*own, *keywords])
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    return function
+    defaults = {**_DEFAULTS, **options, **defaults}
+
+    def named(function: F) -> F:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        names = {one.name for one in own}
+        names |= {"method"} if "methods" in names else set()
+        keywords = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults[name],
+                annotation=annotation,
+            )
+            for name, annotation in kind.__annotations__.items()
+            if name not in names
+        ]
+        signature = signature.replace(parameters=[*own, *keywords])
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return named
 
 
 def _check_targets(request: Request) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from seewhy.explaining.answering import Comparison, answer
 from seewhy.explaining.explain import as_classifier
 from seewhy.explaining.keywords import RequestKeywords
-from seewhy.explaining.request import Request, with_request_keywords
+from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.result import Explanation
 from seewhy.explaining.running import PHOTOS_AT_ONCE
 from seewhy.photos.batches import PhotoBatch, finite_answers, photos_in_batches
@@ -19,7 +19,7 @@ from seewhy.photos.reading import PhotoFailure, find_sources
 from seewhy.progress import Progress, no_progress
 
 
-@with_request_keywords
+@with_keywords()
 def stream(
     classifier: Any,
     photos: Any,

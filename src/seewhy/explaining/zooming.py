@@ -99,7 +99,7 @@ def zoom_in(
         The fused maps by method, and the part of each photo that they cover.
     """
     seen = [
-        _inside(photo, placed) for photo, placed in zip(photos, network.placements, strict=True)
+        seen_part(photo, placed) for photo, placed in zip(photos, network.placements, strict=True)
     ]
     tiles = [
         tile_of(question.classifier, photo, box)
@@ -120,7 +120,7 @@ def _fused(result: MethodResult, each: int, zoom: int) -> Float[ndarray, "n t H 
     return np.stack([fuse_tiles(result.maps[start : start + each], zoom) for start in groups])
 
 
-def _inside(photo: Photo, placement: Placement) -> tuple[float, float, float, float]:
+def seen_part(photo: Photo, placement: Placement) -> tuple[float, float, float, float]:
     """Return the part of the photo that the network saw, without padding around the photo."""
     height, width = photo.pixels.shape[:2]
     x0, y0, x1, y1 = placement.box

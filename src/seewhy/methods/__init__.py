@@ -29,7 +29,7 @@ from seewhy.methods.gradients import (
     smooth_grad,
 )
 from seewhy.methods.masking import ablation_cam, rise, score_cam
-from seewhy.methods.occlusion import REDUCTIONS
+from seewhy.methods.occlusion import REDUCTIONS, shown_from
 from seewhy.methods.windows import occlusion_copies
 from seewhy.settings import LARGEST_SEED, Setting
 
@@ -190,6 +190,7 @@ _ROWS = {
         copies=lambda shape, options: occlusion_copies(
             shape, patch=options["patch"], stride=options["stride"]
         ),
+        shown_from=shown_from,
         signed=True,
     ),
     "saliency": Method(

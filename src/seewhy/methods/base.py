@@ -96,6 +96,9 @@ class Method:
             layers are named, the last one of each of three scales.
         from_minimum: True where a map has a meaningless offset (RISE: the mean score), so that
             pictures show it from its minimum, not from 0.
+        shown_from: where pictures show another map than the raw one, it is made again from
+            stored results: f(extras, maps (t, h, w), size (h, w) of the image, options), which
+            returns what `ProbeResult.shown` is.
         name: the key in the table: 'grad-cam'.
     """
 
@@ -110,6 +113,7 @@ class Method:
     contrasts: bool = False
     multiplies: bool = False
     from_minimum: bool = False
+    shown_from: Callable[..., Callable[[str], Float[ndarray, "t h w"]]] | None = None
     name: str = ""
 
     @property

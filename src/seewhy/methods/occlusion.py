@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
@@ -87,7 +88,7 @@ def occlusion(
         NaN where no window reaches. `extras`: 'grid' (t, r, q), the drop at each position, and
         'windows' (m, 4), all windows in the grid's order. For a list of sizes `maps` is the mean of
         their maps, and `extras` are 'patch_maps' (p, t, h, w), 'patch_shown', the same as pictures
-        show it, and 'patches' (p, 2).
+        show it, 'patches' (p, 2), and 'grid_0', 'grid_1' and so on.
 
     Raises:
         OptionError: the patch is larger than the image, a size is not positive, `filled` has
@@ -251,7 +252,9 @@ def _occlusion_at_sizes(
         raise OptionError("patch is an empty list. Give at least one size.")
     total = occlusion_copies(shape, patch=patches, stride=stride)
     done = 0
-    maps, sizes, shown = [], [], []
+    maps: list[ndarray] = []
+    sizes, shown = [], []
+    grids: dict[str, ndarray] = {}
     for patch in patches:
         before = done
 
@@ -260,6 +263,7 @@ def _occlusion_at_sizes(
 
         found = sweep_once(patch=patch, progress=step)
         done += len(found.extras["windows"]) + 1
+        grids[f"grid_{len(maps)}"] = found.extras["grid"]
         maps.append(found.maps)
         if found.shown is not None:
             shown.append(found.shown)
@@ -271,6 +275,7 @@ def _occlusion_at_sizes(
             "patch_maps": stacked,
             "patch_shown": np.stack([one("linear") for one in shown]),
             "patches": np.array(sizes),
+            **grids,
         },
         shown=partial(_mean_shown, shown),
     )
@@ -303,6 +308,31 @@ def _mean_shown(
 ) -> Float[ndarray, "t h w"]:
     mean: ndarray = np.mean([one(interpolation) for one in shown], axis=0)
     return mean
+
+
+def shown_from(
+    extras: Mapping[str, ndarray],
+    maps: Float[ndarray, "t h w"],
+    size: tuple[int, int],
+    options: Mapping[str, Any],
+) -> Callable[[str], Float[ndarray, "t h w"]]:
+    """Return what pictures show, as `occlusion` returned it, from stored grids.
+
+    Args:
+        extras: 'grid', or 'grid_0', 'grid_1' and so on for a list of patch sizes.
+        maps: the raw maps.
+        size: of the image, height and width.
+        options: 'patch' and 'stride', as they were given.
+    """
+    untested = np.isnan(maps)
+    patch, stride = options["patch"], options["stride"]
+    patches = patch if isinstance(patch, list) and "grid" not in extras else [patch]
+    names = ["grid"] if "grid" in extras else [f"grid_{n}" for n in range(len(patches))]
+    shown = [
+        partial(_shown, extras[name], place_windows(size, one, stride), untested)
+        for name, one in zip(names, patches, strict=True)
+    ]
+    return shown[0] if "grid" in extras else partial(_mean_shown, list(shown))
 
 
 def _filled(

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from seewhy.datasets.question import RunQuestion
 from seewhy.reporting.observations import Observations
 
 
-def facts_in_words(asked: Mapping[str, Any], seen: Observations, place: str) -> dict[str, str]:
+def facts_in_words(asked: RunQuestion, seen: Observations, place: str) -> dict[str, str]:
     """Return model, weights, photos, method, input and versions.
 
     Args:
-        asked: what a run was asked, as its manifest says it.
+        asked: what was asked.
         seen: what the network said.
         place: where the photos, or the run, are.
     """
     count = len(seen) + len(seen.failures)
     failed = f", {len(seen.failures)} failed" if seen.failures else ""
     labelled = int(seen.labelled.sum())
-    options = ", ".join(f"{name}={value}" for name, value in asked["options"].items())
-    height, width = asked["preprocessing"]["size"]
+    given = asked.request.options.get(asked.method, {})
+    options = ", ".join(f"{name}={value}" for name, value in given.items())
+    network = asked.network
+    height, width = network.size
     kinds = len(seen.class_sizes)
     labels = f"{labelled} labelled, {kinds} class{'es' if kinds != 1 else ''}"
     return {
-        "model": asked["model"]["name"],
-        "weights": f"SHA-256 {asked['model']['sha256'][:16]}…",
+        "model": network.name,
+        "weights": f"SHA-256 {network.weights[:16]}…" if network.weights else "unknown",
         "photos": f"{count} photos{failed}, {labels if labelled else 'no labels'}: {place}",
-        "method": f"{asked['method']}{f' ({options})' if options else ''} of the "
-        f"{asked['output']}, at {', '.join(asked['layer'])}",
-        "input": f"{height} × {width}, {asked['preprocessing']['fit']['mode']}, preprocessing "
-        f"{asked['preprocessing']['preprocess']}",
-        "versions": ", ".join(f"{name} {value}" for name, value in asked["versions"].items()),
+        "method": f"{asked.method}{f' ({options})' if options else ''} of the "
+        f"{asked.request.output}, at {', '.join(asked.request.layer or ())}",
+        "input": f"{height} × {width}, {asked.fit.mode}, preprocessing {network.preprocess}",
+        "versions": ", ".join(f"{name} {value}" for name, value in asked.versions.items()),
     }

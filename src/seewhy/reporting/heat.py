@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from seewhy.datasets.table import energies
+from seewhy.explaining.rows import energies
 
 RING = 0.65
 """The share of the mean heat in the border ring that raises an alarm (0.36 for an even map)."""

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from PIL import Image
 
-from seewhy.datasets.table import Row
 from seewhy.errors import OptionError
+from seewhy.explaining.rows import Row
 
 FINEST = 28
 """Rows and columns of a map that are kept; finer maps (of pixels) are averaged."""

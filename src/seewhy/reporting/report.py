@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,19 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.classifier import Classifier
+from seewhy.datasets.asking import row_job, rows_in_batches
 from seewhy.datasets.batch import batch
 from seewhy.datasets.manifest import FOLDERS, Item, find_items
-from seewhy.datasets.plan import describe, fit_of, load_model, make_job, weights_hash
-from seewhy.datasets.question import NAME as RUN_NAME
+from seewhy.datasets.plan import check_network, describe, load_model
 from seewhy.datasets.question import ModelArguments
-from seewhy.datasets.reading import Run, read_run
-from seewhy.datasets.shards import ShardPlan, explain_range, rows_of
-from seewhy.datasets.storage import Folder, is_address
-from seewhy.datasets.table import Row
+from seewhy.datasets.reading import Run, is_run, read_run
+from seewhy.datasets.shards import rows_of
+from seewhy.datasets.storage import is_address
 from seewhy.errors import MissingFramework, ModelError, OptionError, UnknownName
 from seewhy.explaining.explain import as_classifier
-from seewhy.explaining.question import default_method, find_method, is_class_free
+from seewhy.explaining.question import find_method, is_class_free
+from seewhy.explaining.request import Request
+from seewhy.explaining.rows import RowSelection
 from seewhy.networks.base import Output
 from seewhy.progress import Progress, no_progress
 from seewhy.reporting.descriptors import scikit_learn
@@ -38,12 +38,10 @@ from seewhy.reporting.result import Appendix, Report
 from seewhy.reporting.robustness import CHANGED
 from seewhy.reporting.settings import CHANGES
 from seewhy.reporting.tiles import shared_folder
+from seewhy.zoo.load import load
 
 NO_LABELS = "none"
 """The word for photos whose folders are not their labels."""
-
-CHUNK = 256
-"""Photos whose rows are in memory at once."""
 
 
 def report(
@@ -192,30 +190,21 @@ def report_on_items(
         appendix: what the page ends with.
     """
     _check_classes(classifier)
-    row = find_method(method or default_method(classifier, layer))
+    request = Request.single(
+        method=method, top=1, layer=layer, output=output, batch_size=batch_size, **(options or {})
+    )
+    job = row_job(classifier, request, items, wanted=RowSelection(descriptors=True))
+    (row,) = job.question.methods
     _check(row, options or {})
-    asked = describe(
-        classifier, items, method=row.name, options=options or {}, layer=layer, output=output,
-        top=1, classes=None, boxes=False, descriptors=True, number="float32",
-        batch_size=batch_size, shard_size=CHUNK - CHUNK % batch_size or batch_size,
-    )  # fmt: skip
-    size = asked["shard_size"]
-    plan = ShardPlan(len(items), size, "", (0, 0), "float32")
-    job = make_job(Folder(""), items, classifier, asked, plan)
+    done = 0
 
-    def shards() -> Iterator[list[Row]]:
-        for shard in range(plan.shards):
-            start, stop = plan.range(shard)
-            done = start
+    def advance(photos: int) -> None:
+        nonlocal done
+        done += photos
+        progress(done, len(items))
 
-            def advance(photos: int) -> None:
-                nonlocal done
-                done += photos
-                progress(done, len(items))
-
-            yield explain_range(job, start, stop, advance=advance, only=set())
-
-    seen = observe(shards())
+    seen = observe(rows_in_batches(job, items, advance=advance))
+    asked = describe(job, items)
     return analyse(
         seen,
         Setting(
@@ -265,20 +254,20 @@ def _of_run(
     seed: int,
     progress: Progress,
 ) -> Report:
-    asked = run.question.asked
+    asked = run.question
     place = run.folder.place
     if not run.is_complete:
         raise OptionError(
             f"The run in '{place}' is unfinished: {run.counts['photos']} of {len(run)} photos are "
             "done. Finish it first: repeat the command that started it."
         )
-    if asked["classes"] is not None:
+    if asked.request.classes is not None:
         raise OptionError(
             f"The run in '{place}' explains classes that were named, and a report is about the "
             "best class of each photo. Repeat the run without --class, into another folder."
         )
-    row = find_method(asked["method"])
-    _check(row, asked["options"])
+    row = find_method(asked.method)
+    _check(row, asked.request.options.get(row.name, {}))
     notes = []
     network: Classifier | None = None
     try:
@@ -298,7 +287,7 @@ def _of_run(
         seen,
         Setting(
             facts=facts_in_words(asked, seen, place),
-            gallery=Gallery(seen.paths, fit_of(asked)),
+            gallery=Gallery(seen.paths, asked.fit),
             answer=None if network is None else answer_of(network),
             label=None if network is None else network.label,
             notes=tuple(notes),
@@ -316,16 +305,11 @@ def _network_of(run: Run, classifier: Any, settings: Mapping[str, Any]) -> Class
     if classifier is not None:
         network = _loaded(classifier, settings)
     elif run.question.model is not None:
-        with contextlib.chdir("."):  # names of files hold where the run was started
-            network = load_model(run.question.model)
+        name, given = run.question.model.stored()
+        network = load(name, **given)
     else:
         return None
-    digest, wanted = weights_hash(network), run.question.asked["model"]["sha256"]
-    if digest != wanted:
-        raise ModelError(
-            f"The weights of '{network.name}' are not those of the run: SHA-256 {digest[:12]} "
-            f"here, {wanted[:12]} in {RUN_NAME}. Give the network that the run was made with."
-        )
+    check_network(network, run.question, "Give the network that the run was made with.")
     return network
 
 
@@ -351,16 +335,6 @@ def _check_classes(classifier: Classifier) -> None:
         raise OptionError(
             f"'{classifier.name}' has no classes, and a report is about classes. Give a classifier."
         )
-
-
-def is_run(source: Any) -> bool:
-    """Return whether a source is the folder of a run."""
-    if not isinstance(source, str | os.PathLike):
-        return False
-    place = os.fspath(source)
-    if is_address(place):
-        return RUN_NAME in Folder.of(place).names()
-    return (Path(place).expanduser() / RUN_NAME).is_file()
 
 
 def _true_labels(source: Any, given: Any) -> Any:

@@ -106,11 +106,7 @@ class StoredRun:
                 f"The run '{self.name}' does not say how to load its network. Give it: --model"
             )
 
-        def found(value: Any) -> Any:
-            path = Path(model.folder) / value if isinstance(value, str) else None
-            return str(path) if path is not None and path.is_file() else value
-
-        return found(model.name), {name: found(one) for name, one in model.settings.items()}
+        return model.stored()
 
     def about(self) -> dict[str, Any]:
         """Say what was asked, which classes and labels there are, and what was taken for what."""
@@ -121,13 +117,14 @@ class StoredRun:
             for one in self.photos
             if one.label is not None and one.index is not None
         )
-        asked = self.run.question.asked
+        question = self.run.question
+        method, layers = question.method, question.request.layer or ()
         return {
             "name": self.name,
             "photos": len(self.photos),
-            "methods": [asked["method"]],
-            "layer": asked["layer"][0] if len(asked["layer"]) == 1 else None,
-            "options": {asked["method"]: asked["options"]},
+            "methods": [method],
+            "layer": layers[0] if len(layers) == 1 else None,
+            "options": {method: question.request.as_dict()["options"].get(method, {})},
             "classes": [
                 {"index": index, "label": name, "count": count}
                 for (index, name), count in found.most_common()
