@@ -17,6 +17,7 @@ from seewhy.methods import METHODS
 from seewhy.methods.cam import cam
 from seewhy.methods.masking import (
     ablation_cam,
+    recipro_cam,
     rise,
     score_cam,
 )
@@ -242,6 +243,71 @@ def test_ablation_cam_holds_no_more_versions_than_a_batch_and_reports_them():
     assert [len(call) for call in calls] == [3, 3, 2]
     assert reports == [(3, 8), (6, 8), (8, 8)]
     assert METHODS["ablation-cam"].count_copies(LAYER.shape, {}) == 8
+
+
+# ReciproCAM.
+
+
+def recipro_cam_by_loops(A, f, t, *, gaussian):
+    """Byun and Lee: S(i, j) = head(F ⊙ M_ij), M_ij a Gaussian of 3 × 3 around (i, j), cut off."""
+    h, w, _ = A.shape
+    L = np.zeros((h, w))
+    for i in range(h):
+        for j in range(w):
+            seen = np.zeros(A.shape)
+            for p in range(h):
+                for q in range(w):
+                    away = (abs(p - i), abs(q - j))
+                    share = {(0, 0): 1 / 4, (0, 1): 1 / 8, (1, 0): 1 / 8, (1, 1): 1 / 16}
+                    alone = 1.0 if away == (0, 0) else 0.0
+                    seen[p, q] = A[p, q] * (share.get(away, 0.0) if gaussian else alone)
+            L[i, j] = f(seen[None].astype(np.float32))[0, t]
+    return L
+
+
+@pytest.mark.parametrize("gaussian", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_recipro_cam_is_the_papers_formula(batch_size, gaussian):
+    score = curved(13, LAYER.shape)
+    found = recipro_cam(LAYER, score, batch_size=batch_size, gaussian=gaussian)
+    expected = [recipro_cam_by_loops(LAYER, score, t, gaussian=gaussian) for t in range(2)]
+    np.testing.assert_allclose(found.maps, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_recipro_cam_by_hand():
+    # One channel, [1, 2; 4, 8]; the score is the sum. Alone, each cell is its own value. With the
+    # kernel the first cell sees 1/4 · 1 + 1/8 · (2 + 4) + 1/16 · 8 = 1.5, and so on.
+    layer = frozen([[[1], [2]], [[4], [8]]])
+    np.testing.assert_allclose(
+        recipro_cam(layer, total, gaussian=False).maps, [[[1, 2], [4, 8]]], rtol=1e-6
+    )
+    expected = [[[1.5, 1.875], [2.25, 2.8125]]]
+    np.testing.assert_allclose(recipro_cam(layer, total).maps, expected, rtol=1e-6)
+
+
+def test_recipro_cam_of_a_pooled_linear_network_is_cam_over_the_area_plus_the_bias():
+    weights, bias = random(14, 2, 7), random(15, 2)
+
+    def score(copies):
+        return (copies.mean(axis=(1, 2)) @ weights.T + bias).astype(np.float32)
+
+    found = recipro_cam(LAYER, score, gaussian=False)
+    area = LAYER.shape[0] * LAYER.shape[1]
+    for t in range(2):
+        whole = (LAYER @ weights[t]) / area + bias[t]
+        np.testing.assert_allclose(found.maps[t], whole, rtol=1e-4, atol=1e-6)
+
+
+def test_recipro_cam_of_an_empty_layer_is_the_same_everywhere():
+    found = recipro_cam(frozen(np.zeros((3, 2, 4))), curved(16, (3, 2, 4)))
+    assert (found.maps == found.maps[:, :1, :1]).all()
+
+
+def test_recipro_cam_counts_its_copies_and_tells_its_progress():
+    told = []
+    recipro_cam(LAYER, total, batch_size=4, progress=lambda *steps: told.append(steps))
+    assert told == [(4, 6), (6, 6)]
+    assert METHODS["recipro-cam"].count_copies(LAYER.shape, {}) == 6
 
 
 # RISE.

@@ -58,6 +58,7 @@ def test_every_need_is_some_method_s():
         ("eigen-cam", {"at_layer", "per_batch", "class_free"}),
         ("score-cam", {"at_layer"}),
         ("ablation-cam", {"at_layer"}),
+        ("recipro-cam", {"at_layer"}),
         ("rise", set()),
         ("occlusion", set()),
         ("smooth-grad", {"backward"}),

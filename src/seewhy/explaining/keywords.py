@@ -33,6 +33,7 @@ class MethodOptions(TypedDict, total=False):
     watch: Any
     reduction: Any
     engine: Any
+    gaussian: bool
     masks: int
     grid: int
     probability: float

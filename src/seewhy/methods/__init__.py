@@ -28,7 +28,7 @@ from seewhy.methods.gradients import (
     saliency,
     smooth_grad,
 )
-from seewhy.methods.masking import ablation_cam, rise, score_cam
+from seewhy.methods.masking import ablation_cam, recipro_cam, rise, score_cam
 from seewhy.methods.occlusion import REDUCTIONS, shown_from
 from seewhy.methods.windows import occlusion_copies
 from seewhy.settings import LARGEST_SEED, Setting
@@ -147,6 +147,18 @@ _ROWS = {
         summary="channels weighed by what the score loses without them; no gradients",
         cost="1 F + 1 F after the layer per channel that is not 0, for all classes",
         copies=lambda shape, _: shape[2] + 1,
+    ),
+    "recipro-cam": Method(
+        function=recipro_cam,
+        needs=Needs.ACTIVATIONS | Needs.SCORES_FROM_LAYER | Needs.COPIES,
+        options=(
+            Setting("gaussian", "boolean", True, "a cell is seen with its neighbours, blurred"),
+        ),
+        paper="Byun and Lee, ReciproCAM, CVPR workshops 2024, arXiv:2209.14074",
+        summary="the score of each cell of the layer by itself; no gradients",
+        cost="1 F + 1 F after the layer per cell, for all classes",
+        copies=lambda shape, _: shape[0] * shape[1],
+        from_minimum=True,
     ),
     "rise": Method(
         function=rise,

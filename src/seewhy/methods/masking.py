@@ -24,6 +24,9 @@ from seewhy.progress import Progress, no_progress
 BATCH_SIZE = 32
 """Copies at a time unless given."""
 
+KERNEL = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16
+"""ReciproCAM's Gaussian: what of each neighbour is seen with a cell."""
+
 
 def score_cam(
     image: Float[ndarray, "h w c"],
@@ -126,6 +129,60 @@ def ablation_cam(
     weights = np.zeros((scores.shape[1], activations.shape[-1]))
     weights[:, alive] = quotient(scores[0] - scores[1:], np.abs(scores[0])).T
     return _weighed_channels(activations, weights)
+
+
+def recipro_cam(
+    activations: Float[ndarray, "p q k"],
+    downstream: Score,
+    *,
+    gaussian: bool = True,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress = no_progress,
+) -> ProbeResult:
+    """Ask the rest of the network for the score of each place of the layer by itself (ReciproCAM).
+
+        F[i, j]    = A ⊙ M[i, j], with M[i, j] a 3 × 3 Gaussian kernel around the cell (i, j):
+                     1/4 there, 1/8 beside it, 1/16 at its corners, 0 elsewhere
+        L[t, i, j] = f_t(F[i, j]), the score of what follows the layer
+
+    Without the kernel, M[i, j] is 1 in the cell itself: after global average pooling and one
+    linear map with weights w and bias b, L is then CAM over the area, plus b.
+
+    Args:
+        activations: A, of the explained layer, for one image.
+        downstream: the explained values of m versions of the layer's activations.
+        gaussian: whether neighbours are seen too, less and less.
+        batch_size: versions at a time.
+        progress: called with (done, total) versions after every batch.
+
+    Returns:
+        `maps`, of either sign, at the layer's resolution. Their offset, the score of a layer that
+        is almost empty, means nothing; pictures show them from their minimum, as the paper does.
+
+    Source:
+        Byun and Lee, *ReciproCAM: Lightweight Gradient-free Class Activation Map for Post-hoc
+        Explanations*, CVPR workshop 2024, section 3 (arXiv:2209.14074).
+
+    Differs from the paper:
+        It explains the probability: that is `output="probability"` here. It scales the map to 0
+        to 1, which is left to pictures.
+    """
+    height, width = activations.shape[:2]
+    at_once = at_least_one("batch_size", batch_size)
+    kernel = KERNEL if gaussian else np.ones((1, 1), np.float32)
+    reach = len(kernel) // 2
+    answers: list[ndarray] = []
+    for start in range(0, height * width, at_once):
+        stop = min(start + at_once, height * width)
+        masks = np.zeros((stop - start, height + 2 * reach, width + 2 * reach), np.float32)
+        for mask, cell in zip(masks, range(start, stop), strict=True):
+            i, j = divmod(cell, width)
+            mask[i : i + len(kernel), j : j + len(kernel)] = kernel
+        inner = masks[:, reach : reach + height, reach : reach + width]
+        answers.append(downstream(activations * inner[..., None]))
+        progress(stop, height * width)
+    scores = np.concatenate(answers)
+    return ProbeResult(maps=as_float32(scores.T.reshape(-1, height, width)))
 
 
 def rise(
