@@ -6,10 +6,10 @@ Axes: n image, t target, h row, w column, c channel, k class, m copy of one imag
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +28,7 @@ from seewhy.networks.base import (
     Units,
 )
 from seewhy.networks.checks import (
+    by_ending,
     check_finite,
     check_images,
     check_layer,
@@ -35,8 +36,10 @@ from seewhy.networks.checks import (
     check_targets,
     is_name,
     not_a_cam_network,
+    unknown_layer,
 )
 from seewhy.networks.linear import ANY, MEAN, LinearMap, PooledSamples, identity
+from seewhy.networks.random_weights import LearnedWeight, layer_generator, random_weights
 
 
 class StopForward(BaseException):
@@ -51,8 +54,18 @@ class Adapter(Network):
     """
 
     is_pair: bool = False
+    separator = "/"
+    """Between the parts of a layer's path."""
 
     # What a framework says of its model
+
+    def _parts(self) -> Mapping[str, Any]:
+        """Return the framework's own layers by their names, each once, called or not."""
+        return {}
+
+    def _aliases(self) -> Mapping[str, Any]:
+        """Return them by further names too."""
+        return self._parts()
 
     @property
     @abstractmethod
@@ -75,6 +88,18 @@ class Adapter(Network):
     @abstractmethod
     def _tolerance(self) -> float:
         """Return how far scores may differ, relative to their range, from rounding alone."""
+
+    def _copied(self) -> Adapter:
+        """Return a copy, of the model too.
+
+        Raises:
+            ModelError: the model cannot be copied; the message says why.
+        """
+        raise self._lacks("randomized", "cannot be copied with random weights")
+
+    def _learned_weights(self) -> Iterator[LearnedWeight]:
+        """Return each weight that training changes, statistics of normalizations too."""
+        return iter(())
 
     # What a framework does; names, targets and images are checked
 
@@ -100,6 +125,40 @@ class Adapter(Network):
     ) -> Float[ndarray, "m k"]: ...
 
     # The verbs
+
+    def layer_name(self, layer: Any) -> str:
+        """Return the name of a layer that is given by it, its unique end, or as an object.
+
+        Raises:
+            UnknownLayer: the model has no such layer.
+        """
+        parts, is_name = self._parts(), isinstance(layer, str)
+        if is_name and (layer == INPUT or layer in parts):
+            return str(layer)
+        part = self._aliases().get(layer) if is_name else layer
+        own = next((name for name, one in parts.items() if one is part), None)
+        if own is None and is_name:
+            own = by_ending(layer, parts)
+        if own is None:
+            named = layer if is_name else getattr(layer, "name", type(layer).__name__)
+            raise unknown_layer(self.name, named, self.layers)
+        return own
+
+    def randomized(self, layers: Sequence[Any] | None = None, *, seed: int = 0) -> Network:
+        """Return a copy in which layers, and all inside them, have random weights."""
+        names = None if layers is None else [self.layer_name(one) for one in layers]
+        made = self._copied()
+        for one in made._learned_weights():
+            inside = (
+                one.layer == name or one.layer.startswith(name + self.separator)
+                for name in names or ()
+            )
+            if names is None or any(inside):
+                generator = layer_generator(seed, f"{one.layer}{self.separator}{one.name}")
+                one.assign(
+                    random_weights(one.name, one.shape, fan_in=one.fan_in, generator=generator)
+                )
+        return made
 
     def scores(self, images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n k"]:
         """Return the class scores before softmax or sigmoid."""
@@ -206,6 +265,15 @@ class Adapter(Network):
         images = random.uniform(size=(2, *(size or self.image_size), self.input_shape[2]))
         images[1] **= 4
         return images.astype(np.float32)
+
+    def _no_filters(self, name: str) -> NoReturn:
+        kind = next((layer.kind for layer in self.layers if layer.name == name), "layer")
+        convolutions = [layer.name for layer in self.layers if "Conv" in layer.kind]
+        hint = f"such as '{convolutions[0]}'" if convolutions else "but this network has none"
+        raise LayerError(
+            f"The layer '{name}' of '{self.name}' is of kind {kind} and has no kernels to show. "
+            f"Choose a convolution, {hint}."
+        )
 
     # CAM
 

@@ -121,17 +121,6 @@ def no_map(network: str) -> LayerError:
     )
 
 
-def no_filters(network: str, name: str, layers: Sequence[Layer]) -> LayerError:
-    """Return the error for a layer that has no filters to show."""
-    kind = next((layer.kind for layer in layers if layer.name == name), "layer")
-    convolutions = [layer.name for layer in layers if "Conv" in layer.kind]
-    hint = f"such as '{convolutions[0]}'" if convolutions else "but this network has none"
-    return LayerError(
-        f"The layer '{name}' of '{network}' is of kind {kind} and has no kernels to show. "
-        f"Choose a convolution, {hint}."
-    )
-
-
 def check_images(
     network: str, images: Float[ndarray, "n h w c"], shape: tuple[int | None, int | None, int]
 ) -> None:

@@ -10,6 +10,8 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +20,25 @@ from numpy import ndarray
 
 ONES = frozenset({"gamma", "scale", "weight", "moving_variance", "running_var"})
 """Names of weights with one axis that multiply or divide; all others are added."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedWeight:
+    """One weight of a layer.
+
+    Attributes:
+        layer: the path of the innermost layer that holds it; "" for the model itself.
+        name: its own name: 'kernel', 'gamma', 'running_var'.
+        shape: of its values.
+        fan_in: how many inputs each output of a kernel sums up.
+        assign: gives it other values.
+    """
+
+    layer: str
+    name: str
+    shape: tuple[int, ...]
+    fan_in: int
+    assign: Callable[[ndarray], object]
 
 
 def layer_generator(seed: int, layer: str) -> np.random.Generator:

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
-from numpy import ndarray
 
 from seewhy.networks.base import INPUT, Layer
+from seewhy.networks.keras.filters import to_numpy
 from seewhy.networks.linear import LinearMap, for_classes
 
 _LINEAR = frozenset({
@@ -42,8 +41,8 @@ def linear_map(operation: Any, *, classes: int | None) -> LinearMap | None:
         return None
     if not dense and not isinstance(operation, keras.layers.Conv2D):
         return None
-    kernel = _numbers(operation.kernel)
-    bias = None if operation.bias is None else _numbers(operation.bias)
+    kernel = to_numpy(operation.kernel)
+    bias = None if operation.bias is None else to_numpy(operation.bias)
     return for_classes(kernel.reshape(-1, kernel.shape[-1]).T, bias, classes=classes)
 
 
@@ -63,8 +62,3 @@ def _may_be_linear(operation: Any) -> bool:
     if isinstance(operation, keras.layers.Activation | keras.layers.Dense | keras.layers.Conv2D):
         return getattr(operation.activation, "__name__", "") in ("linear", "softmax", "sigmoid")
     return type(operation).__name__ in _LINEAR
-
-
-def _numbers(variable: Any) -> ndarray:
-    value = keras.ops.cast(keras.ops.convert_to_tensor(variable), "float32")
-    return np.asarray(keras.ops.convert_to_numpy(value))

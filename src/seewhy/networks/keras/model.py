@@ -6,40 +6,45 @@ Axes: n image, h row, w column, c channel, k class. "Tensor" is one of the backe
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-from seewhy.errors import ModelError, UnknownLayer
+from seewhy.errors import ModelError
 from seewhy.incremental import Graph
-from seewhy.networks.adapter import Adapter
-from seewhy.networks.base import INPUT, FilterBank, Head, Layer
-from seewhy.networks.checks import by_ending, check_input_shape, no_map, unknown_layer
+from seewhy.networks.adapter import Adapter, StopForward
+from seewhy.networks.base import FilterBank, Head, Layer, Moments
+from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.execution import EXACT, Execution
-from seewhy.networks.keras import normalizations, randomizing
 from seewhy.networks.keras.calls import TRACING, Around, Recorder, wrapped
 from seewhy.networks.keras.cam import layers_after, linear_map, may_be_linear
+from seewhy.networks.keras.copying import copied, learned_weights, no_copy
 from seewhy.networks.keras.fast.lowering import lower
 from seewhy.networks.keras.fast.narrowing import Place, cast_all, casting_places
-from seewhy.networks.keras.filters import keras_filters
-from seewhy.networks.keras.private import backend
-from seewhy.networks.keras.published import published
+from seewhy.networks.keras.filters import filters_of, to_numpy
+from seewhy.networks.keras.private import backend, inner_layers, learns
+from seewhy.networks.keras.published import family_of
 from seewhy.networks.keras.structure import (
     ModelOutput,
     ModelStructure,
     channels_by_trial,
     channels_first,
     input_shape,
+    structure_of,
     walk,
 )
-from seewhy.networks.keras.tokens import Grid, TokenGrids, first_that_matters
+from seewhy.networks.keras.tokens import TokenGrids, first_that_matters
 from seewhy.networks.linear import LinearMap
+from seewhy.networks.random_weights import LearnedWeight
+from seewhy.photos.preprocessing import Preprocess
 
-_NOT_EXPLAINED = ("Pool", "Dropout", "Pad", "Cropping", "EinsumDense", "Softmax")
-"""Kinds that are never the default: what shrinks or pads a map, and the heads of attention."""
 _SIZE_FOR_ANY = 224
 
 
@@ -82,17 +87,13 @@ class KerasModel(Adapter):
         self.input_shape = check_input_shape(name, found, size, channels)
         self._build()
         self.operations = dict(walk(model))
-        self._paths = {id(operation): path for path, operation in self.operations.items()}
         self._structures: dict[tuple[int, int], ModelStructure] = {}
         self._matters: str | None = None
         self._execution = EXACT
         self._casts: list[Place] = []
 
-    remembered = normalizations.remembered
-    layers_with_weights = normalizations.layers_with_weights
-    first_input = normalizations.first_input
-    published = published
-    randomized = randomizing.randomized
+    def _parts(self) -> Mapping[str, Any]:
+        return self.operations
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -137,27 +138,6 @@ class KerasModel(Adapter):
         height, width = self.input_shape[:2]
         return height or self._size[0], width or self._size[1]
 
-    def layer_name(self, layer: Any) -> str:
-        """Return the path of a layer that is given by its path, its unique end, or as an object.
-
-        Raises:
-            UnknownLayer: the model has no such layer.
-        """
-        if isinstance(layer, str):
-            if layer in self.operations or layer == INPUT:
-                return layer
-            ending = by_ending(layer, self.operations)
-            if ending is None:
-                raise self.unknown_layer(layer)
-            return ending
-        if id(layer) in self._paths:
-            return self._paths[id(layer)]
-        raise self.unknown_layer(getattr(layer, "name", repr(layer)))
-
-    def unknown_layer(self, layer: str) -> UnknownLayer:
-        """Say that there is no such layer, and what is near."""
-        return unknown_layer(self.name, layer, self.layers)
-
     def weight_arrays(self) -> Iterator[Any]:
         """Yield all weights, those that are not trained too, in Keras's order."""
         for variable in self.model.weights:
@@ -166,12 +146,77 @@ class KerasModel(Adapter):
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:
         """Return the filters of a convolution; two sets of a separable one."""
         name = self.layer_name(layer)
-        layer = self.operations.get(name)
+        return filters_of(self.operations.get(name)) or self._no_filters(name)
 
-        def numbers(variable: Any) -> Any:
-            return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable) + 0)
+    def layers_with_weights(self) -> list[str]:
+        """Name the innermost layers that learn, frozen or not."""
+        return [
+            name
+            for name, layer in self.operations.items()
+            if isinstance(layer, keras.layers.Layer) and learns(layer) and not inner_layers(layer)
+        ]
 
-        return keras_filters(self.name, name, layer, self.layers, numbers)
+    def remembered(self) -> dict[str, Moments]:
+        """Return the stored mean and variance of every batch normalization, by its layer's name."""
+        found = {}
+        for name, layer in self.operations.items():
+            mean, variance = (getattr(layer, f"moving_{one}", None) for one in ("mean", "variance"))
+            if mean is not None and variance is not None:
+                found[name] = Moments(to_numpy(mean).reshape(-1), to_numpy(variance).reshape(-1))
+        return found
+
+    def first_input(
+        self, images: Float[ndarray, "n h w c"], names: Collection[str]
+    ) -> tuple[str, ndarray] | None:
+        """Run the model up to the first of the layers; return its name and its input."""
+        reached: list[tuple[str, Any]] = []
+
+        def around(name: str) -> Around:
+            def stand(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+                given = next(iter((*args, *kwargs.values())), None)
+                if not keras.ops.is_tensor(given):
+                    return call(*args, **kwargs)
+                reached.append((name, given))
+                raise StopForward
+
+            return stand
+
+        places = [(self.operations[name], "call", around(name)) for name in names]
+        with suppress(StopForward), wrapped(places):
+            self._answer(keras.ops.convert_to_tensor(images))
+        if not reached:
+            return None
+        name, given = reached[0]
+        try:
+            array = np.asarray(keras.ops.convert_to_numpy(given), np.float32)
+        except (NotImplementedError, TypeError):  # without numbers, while a graph is traced
+            return None
+        is_moved = self.channels_first and array.ndim == 4
+        return name, np.moveaxis(array, 1, -1) if is_moved else array
+
+    def published(self) -> tuple[Preprocess, str] | None:
+        """Return the mode that the model's family was published with, and how this is known."""
+        family = family_of(self.operations)
+        if family is None:
+            return None
+        return family.preprocess, f"the names of its layers: a {family.name} of keras.applications"
+
+    def _learned_weights(self) -> Iterator[LearnedWeight]:
+        return learned_weights(self.model, self.operations)
+
+    def _copied(self) -> KerasModel:
+        made = type(self)(
+            copied(self.model, name=self.name),
+            size=self.image_size,
+            channels=self.input_shape[2],
+            name=self.name,
+            call=self.call,
+            is_pair=self.is_pair,
+        )
+        pairs = [[(one.name, one.shape) for one in each.layers] for each in (made, self)]
+        if pairs[0] != pairs[1]:
+            raise no_copy(self.name, "the copy has other layers")
+        return made
 
     def graph(self, size: tuple[int, int]) -> Graph:
         """Return the model as a graph that can be re-run where a patch changed its input.
@@ -333,61 +378,19 @@ class KerasModel(Adapter):
             tokens = TokenGrids()
             around = {name: note(name) for name in self.operations}
             run = self.run(images, around, backend_functions=tokens.places())
-            found.append(self._structure_of(run, answers, tokens))
+            scores = self.class_scores(run)
+            classes = None if scores is None else int(scores.shape[1])
+            found.append(
+                structure_of(
+                    self.operations,
+                    run,
+                    answers,
+                    tokens,
+                    classes=classes,
+                    is_channels_first=self.channels_first,
+                )
+            )
             return images
 
         backend.compute_output_spec(look, self._image(height, width))
         return found[-1]
-
-    def _structure_of(
-        self, run: ModelOutput, answers: Sequence[tuple[str, Any]], tokens: TokenGrids
-    ) -> ModelStructure:
-        names = [name for name, _ in answers]
-        last = {name: place for place, name in enumerate(names)}
-        layers, outputs, default = [], {}, None
-        grids: dict[str, Grid] = {}
-        candidates: list[str] = []
-        seen: set[int] = set()
-        for place, (name, answer) in enumerate(answers):
-            fresh, spec = id(answer) not in seen, _spec(answer)
-            seen.add(id(answer))
-            if last[name] != place:
-                continue
-            shape = () if spec is None else spec[0][1:]
-            if self.channels_first and len(shape) == 3:
-                shape = (*shape[1:], shape[0])
-            grid = None if spec is None else tokens.of(spec[0])
-            if grid is not None:
-                grids[name] = grid
-                shape = (grid.rows, grid.columns, shape[1])
-            kind = type(self.operations[name]).__name__
-            layer = Layer(name, kind, shape, names.count(name))
-            layers.append(layer)
-            if spec is not None:
-                outputs[name] = spec
-            # A nested model, a dropout or an identity hands on the very tensor of another layer.
-            plain = fresh and not any(word in kind for word in _NOT_EXPLAINED)
-            if plain and layer.is_spatial and layer.calls == 1:
-                default = name
-                if grid is None or not isinstance(self.operations[name], keras.layers.Dense):
-                    candidates.append(name)
-        scores = self.class_scores(run)
-        nested = keras.tree.is_nested(run.output)
-        return ModelStructure(
-            layers=tuple(layers),
-            outputs=outputs,
-            default_layer=default,
-            grids=grids,
-            candidates=tuple(reversed(candidates)),
-            head=run.head,
-            classes=None if scores is None else int(scores.shape[1]),
-            output_shape=() if nested else tuple(run.output.shape)[1:],
-        )
-
-
-def _spec(answer: Any) -> tuple[tuple[int, ...], str] | None:
-    """Return shape and dtype of a layer's answer if it is one tensor for one image."""
-    shape = getattr(answer, "shape", None)
-    if shape is None or len(shape) < 2 or shape[0] != 1 or any(side is None for side in shape):
-        return None
-    return tuple(int(side) for side in shape), backend.standardize_dtype(answer.dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,6 @@ FAMILIES = (
     Family("NASNet", "tf", ("stem_conv1", "normal_conv_1_0", "reduction_concat_stem_1")),
 )
 """Only families of which the input is scaled before the network; the others scale it inside."""
-
-
-def published(network: Any) -> tuple[str, str] | None:
-    """Return the mode that a model's family was published with, and where this is known from."""
-    family = family_of(network.operations)
-    if family is None:
-        return None
-    return family.preprocess, f"the names of its layers: a {family.name} of keras.applications"
 
 
 def family_of(names: Iterable[str]) -> Family | None:

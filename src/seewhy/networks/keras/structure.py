@@ -13,8 +13,11 @@ import keras
 
 from seewhy.errors import ModelError
 from seewhy.networks.base import Head, Layer
-from seewhy.networks.keras.private import inner_layers
-from seewhy.networks.keras.tokens import Grid
+from seewhy.networks.keras.private import backend, inner_layers
+from seewhy.networks.keras.tokens import Grid, TokenGrids
+
+_NOT_EXPLAINED = ("Pool", "Dropout", "Pad", "Cropping", "EinsumDense", "Softmax")
+"""Kinds that are never the default: what shrinks or pads a map, and the heads of attention."""
 
 _FAILURES = (ValueError, TypeError, RuntimeError, AssertionError, LookupError)
 """What a model may raise when it is called with images that it cannot take."""
@@ -137,3 +140,72 @@ def channels_by_trial(
         f"{height}×{width} pixels with neither 3 nor 1 ({'; '.join(failures)}). Give the size and "
         "channels that it takes."
     )
+
+
+def structure_of(
+    operations: Mapping[str, Any],
+    run: ModelOutput,
+    answers: Sequence[tuple[str, Any]],
+    tokens: TokenGrids,
+    *,
+    classes: int | None,
+    is_channels_first: bool,
+) -> ModelStructure:
+    """Return what an abstract run of a model shows.
+
+    Args:
+        operations: every layer and operation by its name.
+        run: the run.
+        answers: each layer's name and its answer, in the order in which calls ended.
+        tokens: where patches were turned into tokens.
+        classes: how many classes the scores have.
+        is_channels_first: whether maps are (n, c, h, w).
+    """
+    names = [name for name, _ in answers]
+    last = {name: place for place, name in enumerate(names)}
+    layers, outputs, default = [], {}, None
+    grids: dict[str, Grid] = {}
+    candidates: list[str] = []
+    seen: set[int] = set()
+    for place, (name, answer) in enumerate(answers):
+        fresh, spec = id(answer) not in seen, _spec(answer)
+        seen.add(id(answer))
+        if last[name] != place:
+            continue
+        shape = () if spec is None else spec[0][1:]
+        if is_channels_first and len(shape) == 3:
+            shape = (*shape[1:], shape[0])
+        grid = None if spec is None else tokens.of(spec[0])
+        if grid is not None:
+            grids[name] = grid
+            shape = (grid.rows, grid.columns, shape[1])
+        kind = type(operations[name]).__name__
+        layer = Layer(name, kind, shape, names.count(name))
+        layers.append(layer)
+        if spec is not None:
+            outputs[name] = spec
+        # A nested model, a dropout or an identity hands on the very tensor of another layer.
+        plain = fresh and not any(word in kind for word in _NOT_EXPLAINED)
+        if plain and layer.is_spatial and layer.calls == 1:
+            default = name
+            if grid is None or not isinstance(operations[name], keras.layers.Dense):
+                candidates.append(name)
+    nested = keras.tree.is_nested(run.output)
+    return ModelStructure(
+        layers=tuple(layers),
+        outputs=outputs,
+        default_layer=default,
+        grids=grids,
+        candidates=tuple(reversed(candidates)),
+        head=run.head,
+        classes=classes,
+        output_shape=() if nested else tuple(run.output.shape)[1:],
+    )
+
+
+def _spec(answer: Any) -> tuple[tuple[int, ...], str] | None:
+    """Return shape and dtype of a layer's answer if it is one tensor for one image."""
+    shape = getattr(answer, "shape", None)
+    if shape is None or len(shape) < 2 or shape[0] != 1 or any(side is None for side in shape):
+        return None
+    return tuple(int(side) for side in shape), backend.standardize_dtype(answer.dtype)

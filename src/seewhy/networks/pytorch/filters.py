@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from seewhy.networks.base import FilterBank, Layer
-from seewhy.networks.checks import no_filters
+from seewhy.networks.base import FilterBank
 
 
-def torch_filters(
-    network: str, name: str, module: Any, layers: Sequence[Layer]
-) -> tuple[FilterBank, ...]:
-    """Return the filters of a PyTorch module.
-
-    Raises:
-        LayerError: the module has no filters.
-    """
+def filters_of(module: Any) -> tuple[FilterBank, ...]:
+    """Return the filters of a module: one set, or none."""
     weight = getattr(module, "weight", None)
     if weight is None or getattr(weight, "ndim", 0) != 4:
-        raise no_filters(network, name, layers)
+        return ()
     weights = weight.detach().float().cpu().numpy()
     groups = int(getattr(module, "groups", 1))
     if getattr(module, "transposed", False):  # (input channels, output channels of a group, h, w)

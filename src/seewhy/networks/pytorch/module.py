@@ -6,8 +6,9 @@ tokens; see `layout`. Axes: n image, h row, w column, c channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -21,24 +22,20 @@ from numpy import ndarray
 from seewhy.errors import ModelError
 from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
-from seewhy.networks.base import INPUT, FilterBank, Head, Layer
-from seewhy.networks.checks import by_ending, check_input_shape, no_map, unknown_layer
-from seewhy.networks.execution import EXACT
+from seewhy.networks.adapter import StopForward
+from seewhy.networks.base import INPUT, FilterBank, Head, Layer, Moments
+from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.linear import LinearMap, PooledSamples
-from seewhy.networks.pytorch import normalizations, randomizing
 from seewhy.networks.pytorch.cam import LINEAR, derived_map, linear_map
-from seewhy.networks.pytorch.fast import executing
-from seewhy.networks.pytorch.fast.executing import FAILURES
-from seewhy.networks.pytorch.fast.fusing import FusedPass, TracedModule
+from seewhy.networks.pytorch.copying import copied, learned_weights
+from seewhy.networks.pytorch.fast.executing import FAILURES, NarrowableNetwork
 from seewhy.networks.pytorch.fast.kernels import PyTorchKernels
 from seewhy.networks.pytorch.fast.lowering import lower
-from seewhy.networks.pytorch.fast.narrowing import State, in_float32
-from seewhy.networks.pytorch.filters import torch_filters
+from seewhy.networks.pytorch.filters import filters_of
 from seewhy.networks.pytorch.guard import undisturbed
 from seewhy.networks.pytorch.hooks import LayerHook, hooked
 from seewhy.networks.pytorch.layout import CHANNELS_FIRST, Layout
-from seewhy.networks.pytorch.network import TorchNetwork
-from seewhy.networks.pytorch.published import published
+from seewhy.networks.pytorch.published import published_preprocessing
 from seewhy.networks.pytorch.telling import (
     device_and_type,
     looked_through,
@@ -54,12 +51,14 @@ from seewhy.networks.pytorch.trial import (
     try_out,
 )
 from seewhy.networks.pytorch.view import to_numpy
+from seewhy.networks.random_weights import LearnedWeight
+from seewhy.photos.preprocessing import Preprocess
 
 _SIZE_FOR_ANY = 224
 _CANDIDATES = 24
 
 
-class PyTorchNetwork(TorchNetwork):
+class PyTorchNetwork(NarrowableNetwork):
     """A `torch.nn.Module` as a `Network`.
 
     Layers are named by their module path ('layer4.2'); the module itself may be given wherever
@@ -78,6 +77,8 @@ class PyTorchNetwork(TorchNetwork):
         call: the same; None where the model is called with images alone.
     """
 
+    separator = "."
+
     def __init__(
         self,
         model: Any,
@@ -95,25 +96,10 @@ class PyTorchNetwork(TorchNetwork):
         given = size or (height, width)
         self.input_shape = (*given, depth)
         self.call, self.is_pair = call, is_pair
-        self._paths = dict(self.model.named_modules(remove_duplicate=False))
-        self._modules = {path: one for path, one in self.model.named_modules() if path}
+        self._run(self.model)
         self._trials: dict[tuple[int, int], TrialPass] = {}
         self._default_layer: str | None = None
         self._is_channels_last = False
-        self._execution = EXACT
-        self._exact: PyTorchNetwork | None = None
-        self._state: State | None = None
-        self._is_autocast = False
-        self._traced: TracedModule | None = None
-        self._passes: dict[Any, FusedPass | None] = {}
-
-    remembered = normalizations.remembered
-    layers_with_weights = normalizations.layers_with_weights
-    first_input = normalizations.first_input
-    published = published
-    randomized = randomizing.randomized
-    computing = executing.computing
-    is_current = property(executing.is_current)
 
     # Facts
 
@@ -167,29 +153,67 @@ class PyTorchNetwork(TorchNetwork):
         """The output's shape per image; () for several outputs."""
         return self._trial().output_shape or ()
 
-    def layer_name(self, layer: Any) -> str:
-        """Return the module path of a layer that is given by it, its unique end, or as a module.
-
-        Raises:
-            UnknownLayer: the model has no such layer.
-        """
-        if isinstance(layer, str) and layer == INPUT:
-            return INPUT
-        module: Any = self._paths.get(layer) if isinstance(layer, str) else layer
-        if isinstance(module, torch.nn.Module):
-            for path, one in self._modules.items():
-                if one is module:
-                    return str(path)
-        named = layer if isinstance(layer, str) else type(layer).__name__
-        ending = by_ending(layer, self._modules) if isinstance(layer, str) else None
-        if ending is not None:
-            return ending
-        raise unknown_layer(self.name, named, self.layers)
-
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:
         """Return the filters of a convolution."""
         name = self.layer_name(layer)
-        return torch_filters(self.name, name, self._modules.get(name), self.layers)
+        return filters_of(self._modules.get(name)) or self._no_filters(name)
+
+    def layers_with_weights(self) -> list[str]:
+        """Name the innermost modules that learn, frozen or not."""
+        return [
+            name
+            for name, module in self._modules.items()
+            if next(module.children(), None) is None and next(module.parameters(), None) is not None
+        ]
+
+    def remembered(self) -> dict[str, Moments]:
+        """Return the running mean and variance of every batch normalization, by its name."""
+        found = {}
+        for name, module in self._modules.items():
+            mean, variance = (getattr(module, f"running_{one}", None) for one in ("mean", "var"))
+            if isinstance(mean, torch.Tensor) and isinstance(variance, torch.Tensor):
+                found[name] = Moments(to_numpy(mean).reshape(-1), to_numpy(variance).reshape(-1))
+        return found
+
+    def first_input(
+        self, images: Float[ndarray, "n h w c"], names: Collection[str]
+    ) -> tuple[str, ndarray] | None:
+        """Run the module up to the first of the layers; return its name and its input."""
+        reached: list[tuple[str, ndarray]] = []
+
+        def hook_for(name: str) -> LayerHook:
+            def hook(inputs: Any, output: Any) -> None:
+                if inputs and isinstance(inputs[0], torch.Tensor):
+                    reached.append((name, to_numpy(inputs[0])))
+                    raise StopForward
+
+            return hook
+
+        hooks = {name: hook_for(name) for name in names}
+        with self._undisturbed(), torch.no_grad(), suppress(StopForward), self._hooked(hooks):
+            self._ask(self._tensor(images))
+        if not reached:
+            return None
+        name, given = reached[0]
+        return name, np.moveaxis(given, 1, -1) if given.ndim == 4 else given
+
+    def published(self) -> tuple[Preprocess, str] | None:
+        """Return the preprocessing that the module was published with, and how this is known."""
+        return published_preprocessing(self.model)
+
+    def _learned_weights(self) -> Iterator[LearnedWeight]:
+        return learned_weights(self.model)
+
+    def _copied(self) -> PyTorchNetwork:
+        height, width, channels = self.input_shape
+        return type(self)(
+            copied(self.model, name=self.name),
+            size=None if height is None or width is None else (height, width),
+            channels=channels,
+            name=self.name,
+            call=self.call,
+            is_pair=self.is_pair,
+        )
 
     def engine(self, size: tuple[int, int]) -> Engine:
         """Return an engine that re-runs the module where a patch changed its input."""
@@ -206,6 +230,22 @@ class PyTorchNetwork(TorchNetwork):
 
     # What TorchNetwork needs
 
+    def _parts(self) -> Mapping[str, Any]:
+        return self._modules
+
+    def _aliases(self) -> Mapping[str, Any]:
+        return self._paths
+
+    def _run(self, model: torch.nn.Module) -> None:
+        self.model = model
+        self._paths = dict(model.named_modules(remove_duplicate=False))
+        self._modules = {path: one for path, one in model.named_modules() if path}
+
+    def _last_linear(self) -> torch.nn.Module | None:
+        weighty = [call.layer for call in self._trial().calls if self._is_weighty(call)]
+        is_row = bool(weighty) and math.prod(weighty[-1].shape[:-1]) == 1
+        return self._modules[weighty[-1].name] if is_row else None
+
     def _undisturbed(self) -> AbstractContextManager[None]:
         return undisturbed(
             self.model, modules=self.model.modules(), parameters=self.model.parameters()
@@ -213,25 +253,6 @@ class PyTorchNetwork(TorchNetwork):
 
     def _hooked(self, hooks: Mapping[str, LayerHook]) -> AbstractContextManager[None]:
         return hooked({self._modules[name]: hook for name, hook in hooks.items()})
-
-    def _forward(
-        self, hooks: Mapping[str, LayerHook], *, guided: bool
-    ) -> Callable[[torch.Tensor], Any]:
-        fused = executing.fused_pass(self, hooks, guided=guided)
-        if fused is not None:
-            return lambda images: in_float32(fused(images, hooks))
-        run: Callable[[torch.Tensor], Any] = super()._forward(hooks, guided=guided)
-        return run
-
-    def _ask(self, images: torch.Tensor) -> Any:
-        if self._execution.precision == "float32":
-            return self._call(images)
-        device = images.device.type
-        with torch.autocast(device, torch.bfloat16) if self._is_autocast else nullcontext():
-            return in_float32(self._call(images))
-
-    def _call(self, images: torch.Tensor) -> Any:
-        return self.model(images) if self.call is None else self.call(self.model, images)
 
     def _tensor(self, images: Float[ndarray, "n h w c"]) -> torch.Tensor:
         # torch.tensor copies: the array may be read-only, and a model may write to its input.

@@ -17,9 +17,8 @@ TORCHVISION_SIZES: Mapping[str, int | None] = {
 """Classes of torchvision that were not all published for 224 × 224; None: for several sizes."""
 
 
-def published(network: Any) -> tuple[Preprocess, str] | None:
+def published_preprocessing(model: Any) -> tuple[Preprocess, str] | None:
     """Return the preprocessing that a module was published with, and where this is known from."""
-    model = network.model
     return _of_timm(model) or _of_torchvision(model) or _of_transformers(model)
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from seewhy.networks import execution
 from seewhy.networks.base import INPUT, SCORES, Top
 from seewhy.networks.execution import Execution
-from seewhy.networks.pytorch.fast import executing, fused
+from seewhy.networks.pytorch.fast import fused
 from seewhy.networks.pytorch.fast.fused import FoldedWeights, FusedLayer
 from seewhy.networks.pytorch.fast.narrowing import weights_state
 from seewhy.networks.pytorch.module import PyTorchNetwork
@@ -151,8 +151,8 @@ def fused_in_float32(model: nn.Module) -> PyTorchNetwork:
     exact = network(model)
     exact._trial()
     found = copy(exact)
-    found._exact, found._state, found._passes = exact, weights_state(model), {}
-    executing._trace(found)
+    found._exact, found._state = exact, weights_state(model)
+    found._trace()
     return found
 
 

@@ -1,23 +1,29 @@
-"""A PyTorch module computes in bfloat16: the copies and passes that do so.
-
-The functions are methods of the adapter: `network` is it.
-"""
+"""A PyTorch module computes in bfloat16: by a copy of it, by fused passes, or else by autocast."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from copy import Error as CopyError
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves
 
-from seewhy.networks.execution import Execution
+from seewhy.networks.execution import EXACT, Execution
 from seewhy.networks.pytorch.fast.fusing import FusedPass, TracedModule
-from seewhy.networks.pytorch.fast.narrowing import check_units, narrowed, weights_state
+from seewhy.networks.pytorch.fast.narrowing import (
+    State,
+    check_units,
+    in_float32,
+    narrowed,
+    weights_state,
+)
 from seewhy.networks.pytorch.hooks import LayerHook
+from seewhy.networks.pytorch.network import TorchNetwork
 from seewhy.networks.pytorch.telling import device_and_type
 
 FAILURES = (
@@ -31,111 +37,135 @@ FURTHER_OFF, SLACK = 2.0, 0.01
 this share of the largest value."""
 
 
-def computing(network: Any, execution: Execution) -> Any:
-    """Return the same network in another precision: see `Network`."""
-    network._trial()
-    made = copy(network)  # what is known of layers, layouts and the head is the same
-    made.__dict__.pop("_spreads", None)
-    made._execution, made._passes = execution, {}
-    if execution.precision == "bfloat16":
-        check_units(device_and_type(network.model)[0])
-        _narrow(made, network)
-    return made
+class NarrowableNetwork(TorchNetwork):
+    """A module that can compute in bfloat16 too: a copy of this has `_exact`, the user's own."""
 
+    call: Callable[[Any, Any], Any] | None
+    _modules: Mapping[str, torch.nn.Module]
+    _execution = EXACT
+    _exact: NarrowableNetwork | None = None
+    _state: State | None = None
+    _is_autocast = False
+    _traced: TracedModule | None = None
 
-def is_current(network: Any) -> bool:
-    """Return False for a network of converted weights after the user's weights have changed."""
-    if network._exact is None:
-        return True
-    return bool(weights_state(network._exact.model) == network._state)
+    @abstractmethod
+    def _run(self, model: torch.nn.Module) -> None:
+        """Make a module the one that runs."""
 
+    @abstractmethod
+    def _last_linear(self) -> torch.nn.Module | None:
+        """Return the layer that the scores come from, if they are one row per image."""
 
-def _narrow(network: Any, exact: Any) -> None:
-    """Compute in bfloat16: by a copy of the module, or where that fails by autocast."""
-    state = weights_state(exact.model)
-    try:
-        with exact._undisturbed():
-            network.model = narrowed(exact.model, _linear_end(exact))
-        network._paths = dict(network.model.named_modules(remove_duplicate=False))
-        network._modules = {path: one for path, one in network.model.named_modules() if path}
-        with network._undisturbed(), torch.no_grad():
-            network._ask(network._tensor(network._noise()))
-    except (*FAILURES, CopyError):
-        network.model, network._paths, network._modules = exact.model, exact._paths, exact._modules
-        network._is_autocast = True
-        return
-    network._exact, network._state = exact, state
-    _trace(network)
+    @cached_property
+    def _passes(self) -> dict[Any, FusedPass | None]:
+        """By the layers that are looked at, and whether ReLUs are guided."""
+        return {}
 
+    def computing(self, execution: Execution) -> NarrowableNetwork:
+        """Return the same network in another precision: see `Network`."""
+        last = self._last_linear()  # what is known of layers and the head stays in the copy
+        made = copy(self)
+        for cached in ("_spreads", "_passes"):
+            made.__dict__.pop(cached, None)
+        made._execution = execution
+        if execution.precision == "bfloat16":
+            check_units(device_and_type(self.model)[0])
+            made._narrow(self, [] if last is None else [last])
+        return made
 
-def _trace(network: Any) -> None:
-    """Follow a network's data, where it is called with images alone and torch.fx can."""
-    if network.call is not None:
-        return
-    try:
-        with network._undisturbed():
-            network._traced = TracedModule(network.model, network._exact.model)
-    except (*FAILURES, NameError):  # torch.fx's, of a module that is made while another runs
-        return
+    @property
+    def is_current(self) -> bool:
+        """False for a network of converted weights after the user's weights have changed."""
+        return self._exact is None or weights_state(self._exact.model) == self._state
 
+    def _ask(self, images: torch.Tensor) -> Any:
+        if self._execution.precision == "float32":
+            return self._call(images)
+        device = images.device.type
+        with torch.autocast(device, torch.bfloat16) if self._is_autocast else nullcontext():
+            return in_float32(self._call(images))
 
-def _linear_end(network: Any) -> list[torch.nn.Module]:
-    """Return the layer that the scores come from, if they are one row per image."""
-    weighty = [call.layer for call in network._trial().calls if network._is_weighty(call)]
-    is_row = bool(weighty) and math.prod(weighty[-1].shape[:-1]) == 1
-    return [network._modules[weighty[-1].name]] if is_row else []
+    def _call(self, images: torch.Tensor) -> Any:
+        return self.model(images) if self.call is None else self.call(self.model, images)
 
-
-def fused_pass(network: Any, names: Iterable[str], *, guided: bool) -> FusedPass | None:
-    """Return a fused forward pass in which layers are looked at; None where none is to be had.
-
-    It is used only if, on random images, it is about as close to the user's network as the copy.
-    """
-    if network._traced is None:
-        return None
-    key = frozenset(names), guided
-    if key not in network._passes:
-        network._passes[key] = _proved(network, *key)
-    found: FusedPass | None = network._passes[key]
-    return found
-
-
-def _proved(network: Any, names: frozenset[str], guided: bool) -> FusedPass | None:
-    try:
-        made: FusedPass | None = network._traced.fused(names, guided=guided)
-        if made is None:
-            return None
-        fused = _answers(network, names, made)
-    except FAILURES:
-        return None
-    plain, exact = _answers(network, names), _answers(network._exact, names)
-    together = zip(fused, plain, exact, strict=True) if len(fused) == len(plain) else ()
-    is_close = [_is_close(*three) for three in together]
-    return made if is_close and all(is_close) else None
-
-
-def _answers(
-    network: Any, names: frozenset[str], fused: FusedPass | None = None
-) -> list[torch.Tensor]:
-    """Return what layers and the network answer to random images, fused or not."""
-    caught: dict[str, torch.Tensor] = {}
-
-    def keep(name: str) -> LayerHook:
-        def hook(inputs: Any, output: Any) -> None:
-            caught[name] = output.clone() if isinstance(output, torch.Tensor) else output
-
-        return hook
-
-    hooks: Mapping[str, LayerHook] = {name: keep(name) for name in names}
-    with network._undisturbed(), torch.no_grad():
-        images = network._tensor(network._noise())
+    def _forward(
+        self, hooks: Mapping[str, LayerHook], *, guided: bool
+    ) -> Callable[[torch.Tensor], Any]:
+        fused = self._fused(frozenset(hooks), guided=guided)
         if fused is not None:
-            output = fused(images, hooks)
-        else:
-            with network._hooked(hooks):
-                output = network._ask(images)
-    leaves = tree_leaves([output, *(caught[name] for name in sorted(names))])
-    return [one for one in leaves if isinstance(one, torch.Tensor)]
+            return lambda images: in_float32(fused(images, hooks))
+        return super()._forward(hooks, guided=guided)
+
+    def _narrow(self, exact: NarrowableNetwork, kept: list[torch.nn.Module]) -> None:
+        """Compute in bfloat16: by a copy of the module, or where that fails by autocast."""
+        state = weights_state(exact.model)
+        try:
+            with exact._undisturbed():
+                self._run(narrowed(exact.model, kept))
+            with self._undisturbed(), torch.no_grad():
+                self._ask(self._tensor(self._noise()))
+        except (*FAILURES, CopyError):
+            self._run(exact.model)
+            self._is_autocast = True
+            return
+        self._exact, self._state = exact, state
+        self._trace()
+
+    def _trace(self) -> None:
+        """Follow the data, where the module is called with images alone and torch.fx can."""
+        if self.call is not None or self._exact is None:
+            return
+        with suppress(*FAILURES, NameError), self._undisturbed():
+            # NameError is torch.fx's, of a module that is made while another runs.
+            self._traced = TracedModule(self.model, self._exact.model)
+
+    def _fused(self, names: frozenset[str], *, guided: bool) -> FusedPass | None:
+        """Return a fused forward pass in which layers are looked at; None where there is none.
+
+        It is used only if, on random images, it is about as close to the user's network as the
+        copy.
+        """
+        if self._traced is None:
+            return None
+        if (names, guided) not in self._passes:
+            self._passes[names, guided] = self._proved_pass(self._traced, names, guided)
+        return self._passes[names, guided]
+
+    def _proved_pass(
+        self, traced: TracedModule, names: frozenset[str], guided: bool
+    ) -> FusedPass | None:
+        try:
+            made = traced.fused(names, guided=guided)
+            if made is None or self._exact is None:
+                return None
+            fused = self._answers(names, made)
+        except FAILURES:
+            return None
+        plain, exact = self._answers(names), self._exact._answers(names)
+        together = zip(fused, plain, exact, strict=True) if len(fused) == len(plain) else ()
+        is_close = [_is_close(*three) for three in together]
+        return made if is_close and all(is_close) else None
+
+    def _answers(self, names: frozenset[str], fused: FusedPass | None = None) -> list[torch.Tensor]:
+        """Return what layers and the network answer to random images, fused or not."""
+        caught: dict[str, torch.Tensor] = {}
+
+        def keep(name: str) -> LayerHook:
+            def hook(inputs: Any, output: Any) -> None:
+                caught[name] = output.clone() if isinstance(output, torch.Tensor) else output
+
+            return hook
+
+        hooks: Mapping[str, LayerHook] = {name: keep(name) for name in names}
+        with self._undisturbed(), torch.no_grad():
+            images = self._tensor(self._noise())
+            if fused is not None:
+                output = fused(images, hooks)
+            else:
+                with self._hooked(hooks):
+                    output = self._ask(images)
+        leaves = tree_leaves([output, *(caught[name] for name in sorted(names))])
+        return [one for one in leaves if isinstance(one, torch.Tensor)]
 
 
 def _is_close(fused: torch.Tensor, plain: torch.Tensor, exact: torch.Tensor) -> bool:
