@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.explaining.contrast import Contrast, Differences, alone, explained_classes
+from seewhy.explaining.contrast import Contrast, Differences, alone
 from seewhy.explaining.question import Question
-from seewhy.networks.base import INPUT, SCORES, Capture, Targets
+from seewhy.networks.base import INPUT, SCORES, Capture, Targets, explained_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,8 @@ def capture_batch(
         return Capture(values=np.zeros((len(images), 0), np.float32), activations=found)
     found = given | network.activations(images, [*layers, SCORES])
     scores = found.pop(SCORES)
-    classes = explained_classes(targets, scores)  # callables need gradients
+    classes = explained_classes(targets, scores)
+    assert classes is not None  # callables need gradients
     values = question.classifier.values(scores, question.output)
     return Capture(
         scores=scores,

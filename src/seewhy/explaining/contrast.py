@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from seewhy.errors import LayerError, NotACamNetwork, OptionError, TargetError
 from seewhy.methods import REFERENCES, STRENGTH
-from seewhy.networks.base import Capture, Targets, Top
+from seewhy.networks.base import Capture, Targets, Top, explained_classes
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
@@ -180,6 +180,7 @@ class Similar:
         """Find the best classes and those similar to them first: one more forward pass."""
         scores = classifier.network.scores(images)
         classes = explained_classes(targets, scores)
+        assert classes is not None
         rivals = similar_classes(classifier, classes, scores, self.count)
         found = Differences(classes, rivals, np.full(classes.shape[1], self.strength))
         return found.all_classes(), lambda _: found
@@ -233,14 +234,6 @@ def alone(classes: Int[ndarray, "n t"]) -> Differences:
 def _alone(capture: Capture) -> Differences:
     assert capture.targets is not None
     return alone(capture.targets)
-
-
-def explained_classes(targets: Any, scores: Float[ndarray, "n k"]) -> Int[ndarray, "n t"]:
-    """Return the classes of targets, as the network would choose the best ones."""
-    if not isinstance(targets, Top):
-        return np.asarray(targets)
-    best: ndarray = np.argsort(-scores, axis=1, kind="stable")[:, : targets.count]
-    return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
 
 
 def similar_classes(

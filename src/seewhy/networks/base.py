@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -120,6 +121,17 @@ Targets = Top | Units | Int[ndarray, "_ t"] | Callable[[Any], Any]
 """What to explain: the best classes, a unit of a layer, class indices, or a callable that takes
 the network's output (the framework's own tensor, batched, before the softmax unless the
 probability is explained) and returns one scalar per image."""
+
+
+def explained_classes(
+    targets: Targets, scores: Float[ndarray, "n k"] | None
+) -> Int[ndarray, "n t"] | None:
+    """Return the indices of the classes that are explained; None for a unit and a callable."""
+    if isinstance(targets, Top):
+        assert scores is not None
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : targets.count]
+        return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
+    return targets if isinstance(targets, ndarray) else None
 
 
 @dataclass(frozen=True, kw_only=True)

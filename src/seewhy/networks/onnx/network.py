@@ -27,8 +27,8 @@ from seewhy.networks.base import (
     Network,
     Output,
     Targets,
-    Top,
     Units,
+    explained_classes,
 )
 from seewhy.networks.checks import (
     by_ending,
@@ -327,7 +327,7 @@ class OnnxNetwork(Adapter):
         with_scores = self.classes is not None and unit is None
         found = self._activations(images, (*names, *([SCORES] if with_scores else [])))
         scores = found.pop(SCORES, None)
-        classes = _chosen(targets, scores)
+        classes = explained_classes(targets, scores)
         asked = Explained(
             classes=classes,
             target=targets if callable(targets) else None,
@@ -372,12 +372,3 @@ class OnnxNetwork(Adapter):
             return Sample(image, found.get(name, image), found[end or self.graph.scores[0]])
 
         return sample
-
-
-def _chosen(targets: Targets, scores: Float[ndarray, "n k"] | None) -> ndarray | None:
-    """Return the classes that are explained, (n, t); None for a callable."""
-    if isinstance(targets, Top):
-        assert scores is not None
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : targets.count]
-        return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
-    return targets if isinstance(targets, ndarray) else None

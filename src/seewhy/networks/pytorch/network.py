@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from seewhy.networks.base import SCORES, Capture, Output, Targets, Top, Units
+from seewhy.networks.base import SCORES, Capture, Output, Targets, Units, explained_classes
 from seewhy.networks.checks import (
     check_one_per_image,
     no_relu,
@@ -83,7 +83,7 @@ class TorchNetwork(TorchView):
             if guided and seen.watch is not None and not seen.watch.relus:
                 raise no_relu(self.name, seen.watch.activations)
             scores = None if unit is not None else self._class_scores(seen.before)
-            classes = _classes(targets, scores)
+            classes = explained_classes(targets, None if scores is None else to_numpy(scores))
             values = self._values(seen, scores, classes, targets, output, images)
             gradients = self._gradients(values, {name: seen.caught[name] for name in names}, images)
         return Capture(
@@ -195,15 +195,6 @@ class TorchNetwork(TorchView):
         with self._hooked({name: replace}), spread, watch:
             before, _ = watch.before_activation(self._ask(tensor))
         return to_numpy(self._class_scores(before))
-
-
-def _classes(targets: Targets, scores: torch.Tensor | None) -> Int[ndarray, "n t"] | None:
-    """Return the indices of the explained classes."""
-    if isinstance(targets, Top):
-        order = np.argsort(-to_numpy(scores), axis=1, kind="stable")
-        best = order[:, : targets.count]
-        return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
-    return targets if isinstance(targets, ndarray) else None
 
 
 def _spread(scores: ndarray) -> float:
