@@ -67,12 +67,6 @@ class Stack:
     def scores(self, images: np.ndarray) -> np.ndarray:
         return self.activations(images, [SCORES])[SCORES]
 
-    def activations_and_gradients(self, *args: Any, **kwargs: Any) -> Capture:
-        raise AssertionError("nothing here needs it")
-
-    def input_gradients(self, *args: Any, **kwargs: Any) -> Capture:
-        raise AssertionError("nothing here needs it")
-
 
 class Linear:
     """Filters that are whole images: the map of 1 × 1 is Σ kernel · image."""
@@ -107,9 +101,6 @@ class Linear:
         values = self.scores(images)[rows, channels][:, None]
         slopes = np.moveaxis(self.weights, 3, 0)[channels][:, None].astype(np.float32)
         return Capture(values=values, gradients={INPUT: slopes})
-
-    def activations_and_gradients(self, *args: Any, **kwargs: Any) -> Capture:
-        raise AssertionError("the gradient by the input is asked for by its own verb")
 
 
 def stack() -> Classifier:

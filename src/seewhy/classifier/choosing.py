@@ -18,6 +18,7 @@ from seewhy.classifier.infer import by_answers, by_normalization, candidates_and
 from seewhy.classifier.known import known
 from seewhy.classifier.preprocessing import Preprocessing, spoken
 from seewhy.errors import SeewhyWarning
+from seewhy.networks.base import Network
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.preprocessing import Preprocess
 from seewhy.photos.samples import sample_photos
@@ -46,7 +47,7 @@ class Chooser:
     """
 
     def __init__(
-        self, network: Any, fit: Fit, given: Preprocess | Preprocessing | None, *, name: str
+        self, network: Network, fit: Fit, given: Preprocess | Preprocessing | None, *, name: str
     ) -> None:
         self._network = network
         self._fit = fit
@@ -139,7 +140,7 @@ class Chooser:
         return np.concatenate([pixels, np.stack(samples)]) if samples else pixels
 
 
-def _again(network: Any, fit: Fit, found: Preprocessing | None, name: str) -> Chooser:
+def _again(network: Network, fit: Fit, found: Preprocessing | None, name: str) -> Chooser:
     return Chooser(network, fit, found, name=name)
 
 

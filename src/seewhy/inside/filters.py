@@ -18,7 +18,7 @@ from seewhy.errors import LayerError
 from seewhy.explaining.explain import as_classifier
 from seewhy.files import write_arrays
 from seewhy.inside.settings import FIRST
-from seewhy.networks.base import FilterBank
+from seewhy.networks.base import FilterBank, Network
 from seewhy.rendering.attributions import around_grey
 from seewhy.rendering.page import Cell, Page, tiles
 from seewhy.rendering.saving import save_picture
@@ -223,7 +223,7 @@ def filters(classifier: Any, *, layer: Any = None, first: int | None = None) -> 
     return Filters(kernels, name, classifier.name, sees_photo, blue_first, first)
 
 
-def first_convolution(network: Any) -> str | None:
+def first_convolution(network: Network) -> str | None:
     """Return the name of the network's first convolution; None if there is none."""
     for layer in network.layers:
         if len(layer.shape) == 3 and "Conv" in layer.kind and _has_kernels(network, layer.name):
@@ -231,7 +231,7 @@ def first_convolution(network: Any) -> str | None:
     return None
 
 
-def _has_kernels(network: Any, name: str) -> bool:
+def _has_kernels(network: Network, name: str) -> bool:
     try:
         return bool(network.filters(name))
     except LayerError:

@@ -22,7 +22,7 @@ from seewhy.inside.input_range import InputRange, input_range
 from seewhy.inside.settings import MAXIMIZE
 from seewhy.inside.transforms import ANYWHERE, NEARBY, apply, random_transform
 from seewhy.inside.units import find_objectives
-from seewhy.networks.base import INPUT, Targets
+from seewhy.networks.base import INPUT, Network, Targets
 from seewhy.progress import Progress, no_progress
 from seewhy.rendering.page import Page, grid
 from seewhy.rendering.saving import save_picture
@@ -187,7 +187,7 @@ def maximize_activation(
 
 
 def _gradient(
-    network: Any, images: Float[ndarray, "n h w c"], targets: Targets
+    network: Network, images: Float[ndarray, "n h w c"], targets: Targets
 ) -> tuple[Float[ndarray, " n"], Float[ndarray, "n h w c"]]:
     capture = network.input_gradients(images, targets)
     gradients = capture.gradients[INPUT][:, 0]

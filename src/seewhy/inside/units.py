@@ -18,7 +18,7 @@ from seewhy.errors import LayerError, OptionError
 from seewhy.explaining.explain import as_classifier, as_photos
 from seewhy.explaining.question import class_indices
 from seewhy.inside.feature_maps import PHOTOS_AT_ONCE
-from seewhy.networks.base import SCORES, Targets, Units
+from seewhy.networks.base import SCORES, Network, Targets, Units
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def find_objectives(
     return Objectives(tuple(f"{name} filter {one}" for one in indices), indices, name)
 
 
-def check_filters(network: Any, layer: str, filters: Any) -> list[int]:
+def check_filters(network: Network, layer: str, filters: Any) -> list[int]:
     """Return filters as a list.
 
     Raises:
