@@ -20,6 +20,7 @@ from seewhy.photos.preprocessing import Normalize
 from seewhy.photos.reading import read_photo
 from seewhy.zoo.load import backend_in_use, load, models, write_metadata
 from seewhy.zoo.names import parse_name
+from tests.fuzz.rule import peak, start_of_peak
 from tests.places import DATA, NO_DATA
 from tests.torchvision_operators import declare_missing_operators
 
@@ -350,3 +351,25 @@ def test_models_lists_the_names_without_importing_a_framework() -> None:
     assert str(caught.value) == (
         "'caffe' is not a family of networks. Choose keras, torchvision or timm."
     )
+
+
+def test_a_file_that_claims_a_huge_input_is_refused_before_a_photo_is_made(tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((30_000, 30_000, 3)),
+            layers.Conv2D(2, 3, strides=3),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "huge.keras")
+    before = start_of_peak()
+    with pytest.raises(OptionError) as caught:
+        load(tmp_path / "huge.keras")
+    assert "takes photos of 30000×30000 pixels, and one of them would take 10.8 GB" in str(
+        caught.value
+    )
+    assert peak() - before < 5e8

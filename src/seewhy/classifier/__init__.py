@@ -39,6 +39,9 @@ from seewhy.settings import as_size
 Size = int | tuple[int, int]
 """The input size: one number for a square, or (height, width)."""
 
+LARGEST_INPUT = 2**24
+"""Pixels of an input; a file may claim any size, and every photo is fitted to it."""
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Classifier:
@@ -343,7 +346,13 @@ def _checked_size(
                 f"'{name}' takes photos of any size. Say which it was trained for: "
                 "size=(height, width) in Python, --size 224 on the command line."
             )
-        return height, width
+        wanted = height, width
+    if wanted[0] * wanted[1] > LARGEST_INPUT:
+        raise OptionError(
+            f"'{name}' takes photos of {wanted[0]}×{wanted[1]} pixels, and one of them would take "
+            f"{wanted[0] * wanted[1] * 12 / 1e9:.1f} GB. Give a network, or a size, of at most "
+            f"{LARGEST_INPUT / 1e6:.0f} megapixels."
+        )
     if (height or wanted[0], width or wanted[1]) != wanted:
         raise OptionError(
             f"'{name}' takes photos of {height or 'any'}×{width or 'any'} pixels, but the size "

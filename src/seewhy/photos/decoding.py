@@ -102,7 +102,7 @@ def opened(source: Any, name: str) -> Iterator[Image.Image]:
             _check_header(file, name)
             watched = WatchedFile(file, length, name)
             with _quiet_pillow():
-                image = Image.open(watched, formats=_formats())  # type: ignore[arg-type]
+                image = Image.open(watched, formats=_formats())
             watched.opened(image)
         except PhotoError:
             raise
