@@ -169,12 +169,26 @@ def finite(value: SupportsFloat | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def is_stem(value: Any) -> bool:
+    """Return whether a value is a stem that `UniqueStems` may have given: a name, and no path."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value.encode("utf-8", "replace")) < LONGEST_STEM + 20
+        and value not in (".", "..")
+        and all(letter.isalnum() or letter in "-_." for letter in value)
+    )
+
+
 class UniqueStems:
     """Unique file stems for photos' names, on any file system, however many there are."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
+
+    def take(self, stem: str) -> None:
+        """Take a stem that was given before."""
+        self._taken.add(stem.casefold())
 
     def of(self, name: str) -> str:
         """Return a stem for one more name, numbered if it was used before."""

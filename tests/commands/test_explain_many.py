@@ -137,3 +137,82 @@ def test_contrast_zoom_and_rest_are_flags(capsys: pytest.CaptureFixture[str]) ->
     assert explain("--json", "--contrast", "similar", "--out", "similar") == 0
     (target,) = json.loads(capsys.readouterr().out)[0]["targets"]
     assert len(target["contrast"]["indices"]) == 2  # all that there are besides it
+
+
+def picture(path: str) -> np.ndarray:
+    with Image.open(path) as found:
+        return np.asarray(found)
+
+
+def test_a_photo_that_is_done_keeps_its_files_where_another_of_its_name_is_done_again(
+    folder: Path,
+) -> None:
+    for place, colour in (("cats", "red"), ("dogs", "green")):
+        (folder / place).mkdir()
+        Image.new("RGB", (80, 120), colour).save(folder / place / "1.png")
+    resume = ["explain", "cats/1.png", "dogs/1.png", "--format", "png", "--resume"]
+    assert cli.main(resume) == 0
+    dog = picture("why/1-2_cam.png")
+    assert not np.array_equal(picture("why/1_cam.png"), dog)
+    Image.new("RGB", (80, 120), "blue").save(folder / "cats" / "1.png")
+    assert cli.main(["explain", "cats/1.png", "--format", "png", "--resume"]) == 0
+    np.testing.assert_array_equal(picture("why/1-2_cam.png"), dog)
+    # The second of them alone keeps its name too, and so does a new third one get another.
+    Image.new("RGB", (80, 120), (9, 9, 9)).save(folder / "dogs" / "1.png")
+    (folder / "birds").mkdir()
+    Image.new("RGB", (80, 120), "white").save(folder / "birds" / "1.png")
+    cat = picture("why/1_cam.png")
+    assert cli.main(["explain", "birds/1.png", *resume[2:]]) == 0
+    np.testing.assert_array_equal(picture("why/1_cam.png"), cat)
+    assert not np.array_equal(picture("why/1-2_cam.png"), dog)
+    assert len(list(Path("why").glob("*_cam.png"))) == 3
+
+
+def test_resume_sees_labels_of_another_text(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = ["red", "green", "blue"]
+
+    def load(name: str, **settings: object) -> Classifier:
+        return Classifier(Counting(), name=name, preprocess="unit", labels=list(labels))
+
+    monkeypatch.setattr(importlib.import_module("seewhy.zoo.load"), "load", load)
+    assert explain("--resume", "--labels", "labels.txt") == 0
+    labels[:] = ["rouge", "vert", "bleu"]
+    Counting.seen = 0
+    capsys.readouterr()
+    assert explain("--resume", "--jsonl", "--labels", "labels.txt") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["targets"][0]["label"] for row in rows} <= set(labels)
+    assert Counting.seen == 1 + 6
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"boxes": []}\n', b"\n", b"\x00\xff"])
+def test_a_record_that_is_not_ours_is_left_as_it_is(
+    folder: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = folder / "why" / ".explained.jsonl"
+    record.parent.mkdir()
+    record.write_bytes(content)
+    for more in ([], ["--resume"]):
+        assert explain(*more) == 1
+        assert "is not a file of seewhy explain: line 1 is not understood." in (
+            capsys.readouterr().err
+        )
+    assert record.read_bytes() == content
+
+
+def test_a_damaged_record_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain() == 0
+    record = folder / "why" / ".explained.jsonl"
+    whole = record.read_bytes()
+    record.write_bytes(whole.replace(b'"stem": "2"', b'"stem": "3"'))
+    capsys.readouterr()
+    assert explain("--resume") == 1
+    assert capsys.readouterr().err.endswith(
+        "is damaged: line 4 is not understood. Remove that line, or name another file.\n"
+    )
+    record.write_bytes(whole[:-40])
+    assert explain("--resume") == 0
+    assert "5 of 6 photos were done before." in capsys.readouterr().err
+    assert explain() == 0  # without --resume, it begins anew

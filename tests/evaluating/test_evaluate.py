@@ -108,16 +108,48 @@ def test_what_is_in_the_file_is_not_measured_again(classifier, tmp_path):
     assert more.methods["cam"].deletion.tolist() == first.methods["cam"].deletion.tolist()
     seen = classifier.network.seen
     evaluate(classifier, PHOTOS, methods=["cam", "eigen-cam"], **settings)
-    assert classifier.network.seen == seen
+    assert classifier.network.seen == seen + 1  # the made image that tells networks apart
     assert one_map > 0
     with pytest.raises(OptionError) as caught:
         evaluate(classifier, PHOTOS, methods=["cam"], **(settings | {"removal_steps": 3}))
     assert str(caught.value) == (
-        f"'{file}' was measured with steps 2, and now it is 3. Use the same, or name another file."
+        f"'{file}' contains another evaluation. The difference: steps: 2 there, 3 now. Use the "
+        "same, or name another file."
     )
-    file.write_text("[]\n")
-    with pytest.raises(OptionError, match=r"line 1 is not understood\. Name another file\.$"):
-        evaluate(classifier, PHOTOS, methods=["cam"], **settings)
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"1.png": [[1, 2, 3, 4]]}', b"one\ntwo", b"\n\xff"])
+def test_a_file_that_is_not_ours_is_left_as_it_is(classifier, tmp_path, content):
+    file = tmp_path / "boxes.json"
+    file.write_bytes(content)
+    with pytest.raises(OptionError) as caught:
+        evaluate(classifier, PHOTOS, methods=["cam"], measures=["occlusion"], resume=file)
+    assert str(caught.value) == (
+        f"'{file}' is not a file of seewhy evaluate: line 1 is not understood. It is left as it "
+        "is. Name another file."
+    )
+    assert file.read_bytes() == content
+
+
+def test_another_preprocessing_other_labels_and_other_boxes_are_not_the_same_question(
+    classifier, tmp_path
+):
+    file = tmp_path / "records.jsonl"
+    settings = {"methods": ["cam"], "measures": ["boxes"], "resume": file}
+    evaluate(classifier, PHOTOS, boxes=TRUTHS, **settings)
+    network = classifier.network
+    for change, said in (
+        ({"preprocess": "torch"}, r"preprocess: 'unit' there, 'torch' now"),
+        ({"labels": ["a", "b", "c"]}, r"labels: class 0 is 'red' there, 'a' now"),
+    ):
+        given = {"preprocess": "unit", "labels": ["red", "green", "blue"]} | change
+        other = Classifier(network, name=classifier.name, **given)
+        with pytest.raises(OptionError, match=rf"contains another evaluation\. .*{said}"):
+            evaluate(other, PHOTOS, boxes=TRUTHS, **settings)
+    moved = [np.array([[0, 0, 5, 5]], np.float32) for _ in PHOTOS]
+    again = evaluate(classifier, PHOTOS, boxes=moved, **settings)
+    afresh = evaluate(classifier, PHOTOS, boxes=moved, methods=["cam"], measures=["boxes"])
+    assert again.as_json() == afresh.as_json()
 
 
 def test_another_class_in_the_same_file_is_measured_anew(classifier, tmp_path):

@@ -128,14 +128,14 @@ class CommandRun:
         request: Request,
         outputs: Outputs,
     ) -> None:
-        from seewhy.commands.writing import Record, question_hash
+        from seewhy.commands.writing import Record
 
         self.args = args
         self.classifier = classifier
         self.request = request
-        question = question_hash(args, classifier, list(request.methods))
-        self.record = Record(Path(args.out), question, resume=args.resume)
+        self.record = Record(Path(args.out), args, request, classifier, resume=args.resume)
         self.outputs = outputs
+        self.outputs.keep(self.record.stems)
         self.rows: list[dict[str, Any]] = []
         self.failed: list[str] = []
         self.cells: list[tuple[str, Any]] = []
@@ -145,7 +145,7 @@ class CommandRun:
     def run(self, sources: Sequence[Any]) -> None:
         """Explain the remaining photos; pictures are drawn in threads, in order."""
         from seewhy.commands.progress import progress_bar
-        from seewhy.commands.writing import draw
+        from seewhy.commands.writing import draw, key_of
         from seewhy.explaining.stream import stream_request
         from seewhy.photos.reading import PhotoFailure
         from seewhy.photos.threads import map_ahead
@@ -167,7 +167,7 @@ class CommandRun:
                     self.tell_rounding(item)
                     for index, photo in enumerate(next(iter(item.values())).photos):
                         alone = {name: one.only(index) for name, one in item.items()}
-                        yield alone, self.outputs.stem(photo.name)
+                        yield alone, self.outputs.stem(photo.name, key_of(photo.path or photo.name))
 
             def drawn(item: tuple[dict[str, Explanation], str] | PhotoFailure) -> Any:
                 if isinstance(item, PhotoFailure):
@@ -189,7 +189,6 @@ class CommandRun:
             if rows is None:
                 left.append(source)
                 continue
-            self.outputs.stem(Path(source).name)  # as it was given to this photo
             self.tell(rows, None)
         if len(left) < len(sources):
             sys.stderr.write(

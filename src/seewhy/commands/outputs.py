@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,18 @@ class Outputs:
     def __init__(self, folder: str | Path, sources: Iterable[Any]) -> None:
         self._folder = Path(folder)
         self._stems = UniqueStems()
+        self._kept: dict[str, str] = {}
         self._inputs = {place for one in sources for place in _places(one)}
 
-    def stem(self, name: str) -> str:
-        """Return the name of a photo's files, without extension; unique in this run."""
-        return self._stems.of(name)
+    def keep(self, stems: Mapping[str, str]) -> None:
+        """Let photos keep the names that they have from before, by their keys."""
+        self._kept = dict(stems)
+        for stem in stems.values():
+            self._stems.take(stem)
+
+    def stem(self, name: str, key: str | None = None) -> str:
+        """Return the name of a photo's files, without extension; unique in this folder."""
+        return self._kept.get(key or "") or self._stems.of(name)
 
     def path(self, name: str) -> Path:
         """Return the path of a file in the folder.

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from seewhy.commands.arguments import style_of
-from seewhy.errors import OutputError
+from seewhy.errors import OptionError
+from seewhy.files import is_stem
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
     from seewhy.commands.outputs import Outputs
+    from seewhy.explaining.request import Request
     from seewhy.explaining.result import Explanation
 
 RECORD = ".explained.jsonl"
 """In the folder of the pictures: one line per photo that is done, for --resume."""
 
-NO_RESULT = frozenset({"json", "jsonl", "resume", "debug", "photos", "module", "command", "sheet"})
-"""Arguments that do not affect the files of a photo."""
+PICTURES = ("format", "bare_maps", "save_maps", "show_patches")
+"""Arguments, besides the request and the style, that the files of a photo depend on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,99 +33,109 @@ class PhotoOutputs:
 
     Attributes:
         source: the photo's path.
+        stem: what the names of its files begin with.
         rows: its results, one row per method, with its files.
         cell: its title and overlay on the sheet, or None.
     """
 
     source: str
+    stem: str
     rows: list[dict[str, Any]]
     cell: tuple[str, Any] | None
 
 
 class Record:
-    """The record of finished photos and their question, for --resume.
+    """The photos of a folder that are done, for --resume.
 
-    A line is written when all files of a photo are there, so a run may be killed at any moment.
+    A photo is written down when all its files are there, so a run may be killed at any moment. What
+    is done keeps its names, and so does a photo that is done again.
     """
 
-    def __init__(self, folder: Path, question: str, *, resume: bool) -> None:
-        self.path = folder / RECORD
-        self.question = question
-        self.done = self._read() if resume else {}
-        self.stream: TextIO | None = None
+    def __init__(
+        self,
+        folder: Path,
+        args: argparse.Namespace,
+        request: Request,
+        classifier: Classifier,
+        *,
+        resume: bool,
+    ) -> None:
+        from seewhy.classifier.fingerprint import network_fingerprint
+        from seewhy.explaining.journal import Journal
 
-    def _read(self) -> dict[str, dict[str, Any]]:
-        """Return the photos whose results exist and belong to the question, by source."""
+        self.folder = folder
+        question = {
+            "request": request.without_functions().as_dict(),
+            "style": repr(style_of(args)),
+            **{name: getattr(args, name) for name in PICTURES},
+        }
+        self.journal = Journal(
+            folder / RECORD,
+            kind="seewhy explain",
+            question=question,
+            network=network_fingerprint(classifier),
+            resume=resume,
+        )
+        self.entries = self._by_source()
+
+    def _by_source(self) -> dict[str, dict[str, Any]]:
+        """Return the entries of the file, checked, by source."""
         found: dict[str, dict[str, Any]] = {}
-        try:
-            lines = self.path.read_text("utf-8").split("\n")
-        except FileNotFoundError:
-            return {}
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue  # the last line of a run that was killed
-            files = [file for row in entry["rows"] for file in row["files"]]
-            if entry["question"] == self.question and all(Path(file).is_file() for file in files):
-                found[entry["source"]] = entry
+        for number, entry in enumerate(self.journal.entries, 2):
+            files = [file for row in entry.get("rows", ()) for file in row.get("files", ())]
+            if not (
+                isinstance(entry.get("source"), str)
+                and is_stem(entry.get("stem"))
+                and all(isinstance(file, str) for file in files)
+            ):
+                raise OptionError(
+                    f"'{self.journal.path}' is damaged: line {number} is not a photo that is done. "
+                    "Remove the file, or choose another folder with --out."
+                )
+            found[entry["source"]] = entry
         return found
+
+    @property
+    def stems(self) -> dict[str, str]:
+        """The names that photos have from before, by source."""
+        return {source: entry["stem"] for source, entry in self.entries.items()}
 
     def rows_of(self, source: Any) -> list[dict[str, Any]] | None:
         """Return the rows of a photo that is done and has not changed since, or None."""
-        entry = self.done.get(str(source))
-        if entry is None or entry["state"] != _state(source):
+        key = key_of(source)
+        entry = self.entries.get(key)
+        if entry is None or self.journal.differences or entry.get("state") != _state(key):
             return None
         rows: list[dict[str, Any]] = entry["rows"]
-        return rows
+        is_there = all(Path(file).is_file() for row in rows for file in row["files"])
+        return rows if is_there else None
 
     def add(self, drawn: PhotoOutputs) -> None:
-        """Record a finished photo."""
-        entry = {
-            "question": self.question,
-            "source": drawn.source,
-            "state": _state(drawn.source),
-            "rows": drawn.rows,
-        }
-        try:
-            if self.stream is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.stream = self.path.open("a" if self.done else "w", encoding="utf-8")
-            self.stream.write(json.dumps(entry) + "\n")
-            self.stream.flush()
-        except OSError as error:
-            raise OutputError(
-                f"'{self.path}' cannot be written: {error.strerror or error}. Choose a place that "
-                "can be written to."
-            ) from error
+        """Write down a finished photo."""
+        key = key_of(drawn.source)
+        entry = {"source": key, "stem": drawn.stem, "state": _state(key), "rows": drawn.rows}
+        self.journal.append(entry)
 
     def close(self) -> None:
         """Close the file."""
-        if self.stream is not None:
-            self.stream.close()
+        self.journal.close()
 
 
-def _state(source: Any) -> list[int]:
+def key_of(source: Any) -> str:
+    """Return what a photo is called in the record: its path, from wherever it is asked."""
+    from seewhy.photos.reading import expanded
+
+    is_path = isinstance(source, str | os.PathLike)
+    return str(expanded(source).absolute()) if is_path else str(source)
+
+
+def _state(key: str) -> list[int]:
     """Return size and time of a file."""
     try:
-        state = os.stat(source)  # noqa: PTH116 - a source may be any text
-    except OSError:
+        state = os.stat(key)  # noqa: PTH116 - a source may be any text
+    except (OSError, ValueError):
         return []
     return [state.st_size, state.st_mtime_ns]
-
-
-def question_hash(args: argparse.Namespace, classifier: Classifier, methods: list[str]) -> str:
-    """Return a hash of everything that determines the results of a photo."""
-    from seewhy.classifier.fingerprint import network_fingerprint
-    from seewhy.version import __version__
-
-    asked = {name: value for name, value in vars(args).items() if name not in NO_RESULT}
-    asked |= {
-        "version": __version__,
-        "methods": methods,
-        "network": network_fingerprint(classifier).as_dict(),
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def draw(
@@ -151,7 +161,7 @@ def draw(
         overlay = draw_targets(shrunk(first, 0), 0, style_of(args))[0]
         cell = (f"{first.photos[0].name}: {first.title()}", _thumbnail(overlay))
     photo = first.photos[0]
-    return PhotoOutputs(str(photo.path or photo.name), rows, cell)
+    return PhotoOutputs(str(photo.path or photo.name), stem, rows, cell)
 
 
 def _thumbnail(pixels: Any) -> Any:

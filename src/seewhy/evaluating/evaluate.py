@@ -5,14 +5,15 @@ Axes: n photo, m box, H row and W column of a photo.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Unpack
 
 from seewhy.boxes import Boxes
 from seewhy.classifier import Classifier
+from seewhy.classifier.fingerprint import network_fingerprint
 from seewhy.errors import (
     ModelError,
     OptionError,
@@ -34,6 +35,7 @@ from seewhy.evaluating.sanity import cascade
 from seewhy.evaluating.settings import MEASURES, REMOVAL_STEPS
 from seewhy.evaluating.survey import BoxesOf, MaskOf, Survey
 from seewhy.explaining.explain import as_classifier
+from seewhy.explaining.journal import Journal
 from seewhy.explaining.keywords import RequestKeywords
 from seewhy.explaining.request import Request
 from seewhy.photos.photo import Photo
@@ -128,14 +130,17 @@ def evaluate(
     if announce is not None:
         announce(evaluation_cost(study, names, photos=len(sources), baselines=len(baselines)))
     question = _question(study)
-    with closing(Records(resume, question)) as records:
+    with contextlib.ExitStack() as stack:
+        journal = None
+        if resume is not None:
+            journal = stack.enter_context(contextlib.closing(_journal(resume, study)))
         survey = Survey(
             study=study,
             rows=[*names, *baselines],
             classes=classes,
             boxes=None if boxes is None else _boxes_of(boxes),
             masks=object_masks,
-            records=records,
+            records=Records(journal),
             progress=progress,
         )
         survey.run(sources)
@@ -237,13 +242,31 @@ def _like(classifier: Classifier, network: Any) -> Classifier:
     )
 
 
+def _journal(path: str | Path, study: Study) -> Journal:
+    """Return the file that keeps measurements, with what is in it."""
+    return Journal(
+        path,
+        kind="seewhy evaluate",
+        question=_measured(study),
+        network=network_fingerprint(study.classifier),
+    )
+
+
 def _question(study: Study) -> dict[str, Any]:
     """Return what all records depend on, ready for JSON."""
-    classifier, request = study.classifier, study.request.as_dict()
+    classifier = study.classifier
     return {
         "model": classifier.name,
         "weights": classifier.session.weights_sha256(),
         "fit": str(classifier.fit),
+        **_measured(study),
+    }
+
+
+def _measured(study: Study) -> dict[str, Any]:
+    """Return what is measured, whatever the network."""
+    request = study.request.as_dict()
+    return {
         "measures": sorted(study.groups),
         "steps": study.removal_steps,
         **{name: request[name] for name in ("layer", "output", "zoom", "precision")},

@@ -134,7 +134,10 @@ class Survey:
         (photo,), (place,) = batch.photos, batch.places
         (pixels,), _ = self.study.classifier.fit_photos([photo])
         named = self.classes[place]
+        objects = self._objects(photo, place)
         key = photo_key(photo.name, pixels) + ("" if named is None else f" class {named}")
+        if "boxes" in self.study.groups:
+            key += _objects_key(*objects)
         names = [name for name in self.rows if name != MEAN_BOX]
         left = self.left("photo", key, names)
         methods = [name for name in left if name not in BASELINES]
@@ -154,7 +157,7 @@ class Survey:
             rival = best[1].index if len(best) > 1 else None
             target = 0 if best[0].index is None else best[0].index
             known = self._keep_class(key, (target, rival, best[0].probability, True))
-        subject = self._subject(photo, place, key, pixels, known)
+        subject = self._subject(photo, key, pixels, known, objects)
         if needs_cells:
             cells = cell_means(explained[OCCLUSION].maps[0, 0])
             settings = self.study.settings(OCCLUSION)
@@ -192,11 +195,26 @@ class Survey:
         self.records.add("class", key, "", record)
         return record
 
+    def _objects(
+        self, photo: Photo, place: int
+    ) -> tuple[Boxes | None, Bool[ndarray, "H W"] | None]:
+        """Return where the objects of a photo are: boxes, and a mask if there is one."""
+        if self.boxes is None:
+            return None, None
+        boxes = _boxes(self.boxes(photo, place))
+        if "boxes" not in self.study.groups or self.masks is None:
+            return boxes, None
+        return boxes, self.masks(photo)
+
     def _subject(
-        self, photo: Photo, place: int, key: str, pixels: UInt8[ndarray, "h w 3"], known: Record
+        self,
+        photo: Photo,
+        key: str,
+        pixels: UInt8[ndarray, "h w 3"],
+        known: Record,
+        objects: tuple[Boxes | None, Bool[ndarray, "H W"] | None],
     ) -> Subject:
         (target, *rival), probability = _pair(known), known.values["probability"]
-        has_boxes = "boxes" in self.study.groups and self.boxes is not None
         return Subject(
             name=photo.name,
             key=key,
@@ -205,8 +223,8 @@ class Survey:
             rival=rival[0] if rival else None,
             probability=float("nan") if probability is None else probability,
             is_best=bool(known.values["is_best"]),
-            boxes=_boxes(self.boxes(photo, place)) if self.boxes is not None else None,
-            mask=self.masks(photo) if has_boxes and self.masks is not None else None,
+            boxes=objects[0],
+            mask=objects[1],
             pixels=pixels,
         )
 
@@ -332,6 +350,12 @@ def _pair(known: Record) -> list[int]:
     """Return the class of a photo, and its runner-up if there is one."""
     pair = (known.values["target"], known.values["rival"])
     return [int(index) for index in pair if index is not None]
+
+
+def _objects_key(boxes: Boxes | None, mask: Bool[ndarray, "H W"] | None) -> str:
+    """Return what tells the objects of a photo from others, which its measures depend on."""
+    parts = [b"" if one is None else np.ascontiguousarray(one).tobytes() for one in (boxes, mask)]
+    return f" objects {crc32(b''.join(parts)):08x}"
 
 
 def _boxes(boxes: Boxes) -> Boxes:
