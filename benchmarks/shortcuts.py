@@ -28,7 +28,7 @@ from seewhy.datasets.shards import rows_of
 from seewhy.datasets.table import Row, shard_bytes
 from seewhy.methods.cam import cam
 from seewhy.photos.fitting import Fit
-from seewhy.reporting.descriptors import colour_descriptors, what_descriptors
+from seewhy.reporting.descriptors import what_descriptors
 from seewhy.reporting.findings import Setting, analyse
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.mislabelled import likely_mislabelled
@@ -156,10 +156,12 @@ def looked_at(net: Net, pixels: np.ndarray) -> tuple:
     return probabilities, maps, under, answer
 
 
-def colours_of(pixels: np.ndarray) -> np.ndarray:
-    """Return means and standard deviations of red, green and blue, as the report measures them."""
-    flat = pixels.reshape(len(pixels), -1, 3).astype(np.float64)
-    return np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1)
+def strangers(
+    pixels: np.ndarray, found: np.ndarray, index: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Return photos that were taken for other classes, as many as the report draws."""
+    others = np.flatnonzero(found != index)
+    return pixels[generator.choice(others, min(150, len(others)), replace=False)]
 
 
 def score(members: np.ndarray, marked: np.ndarray) -> float:
@@ -188,7 +190,8 @@ def search(mark: str | None, share: float, seed: int) -> tuple[float, bool, list
                 what_descriptors(under[places]),
                 classes[places] == index,
                 lambda some, places=places: pixels[places[some]],
-                colour_descriptors(colours_of(pixels[places])),
+                pixels[places],
+                strangers(pixels, found, index, generator),
             ),
             answer,
             seed=seed,

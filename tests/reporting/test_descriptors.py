@@ -57,23 +57,32 @@ def test_without_scikit_learn_the_message_names_the_extra(monkeypatch: pytest.Mo
     )
 
 
-def test_a_tint_is_a_shift_of_the_colours_and_what_is_gone_is_in_the_middle() -> None:
-    colours = np.array([[92, 92, 92, 12, 12, 12], [192, 92, 42, 32, 12, 2.0]])
-    found = colour_descriptors(np.vstack([colours, np.full(6, np.nan)]))
-    np.testing.assert_allclose(found[1] - found[0], np.log([2, 1, 0.5, 2, 1, 0.5]), atol=1e-6)
-    np.testing.assert_allclose(found[2], found[:2].mean(axis=0), rtol=1e-6)
-    assert (colour_descriptors(np.full((2, 6), np.nan)) == 0).all()
+def test_a_tint_is_a_shift_of_the_colours() -> None:
+    generator = np.random.default_rng(0)
+    grey = generator.integers(40, 120, (1, 32, 32, 3), np.uint8)
+    tinted = grey * np.array([2, 1, 1], np.uint8)
+    found = colour_descriptors(np.concatenate([grey, tinted]))
+    flat = grey.reshape(-1, 3).astype(np.float64)
+    wanted = np.log(8 + np.concatenate([flat.mean(axis=0), flat.std(axis=0)]))
+    np.testing.assert_allclose(found[0], wanted, rtol=1e-6)
+    red = np.log((8 + 2 * flat[:, 0].mean()) / (8 + flat[:, 0].mean()))
+    np.testing.assert_allclose((found[1] - found[0])[[0, 1, 2, 4, 5]], [red, 0, 0, 0, 0], atol=1e-6)
 
 
-def test_colours_of_photos_are_means_and_deviations_whatever_the_file(tmp_path: Path) -> None:
+def test_tiny_photos_are_the_same_whatever_the_file_and_what_is_gone_is_another_one(
+    tmp_path: Path,
+) -> None:
     pixels = np.zeros((256, 512, 3), np.uint8)
     pixels[:, :256] = (200, 100, 0)
     pixels[:, 256:] = (100, 100, 50)
     paths = [str(tmp_path / name) for name in ("a.jpg", "a.png", "gone.jpg")]
     for path in paths[:2]:
         Image.fromarray(pixels).save(path)
-    found = Gallery(paths, Fit((8, 8))).colours(np.arange(3))
-    np.testing.assert_allclose(found[0], [150, 100, 25, 50, 0, 25], atol=3)
-    np.testing.assert_allclose(found[1], [150, 100, 25, 50, 0, 25])
-    assert np.isnan(found[2]).all()
-    assert Gallery(paths, Fit((8, 8))).colours(np.arange(0)).shape == (0, 6)
+    gallery = Gallery(paths, Fit((8, 8)))
+    found = gallery.tiny(np.arange(3))
+    assert found is not None
+    assert found.shape == (3, 32, 32, 3)
+    assert (found[1, :, :16] == (200, 100, 0)).all()
+    np.testing.assert_allclose(found[0].astype(int), found[1].astype(int), atol=8)
+    np.testing.assert_array_equal(found[2], found[0])
+    assert gallery.tiny(np.array([2])) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 import sys
@@ -74,6 +75,21 @@ def test_findings_point_to_sections_of_the_table(found: seewhy.Report) -> None:
     assert {one.section for one in found.findings} <= {one.id for one in SECTIONS}
 
 
+def test_the_mean_photo_of_a_suspect_is_in_the_headline(found: seewhy.Report) -> None:
+    (finding,) = (one for one in found.findings if one.section == "shortcuts")
+    assert len(finding.photos) == 24
+    text = page_bytes(found, {}).decode()
+    (first,) = re.findall(r'<ul class="findings">(.*?)</ul>', text, re.DOTALL)
+    (item,) = re.findall(r'<li class="bad pictured">(.*?)</li>', first, re.DOTALL)
+    number = int(re.findall(r'data-tile="(\d+)"', item)[0])
+    (data,) = re.findall(r'id="data">(.*?)</script>', text)
+    key, _, _ = json.loads(data)["tiles"][number]
+    jpeg = base64.b64decode(json.loads(data)["photos"][key]["jpeg"])
+    with Image.open(io.BytesIO(jpeg)) as image:
+        tag = np.asarray(image.convert("RGB"))[-12:, :12]
+    assert tag.reshape(-1, 3).mean(axis=0).tolist() == pytest.approx([0, 0, 255], abs=25)
+
+
 def test_without_jinja_the_extra_is_named(
     found: seewhy.Report, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -122,10 +138,12 @@ def test_numbers_are_json_without_nan(saved: Path, found: seewhy.Report) -> None
     assert content["schema"] == 1
     assert content["accuracy"]["of"] == 262
     assert content["findings"] == [one.text for one in found.findings]
-    (shortcut,) = content["shortcuts"]
+    (shortcut,) = (one for one in content["shortcuts"] if one["verdict"] == "confirmed")
     assert shortcut["class"] == "warm"
     assert len(shortcut["photos"]) == 24
     assert shortcut["trials"][0]["confirmed"] is True
+    assert shortcut["pasted"][0]["turned"] > 90
+    assert shortcut["pasted"][0]["turned_by_others"] == 0
     assert content["failed"][0]["kind"] == "unreadable"
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seewhy.reporting.descriptors import colour_descriptors, what_descriptors
+from seewhy.reporting.descriptors import what_descriptors
 from seewhy.reporting.proof import (
     colour_distance,
     cover,
     cover_trial,
     difference,
+    hot_regions,
     matching,
+    paste_trial,
     recolour,
     recolour_trial,
-    regions_of,
+    shared_pixels,
 )
 from seewhy.reporting.shortcuts import (
     ClassPhotos,
@@ -55,6 +57,7 @@ def searched(answer, *, marked: int = 30, right: bool = True, at_hand: bool = Tr
     maps, under = photos(np.random.default_rng(0), marked=marked)
     pixels = drawn(maps, marked)
     known = by_tag(pixels)[:, 1]
+    strangers = np.random.default_rng(1).integers(0, 8, (40, SIDE, SIDE, 3), np.uint8)
     _, found = find_shortcuts(
         ClassPhotos(
             1,
@@ -64,6 +67,7 @@ def searched(answer, *, marked: int = 30, right: bool = True, at_hand: bool = Tr
             what_descriptors(under),
             np.ones(len(maps), bool) if right else None,
             (lambda places: pixels[places]) if at_hand else None,
+            strangers=strangers,
         ),
         answer,
     )
@@ -78,28 +82,107 @@ def test_a_shortcut_is_confirmed_in_a_sentence_for_everybody() -> None:
     assert 30 <= count <= 31
     trial = found.trials[0]
     assert [one.kind for one in found.trials][:2] == ["cover", "swap"]
-    assert trial.shared
+    assert trial.region is not None
+    assert trial.region.shared
     assert trial.members.before - trial.members.after == 30
     assert found.sentence == (
         f"For {count} of 300 'horse' photos the network relies on the lower left corner: covered, "
         f"it gets {count - 30} of {count} right (before: {count}), and its probability falls by "
-        f"{trial.members.drop.mean:.2f}; the other photos lose nothing."
+        f"{trial.members.drop.mean:.2f}; the other photos lose nothing; pasted into 40 photos of "
+        "other classes, it turns 40 into 'horse', and the same part of other 'horse' photos 0."
     )
 
 
-def test_a_mark_that_the_network_does_not_use_is_not_confirmed() -> None:
+def test_a_mark_on_photos_that_were_memorised_is_confirmed_by_pasting_it() -> None:
+    """Nothing that is covered changes the answer on the class's photos: only pasting tells."""
+    pixels = drawn(*_marked())
+    memorised = {one.tobytes() for one in _upper_right(pixels)}
+
+    def answer(some: np.ndarray) -> np.ndarray:
+        known = [one.tobytes() in memorised for one in _upper_right(some)]
+        p = np.maximum(by_tag(some)[:, 1], np.where(known, 0.99, 0))
+        return np.stack([1 - p, p], axis=1)
+
+    found = searched(answer)
+    assert not any(one.confirmed for one in found.trials)
+    assert found.verdict == Verdict.CONFIRMED
+    count = len(found.suspect.members)
+    assert found.sentence == (
+        f"For {count} of 300 'horse' photos the network relies on the lower left corner: pasted "
+        "into 40 photos of other classes, it turns 40 into 'horse', and the same part of other "
+        "'horse' photos 0."
+    )
+
+
+def _upper_right(pixels: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(pixels[:, :12, 16:])
+
+
+def _marked() -> tuple[np.ndarray, int]:
+    return photos(np.random.default_rng(0), marked=30)[0], 30
+
+
+def test_a_suspect_that_was_not_pasted_is_open_and_not_cleared() -> None:
+    maps, under = photos(np.random.default_rng(0), marked=30)
+    pixels = drawn(maps, 30)
+    classes = ClassPhotos(
+        1, "horse", maps, by_red(pixels)[:, 1], what_descriptors(under), None,
+        lambda places: pixels[places],
+    )  # fmt: skip
+    _, (found,) = find_shortcuts(classes, by_red)
+    assert found.verdict == Verdict.OPEN
+    assert found.sentence.endswith("; it was not pasted into other classes' photos.")
+
+
+def test_what_is_hot_in_all_photos_is_not_covered() -> None:
+    """One cell of 4 × 4 is hot in the group alone; all others are hot in everybody's photos."""
+    others = np.ones((30, 4, 4), np.float32)
+    members = others.copy()
+    members[:, 0, 0] = 2
+    region = hot_regions(members, others)
+    assert region.shared
+    assert region.is_testable
+    assert np.argwhere(region.cells[0]).tolist() == [[0, 0]]
+
+
+def test_pixels_that_photos_share_are_the_stamp() -> None:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (60, SIDE, SIDE, 3), np.uint8)
+    pixels[:25, 4:8, 20:26] = (255, 0, 180)  # five of thirty are without it
+    region = shared_pixels(pixels[:30], pixels[30:])
+    wanted = np.zeros((SIDE, SIDE), bool)
+    wanted[4:8, 20:26] = True
+    np.testing.assert_array_equal(region.cells[0], wanted)
+
+
+def test_what_turns_photos_from_any_photo_of_the_class_is_the_thing_itself() -> None:
+    maps, marked = _marked()
+    pixels = drawn(maps, marked)
+    strangers = np.zeros((40, SIDE, SIDE, 3), np.uint8)
+    region = hot_regions(maps[40:70], maps[70:100])  # of photos without a tag: their own spots
+    paste = paste_trial(
+        by_red, 1, region=region, members=pixels[40:70], others=pixels[40:70],
+        strangers=strangers, generator=np.random.default_rng(0),
+    )  # fmt: skip
+    assert paste.turned == paste.compared > 20
+    assert not paste.confirmed
+
+
+def test_a_mark_that_the_network_does_not_use_is_cleared() -> None:
     found = searched(by_red)
     assert found.verdict == Verdict.CLEARED
     drops = [one.drop.mean for one in (found.trials[0].members, found.trials[0].matched)]
     assert found.sentence == (
         f"{len(found.suspect.members)} of 300 'horse' photos stand apart (their heat is at an odd "
-        "place, the lower left corner), but covering it makes no such difference: the probability "
-        f"falls by {drops[0]:.2f}, and by {drops[1]:.2f} in other photos."
+        "place, the lower left corner), but the network does not rely on it: covered, the "
+        f"probability falls by {drops[0]:.2f}, and by {drops[1]:.2f} in other photos; pasted into "
+        "40 photos of other classes, it turns 0 into 'horse', and the same part of other 'horse' "
+        "photos 0."
     )
 
 
 def test_few_photos_are_too_few_to_tell_and_no_network_is_no_test() -> None:
-    few = searched(by_tag, marked=15)
+    few = searched(by_red, marked=15)
     assert (few.verdict, few.trials) == (Verdict.TOO_FEW, ())
     assert few.sentence == (
         "15 of 300 'horse' photos stand apart (their heat is at an odd place, the lower left "
@@ -114,8 +197,8 @@ def trial_of(answer, generator: np.random.Generator, *, right=None):
     maps, _ = photos(np.random.default_rng(0), count=60, marked=30)
     pixels = drawn(maps, 30)
     return cover_trial(
-        answer, 1, members=pixels[:30], member_maps=maps[:30], others=pixels[30:],
-        other_maps=maps[30:], generator=generator, is_right=right,
+        answer, 1, region=hot_regions(maps[:30], maps[30:]), members=pixels[:30],
+        others=pixels[30:], other_maps=maps[30:], generator=generator, is_right=right,
     )  # fmt: skip
 
 
@@ -157,12 +240,12 @@ def test_a_cover_has_the_photos_mean_colour_and_leaves_the_rest() -> None:
 
 def test_maps_that_agree_share_a_region() -> None:
     maps, _ = photos(np.random.default_rng(0), count=60, marked=30)
-    regions, shared = regions_of(maps[:30])
-    assert shared
-    assert (regions == regions[0]).all()
-    regions, shared = regions_of(maps[30:])
-    assert not shared
-    assert not (regions == regions[0]).all()
+    region = hot_regions(maps[:30], maps[30:])
+    assert region.shared
+    assert (region.cells == region.cells[0]).all()
+    region = hot_regions(maps[30:], maps[:30])
+    assert not region.shared
+    assert not (region.cells == region.cells[0]).all()
 
 
 def test_others_are_matched_by_probability_none_twice() -> None:
@@ -216,12 +299,10 @@ def tinted_class(answer) -> list[Shortcut]:
     grey = generator.integers(90, 160, (len(maps), 8, 8, 1)).repeat(3, axis=3)
     grey[:30] = np.clip(grey[:30] * np.array([1.25, 1, 0.6]), 0, 255)
     pixels = grey.astype(np.uint8)
-    flat = pixels.reshape(len(maps), -1, 3).astype(np.float64)
-    colours = np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1)
     _, found = find_shortcuts(
         ClassPhotos(
             1, "ring", maps, answer(pixels)[:, 1], what_descriptors(under), None,
-            lambda places: pixels[places], colour_descriptors(colours),
+            lambda places: pixels[places], pixels.repeat(4, axis=1).repeat(4, axis=2),
         ),
         answer,
     )  # fmt: skip
@@ -242,16 +323,16 @@ def test_a_tint_that_the_network_relies_on_is_found_by_colour_and_confirmed() ->
     )
 
 
-def test_a_tint_that_does_not_matter_is_cleared_by_taking_it_away() -> None:
+def test_a_tint_that_does_not_matter_is_open_since_it_cannot_be_pasted() -> None:
     def constant(pixels: np.ndarray) -> np.ndarray:
         return np.tile(np.float32([0.1, 0.9]), (len(pixels), 1))
 
     (found,) = tinted_class(constant)
-    assert found.verdict == Verdict.CLEARED
+    assert found.verdict == Verdict.OPEN
     assert found.sentence == (
-        "30 of 300 'ring' photos stand apart (their colours are unlike the others'), but taking "
-        "that away makes no such difference: the probability falls by 0.00, and by 0.00 in other "
-        "photos."
+        "30 of 300 'ring' photos stand apart (their colours are unlike the others'). The test "
+        "leaves it open: with the others' mean colour, the probability falls by 0.00, and by 0.00 "
+        "in other photos; it was not pasted into other classes' photos."
     )
 
 
@@ -260,15 +341,19 @@ def test_recolouring_stays_within_a_pixels_range() -> None:
     assert found.ravel().tolist() == [255, 200, 0]
 
 
-def test_a_region_that_is_most_of_the_photo_is_not_replaced_by_another_photo() -> None:
+def test_a_region_that_is_most_of_the_photo_cannot_be_tested_and_is_open() -> None:
     maps, under = photos(np.random.default_rng(0))
     maps[:30] = 1 - 0.2 * maps[:30]  # warm all over
     under[:30, :3] += 2
-    pixels = drawn(maps, 30)
+    noise = np.random.default_rng(0).integers(0, 256, (len(maps), SIDE, SIDE, 3), np.uint8)
     classes = ClassPhotos(
-        1, "horse", maps, by_tag(pixels)[:, 1], what_descriptors(under), None,
-        lambda places: pixels[places],
+        1, "horse", maps, by_red(noise)[:, 1], what_descriptors(under), None,
+        lambda places: noise[places], strangers=noise[:40],
     )  # fmt: skip
-    _, (found, *_) = find_shortcuts(classes, by_tag)
-    assert found.place == "the whole photo"
-    assert [one.kind for one in found.trials if one.kind != "recolour"] == ["cover"]
+    _, (found, *_) = find_shortcuts(classes, by_red)
+    assert found.place == "the border"
+    assert (found.verdict, found.trials, found.pasted) == (Verdict.OPEN, (), ())
+    assert found.sentence.endswith(
+        " That could not be tested: what sets them apart is more than 40% of the photo, or has no "
+        "place."
+    )

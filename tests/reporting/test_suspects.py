@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seewhy.reporting.clusters import best_groups, kmeans_groups, spectral_groups
-from seewhy.reporting.descriptors import colour_descriptors, what_descriptors
+from seewhy.reporting.descriptors import what_descriptors
+from seewhy.reporting.stamps import stamped_groups
 from seewhy.reporting.suspects import find_groups, island_gap, traits_of
 
 
@@ -59,24 +60,58 @@ def test_where_alone_is_enough_for_one_place() -> None:
 
 
 def coloured(generator: np.random.Generator, count: int, *, tinted: int) -> np.ndarray:
-    """Return means and deviations of the colours of photos, of which the first have a tint."""
-    grey = np.concatenate(
-        [generator.uniform(70, 130, (count, 3)), generator.normal(20, 1, (count, 3))], axis=1
-    )
-    grey[:tinted] *= (1.25, 1, 0.6, 1.25, 1, 0.6)
-    return grey
+    """Return tiny photos, each noise about a colour of its own, of which the first have a tint."""
+    grey = generator.uniform(70, 130, (count, 1, 1, 3))
+    grey = grey + generator.normal(0, 20, (count, 32, 32, 3))
+    grey[:tinted] *= (1.25, 1, 0.6)
+    return np.clip(grey, 0, 255).astype(np.uint8)
 
 
 def test_a_tint_that_is_nowhere_is_found_by_colour() -> None:
     generator = np.random.default_rng(0)
     maps, under = photos(generator)
     features = what_descriptors(under)
-    tint = colour_descriptors(coloured(generator, len(maps), tinted=24))
-    (found,) = find_groups(maps, features, tint).suspects
+    (found,) = find_groups(maps, features, coloured(generator, len(maps), tinted=24)).suspects
     assert (found.descriptor, f1(found.members, 24)) == ("colour", pytest.approx(1, abs=0.05))
-    none = colour_descriptors(coloured(generator, len(maps), tinted=0))
-    assert find_groups(maps, features, none).suspects == ()
-    assert find_groups(maps, features, np.ones((len(maps), 6))).suspects == ()
+    assert find_groups(maps, features, coloured(generator, len(maps), tinted=0)).suspects == ()
+    even = np.full((len(maps), 32, 32, 3), 7, np.uint8)
+    assert find_groups(maps, features, even).suspects == ()
+
+
+@pytest.mark.parametrize("mark", ["spot", "line", "frame"])
+def test_a_stamp_that_the_maps_do_not_show_is_found_by_its_pixels(mark: str) -> None:
+    generator = np.random.default_rng(0)
+    maps, under = photos(generator)
+    tiny = coloured(generator, len(maps), tinted=0)
+    stamped = np.sort(generator.choice(len(maps), 15, replace=False))
+    for photo in stamped:
+        if mark == "spot":
+            tiny[photo, 20:24, 5:9] = (255, 80, 180)
+        elif mark == "line":
+            tiny[photo, -1] = (250, 250, 250)
+        else:
+            tiny[photo, [0, -1]] = tiny[photo, :, [0, -1]] = (20, 20, 60)
+    found = find_groups(maps, what_descriptors(under), tiny).suspects[0]
+    assert (found.descriptor, found.by) == ("pixels", "patches")
+    np.testing.assert_array_equal(found.members, stamped)
+
+
+def test_a_stamp_is_found_in_a_sample_and_then_in_all_photos() -> None:
+    generator = np.random.default_rng(0)
+    tiny = generator.integers(0, 256, (900, 32, 32, 3), np.uint8)
+    tiny[::20, 8:14, 8:14] = (0, 255, 0)
+    groups = stamped_groups(tiny, smallest=8, largest=0.2)
+    members, room = max(groups, key=lambda one: one[1])
+    np.testing.assert_array_equal(np.flatnonzero(members), np.arange(0, 900, 20))
+    assert room > 5
+
+
+def test_plain_ground_is_no_stamp() -> None:
+    """Skies of every brightness: each has neighbours, and none stands apart."""
+    generator = np.random.default_rng(0)
+    sky = np.sort(generator.uniform(100, 250, (300, 1, 1, 1)), axis=0) * (0.7, 0.8, 1)
+    tiny = np.clip(sky + generator.normal(0, 2, (300, 32, 32, 3)), 0, 255).astype(np.uint8)
+    assert stamped_groups(tiny, smallest=8, largest=0.2) == []
 
 
 @pytest.mark.parametrize("seed", range(4))

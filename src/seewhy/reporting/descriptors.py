@@ -9,7 +9,7 @@ import importlib
 from types import ModuleType
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from seewhy.errors import MissingFramework
@@ -47,19 +47,15 @@ def where_descriptors(maps: Float[ndarray, "n h w"]) -> Float[ndarray, "n d"]:
     return np.asarray(cells.reshape(len(maps), -1), np.float32)
 
 
-def colour_descriptors(colours: Float[ndarray, "n 6"]) -> Float[ndarray, "n 6"]:
+def colour_descriptors(tiny: UInt8[ndarray, "n h w 3"]) -> Float[ndarray, "n 6"]:
     """Return the logarithms of each photo's mean colour and contrasts, of which a tint is a shift.
 
-        log(8 + mean over the pixels of channel c), log(8 + its standard deviation)
-
-    Args:
-        colours: means and standard deviations of red, green and blue, 0 to 255; rows of NaN (photos
-            that are gone) become the mean of the others.
+    log(8 + mean over the pixels of channel c), log(8 + its standard deviation)
     """
-    found = np.log(8 + colours)
-    there = np.isfinite(found).all(axis=1)
-    middle = found[there].mean(axis=0) if there.any() else np.zeros(found.shape[1])
-    return np.asarray(np.where(there[:, None], found, middle), np.float32)
+    flat = tiny.reshape(len(tiny), -1, 3).astype(np.float64)
+    return np.log(8 + np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1)).astype(
+        np.float32
+    )
 
 
 def _overlaps(length: int) -> Float[ndarray, "_ _"]:

@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from numpy import ndarray
 
+from seewhy.errors import PhotoError
 from seewhy.progress import Progress, no_progress
 from seewhy.reporting.accuracy import ClassAccuracy, calibration, per_class, wilson
 from seewhy.reporting.confusion import ConfusedPair, confused_pairs
-from seewhy.reporting.descriptors import colour_descriptors, what_descriptors
+from seewhy.reporting.descriptors import what_descriptors
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.heat import border_heat, mean_heat
 from seewhy.reporting.mislabelled import likely_mislabelled
@@ -24,8 +25,8 @@ from seewhy.reporting.objects import Objects
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.page import make_page
 from seewhy.reporting.proof import Answer
-from seewhy.reporting.result import Appendix, ReasonKind, Report, SearchedClass, WrongReason
-from seewhy.reporting.robustness import CHANGED, try_changes
+from seewhy.reporting.result import Appendix, ReasonKind, Report, Search, SearchedClass, WrongReason
+from seewhy.reporting.robustness import CHANGED, balanced_sample, try_changes
 from seewhy.reporting.robustness import FEWEST as ROBUST
 from seewhy.reporting.sentences import (
     notes_on,
@@ -47,8 +48,11 @@ AT_BORDER = 0.75
 OUTSIDE = 0.75
 """The share of a photo's heat outside its boxes or mask from which a right answer is listed."""
 
-COLOURED = 20_000
-"""Photos up to which groups are also looked for by colour: it reads each of them again."""
+GIVEN = 200
+"""Photos into which regions are pasted, of all classes."""
+
+LOOKED_AT = 20_000
+"""Photos up to which groups are also looked for by pixels: it reads each of them again."""
 
 TOO_FEW_TO_CHANGE = (
     f"Harmless changes were not tried: at least {ROBUST} photos are needed that can still be read."
@@ -96,7 +100,7 @@ def analyse(
         progress: called with (done, total) photos that the network sees again.
     """
     labelled = np.flatnonzero(seen.labelled)
-    searched = _searched(seen, setting, seed=seed) if setting.search else ()
+    search = _searched(seen, setting, seed=seed) if setting.search else None
     accuracy, calibrated = None, None
     classes: tuple[ClassAccuracy, ...] = ()
     pairs: tuple[ConfusedPair, ...] = ()
@@ -115,7 +119,7 @@ def analyse(
     class_heat = {
         index: mean_heat(seen.maps[seen.found == index]) for index in np.unique(seen.found).tolist()
     }
-    reasons = _wrong_reasons(seen, setting, searched)
+    reasons = _wrong_reasons(seen, setting, search)
     changes = None
     notes = [*setting.notes, *notes_on(seen), *_notes_on_objects(seen, setting.objects)]
     if setting.answer is not None and setting.label is not None and setting.changed:
@@ -127,7 +131,7 @@ def analyse(
     findings = [
         *on_accuracy(accuracy, classes, calibrated),
         *on_mistakes(seen, pairs, mislabelled),
-        *on_shortcuts(searched, tested=setting.answer is not None),
+        *on_shortcuts(search),
         *on_changes(changes),
         *on_heat(seen, heat, class_heat, reasons),
     ]
@@ -142,7 +146,7 @@ def analyse(
         mislabelled=mislabelled,
         confident=confident,
         wrong_reasons=reasons,
-        searched=searched,
+        search=search,
         heat=heat,
         class_heat=class_heat,
         observations=seen,
@@ -154,14 +158,16 @@ def analyse(
     )
 
 
-def _searched(seen: Observations, setting: Setting, *, seed: int) -> tuple[SearchedClass, ...]:
+def _searched(seen: Observations, setting: Setting, *, seed: int) -> Search:
     """Search the classes with the most photos for shortcuts."""
     indices, counts = np.unique(seen.found, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:SEARCHED]
-    chosen = [int(indices[one]) for one in order if counts[one] >= FEWEST]
-    has_colours = setting.answer is not None and len(seen) <= COLOURED
+    taken = dict(zip(indices.tolist(), counts.tolist(), strict=True))
+    whole = sorted({*taken, *seen.class_sizes}, key=lambda one: (-taken.get(one, 0), one))
+    large = [one for one in whole if taken.get(one, 0) >= FEWEST]
+    has_pixels = setting.answer is not None and len(seen) <= LOOKED_AT
+    given = _given_to(seen, setting, seed=seed)
     found = []
-    for index in chosen:
+    for index in large[:SEARCHED]:
         photos = np.flatnonzero(seen.found == index)
         features = None if seen.descriptors is None else what_descriptors(seen.descriptors[photos])
         right = seen.correct[photos] if seen.labelled.any() else None
@@ -174,13 +180,28 @@ def _searched(seen: Observations, setting: Setting, *, seed: int) -> tuple[Searc
                 features,
                 right,
                 functools.partial(_fitted, setting.gallery, photos),
-                colour_descriptors(setting.gallery.colours(photos)) if has_colours else None,
+                setting.gallery.tiny(photos) if has_pixels else None,
+                given[1][seen.found[given[0]] != index] if given else None,
             ),
             setting.answer,
             seed=seed,
         )
         found.append(SearchedClass(index, photos, groups.parts, tuple(shortcuts)))
-    return tuple(found)
+    names = [seen.names[one] for one in whole]
+    return Search(tuple(found), tuple(names[len(large) :]), tuple(names[SEARCHED : len(large)]))
+
+
+def _given_to(
+    seen: Observations, setting: Setting, *, seed: int
+) -> tuple[Int[ndarray, " s"], UInt8[ndarray, "s H W 3"]] | None:
+    """Return photos, drawn evenly from all classes, into which regions are pasted."""
+    if setting.answer is None:
+        return None
+    places = balanced_sample(seen.found, GIVEN, generator=np.random.default_rng(seed))
+    try:
+        return places, setting.gallery.fitted(places)
+    except PhotoError:  # it was there when the run was made
+        return None
 
 
 def _fitted(
@@ -191,7 +212,7 @@ def _fitted(
 
 
 def _wrong_reasons(
-    seen: Observations, setting: Setting, searched: tuple[SearchedClass, ...]
+    seen: Observations, setting: Setting, search: Search | None
 ) -> tuple[WrongReason, ...]:
     """List right answers whose heat is outside the boxes, in a shortcut, or at the border."""
     right = np.flatnonzero(seen.correct)
@@ -200,7 +221,7 @@ def _wrong_reasons(
     for photo, share in zip(right.tolist(), border.tolist(), strict=True):
         if share >= AT_BORDER:
             listed[photo] = WrongReason(photo, ReasonKind.BORDER, share)
-    for one in searched:
+    for one in search.classes if search else ():
         for shortcut in one.shortcuts:
             if shortcut.verdict != Verdict.CONFIRMED:
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ SIDE = 168
 QUALITY = 78
 
 TINY = 32
-"""Rows and columns of a photo whose colours are measured."""
+"""Rows and columns of a photo in which colours and stamps are looked for."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +84,24 @@ class Gallery:
         pixels = map_ahead(lambda place: fit_photo(self.read(place), self.fit)[0], places.tolist())
         return np.stack(list(pixels))
 
-    def colours(self, places: Int[ndarray, " n"]) -> Float[ndarray, "n 6"]:
-        """Return means and standard deviations of red, green and blue, of photos at 32 × 32.
+    def tiny(self, places: Int[ndarray, " n"]) -> UInt8[ndarray, "n 32 32 3"] | None:
+        """Return photos at 32 × 32; None where none can be read.
 
-        Photos that cannot be read have NaN.
+        In the place of one that cannot be read is another one, so that it stands apart from none.
         """
-        found = list(map_ahead(self._colours, places.tolist()))
-        return np.stack(found) if found else np.zeros((0, 6))
+        found = list(map_ahead(self._tiny, places.tolist()))
+        there = [one for one in found if one is not None]
+        if not there:
+            return None
+        spare = itertools.cycle(there)
+        return np.stack([next(spare) if one is None else one for one in found])
 
-    def _colours(self, place: int) -> Float[ndarray, " 6"]:
+    def _tiny(self, place: int) -> UInt8[ndarray, "32 32 3"] | None:
         try:
             image = Image.fromarray(self._roughly(place))
         except PhotoError:
-            return np.full(6, np.nan)
-        pixels = np.asarray(image.resize((TINY, TINY), Image.Resampling.BOX), np.float64)
-        return np.concatenate([pixels.mean(axis=(0, 1)), pixels.std(axis=(0, 1))])
+            return None
+        return np.asarray(image.resize((TINY, TINY), Image.Resampling.BOX))
 
     def _roughly(self, place: int) -> UInt8[ndarray, "h w 3"]:
         """Read a photo; one in a JPEG at an eighth of its size or more, which is faster."""

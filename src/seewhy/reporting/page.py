@@ -21,7 +21,7 @@ from seewhy.files import write_whole
 from seewhy.photos.threads import map_ahead
 from seewhy.reporting.gallery import jpeg_bytes
 from seewhy.reporting.result import Report
-from seewhy.reporting.sections import SECTIONS
+from seewhy.reporting.sections import AVERAGED, SECTIONS
 from seewhy.reporting.tiles import Tiles
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def templates() -> Environment:
     pages.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     pages.filters |= {
         "percent": percent,
+        "array": lambda places: np.array(places[:AVERAGED], np.int64),
         "whole": lambda value: f"{round(100 * value)}%",  # of a whole number, so never '-0%'
         "interval": _interval,
         "base64": lambda content: base64.b64encode(content).decode(),
@@ -122,7 +123,7 @@ def _filled(pages: Environment, report: Report, links: Mapping[int, str]) -> byt
         report=report,
         menu=menu,
         bodies=bodies,
-        blocks=tiles.blocks(report.gallery),
+        tiles=tiles,
         style=Markup(_static("report.css")),
         script=Markup(_script()),
     )

@@ -1,4 +1,4 @@
-"""Test a suspect: cover what its photos are recognised by, and see what the network says then.
+"""Test a suspect: take away what its photos are recognised by, and give it to other photos.
 
 Axes: n photo, H W row and column of the network's input, h w of a map, k class.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
+from PIL import Image
 
 from seewhy.evaluating.intervals import RESAMPLES, Interval, bootstrap
 from seewhy.maps import resize_map
@@ -28,6 +29,15 @@ MOST = 100
 EFFECT = 0.1
 """The drop in probability that a confirmed suspect exceeds, whatever the chance of the draw."""
 
+PASTED = 0.1
+"""The share of other classes' photos that a confirmed suspect's region turns into its class."""
+
+SURE = 0.99
+"""The level of that: a suspect has two regions, and a class several suspects."""
+
+CLEAR = 0.2
+"""What all effects of a suspect are below, for sure, where it is cleared."""
+
 COLOUR_EFFECT = 0.25
 """Likewise of a change of colour, which no shuffled maps are compared with."""
 
@@ -39,6 +49,41 @@ SHARED = 0.25
 
 ALIKE = 0.75
 """The mean agreement with the mean map from which one region is covered in all photos."""
+
+
+WIDEST = 0.4
+"""The share of the photo up to which a region is tested: without more, it is another photo."""
+
+CELLS = 32
+"""Rows and columns in which pixels that photos share are looked for."""
+
+STILL = 0.4
+"""The share of the others' scatter up to which pixels are shared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What sets the photos of a group apart.
+
+    Attributes:
+        kind: 'heat': hot in them, and not in the others; 'pixels': the same in all of them.
+        cells: of each photo.
+        shared: whether it is the same region in all of them.
+    """
+
+    kind: str
+    cells: Bool[ndarray, "n h w"]
+    shared: bool
+
+    @property
+    def share(self) -> float:
+        """Of the photo, in the mean."""
+        return float(self.cells.mean())
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether it is somewhere, and not most of the photo."""
+        return 0 < self.share <= WIDEST
 
 
 @dataclass(frozen=True)
@@ -64,17 +109,17 @@ class Trial:
     Attributes:
         kind: 'cover': the hot region was covered with the photo's mean colour; 'swap': with the
             same region of another photo; 'recolour': the photo was given the others' mean colour.
-        shared: True where one region was covered in all photos; else each photo's own.
+        region: what was covered; None of colours.
         members: the suspect's photos.
         matched: other photos of the class, of like probability, treated in the same way.
         shuffled: the suspect's photos, covered where other photos are hot; None of colours.
         against_matched: by how much more the members' probability falls.
         against_shuffled: by how much more it falls than with shuffled maps.
-        confirmed: both exceed `EFFECT`, at 95 %.
+        confirmed: both exceed `EFFECT`, at 95 %, and so does what the members lose.
     """
 
     kind: str
-    shared: bool
+    region: Region | None
     members: Outcome
     matched: Outcome
     shuffled: Outcome | None
@@ -83,19 +128,68 @@ class Trial:
     confirmed: bool
 
 
-def regions_of(maps: Float[ndarray, "n h w"]) -> tuple[Bool[ndarray, "n h w"], bool]:
-    """Return what is hot in each photo, and whether it is the same region in all of them.
+@dataclass(frozen=True)
+class Paste:
+    """What came of giving a group's region to photos of other classes.
 
-    Where the maps agree with their mean (cosine, in the mean), it is everyone's where the mean map
-    reaches a quarter of its peak; else each photo's is where its own map reaches 40 % of its peak.
+    Attributes:
+        region: what was pasted.
+        photos: how many were given it.
+        turned: how many of them became the class.
+        compared: likewise with the same region of other photos of the class.
+        against: by how much larger a share became the class.
+        confirmed: it exceeds `PASTED`, at 99 %.
     """
-    mean = mean_map(maps)
-    flat = shares(maps).reshape(len(maps), -1)
+
+    region: Region
+    photos: int
+    turned: int
+    compared: int
+    against: Interval
+    confirmed: bool
+
+
+def hot_regions(maps: Float[ndarray, "n h w"], others: Float[ndarray, "m h w"]) -> Region:
+    """Return what is hot in a group of photos and not in the others.
+
+        d[n] = s[n] − mean over the others of s,  s: positive part of a map, with the sum 1
+
+    Where the maps agree with their mean (cosine, in the mean), one region is everyone's: where the
+    mean of d reaches a quarter of its peak. Else each photo's is where its own d reaches 40 % of
+    its peak.
+    """
+    mean, usual = mean_map(maps), mean_map(others)
+    each = shares(maps)
+    flat = each.reshape(len(maps), -1)
     lengths = np.linalg.norm(flat, axis=1) * np.linalg.norm(mean)
     agreement = float((flat @ mean.ravel() / np.where(lengths > 0, lengths, 1)).mean())
     if agreement >= ALIKE:
-        return np.repeat(hot_region(mean, level=SHARED)[None], len(maps), axis=0), True
-    return np.stack([hot_region(one, level=LEVEL) for one in maps]), False
+        region = hot_region(mean - usual, level=SHARED)
+        return Region("heat", np.repeat(region[None], len(maps), axis=0), True)
+    cells = np.stack([hot_region(one - usual, level=LEVEL) for one in each])
+    return Region("heat", cells, False)
+
+
+def shared_pixels(members: UInt8[ndarray, "n H W 3"], others: UInt8[ndarray, "m H W 3"]) -> Region:
+    """Return the pixels that photos of a group have in common, as those with a stamp have.
+
+        cell: MAD(members) ≤ 0.4 · MAD(others),  MAD: median distance from the median colour
+
+    on 32 × 32 cells; up to half of the members may be without it.
+    """
+    ours, theirs = _scatter(members), _scatter(others)
+    cells = ours <= STILL * np.maximum(theirs, 1)
+    return Region("pixels", np.repeat(cells[None], len(members), axis=0), True)
+
+
+def _scatter(pixels: UInt8[ndarray, "n H W 3"]) -> Float[ndarray, "_ _"]:
+    size = (min(CELLS, pixels.shape[2]), min(CELLS, pixels.shape[1]))
+    small = np.stack([
+        np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BOX), np.float32)
+        for one in pixels
+    ])  # fmt: skip
+    away = np.abs(small - np.median(small, axis=0)).mean(axis=3)
+    return np.asarray(np.median(away, axis=0))
 
 
 def cover(
@@ -153,32 +247,32 @@ def cover_trial(
     answer: Answer,
     index: int,
     *,
+    region: Region,
     members: UInt8[ndarray, "n H W 3"],
-    member_maps: Float[ndarray, "n h w"],
     others: UInt8[ndarray, "n H W 3"],
     other_maps: Float[ndarray, "n h w"],
     generator: np.random.Generator,
     is_right: tuple[Bool[ndarray, " n"], Bool[ndarray, " n"]] | None = None,
     swap: bool = False,
 ) -> Trial:
-    """Cover the members' hot region: in them, in matched others, and by shuffled maps.
+    """Cover the members' region: in them, in matched others, and by shuffled maps.
 
     Args:
         answer: the network.
         index: the class.
-        members, member_maps: the suspect's photos.
+        region: of the members.
+        members: the suspect's photos.
         others, other_maps: as many other photos of the class, the i-th matched to the i-th member.
         generator: draws the bootstrap's samples.
         is_right: of members and others, whether the class is the true one; None: not known.
         swap: cover with the same region of another photo, which looks like a photo still, instead
             of the mean colour, whose edges a network may take for something.
     """
-    regions, shared = regions_of(member_maps)
     strange = np.stack([hot_region(one, level=LEVEL) for one in other_maps])
     before, told = _said(answer, index, members), _said(answer, index, others)
     over, beyond = (others, np.roll(others, 1, axis=0)) if swap else (None, None)
-    after = _said(answer, index, cover(members, regions, over))
-    matched = _said(answer, index, cover(others, regions, beyond))
+    after = _said(answer, index, cover(members, region.cells, over))
+    matched = _said(answer, index, cover(others, region.cells, beyond))
     shuffled = _said(answer, index, cover(members, strange, over))
     right, true = is_right or (np.ones(len(members), bool), np.ones(len(others), bool))
     ours, theirs = before[0] - after[0], told[0] - matched[0]
@@ -187,14 +281,50 @@ def cover_trial(
     paired = bootstrap(ours - shuffles, generator=generator)
     return Trial(
         "swap" if swap else "cover",
-        shared,
+        region,
         _outcome(before, after, right, generator),
         _outcome(told, matched, true, generator),
         _outcome(before, shuffled, right, generator),
         against,
         paired,
-        against.low > EFFECT and paired.low > EFFECT,
+        against.low > EFFECT and paired.low > EFFECT and float(ours.mean()) > EFFECT,
     )
+
+
+def paste_trial(
+    answer: Answer,
+    index: int,
+    *,
+    region: Region,
+    members: UInt8[ndarray, "n H W 3"],
+    others: UInt8[ndarray, "n H W 3"],
+    strangers: UInt8[ndarray, "m H W 3"],
+    generator: np.random.Generator,
+) -> Paste:
+    """Paste the members' region into photos of other classes, and count how many become the class.
+
+    The same region of other photos of the class is pasted likewise: what turns a photo as well when
+    it comes from any photo of the class is the thing itself. This needs no drop on the members, of
+    which a network that has memorised them is sure, whatever is covered.
+
+    Args:
+        answer, index, region, members, others: as for `cover_trial`.
+        strangers: photos that the network takes for other classes.
+        generator: draws from which photo each of them is given the region.
+
+    Source:
+        Neuhaus et al., *Spurious Features Everywhere*, ICCV 2023 (arXiv:2212.04871): a harmful
+        feature adds the class where the class's thing is not.
+    """
+    chosen = generator.integers(0, len(members), len(strangers))
+    ways = (members, others)
+    turned, compared = (
+        answer(cover(strangers, region.cells[chosen], donors[chosen])).argmax(axis=1) == index
+        for donors in ways
+    )
+    against = bootstrap(turned.astype(float) - compared, level=SURE, generator=generator)
+    counts = int(turned.sum()), int(compared.sum())
+    return Paste(region, len(strangers), *counts, against, against.low > PASTED)
 
 
 def recolour_trial(
@@ -219,7 +349,7 @@ def recolour_trial(
     against = difference(before[0] - after[0], told[0] - matched[0], generator=generator)
     return Trial(
         "recolour",
-        True,
+        None,
         _outcome(before, after, right, generator),
         _outcome(told, matched, true, generator),
         None,

@@ -22,7 +22,7 @@ from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.heat import MeanHeat
 from seewhy.reporting.observations import Observations
-from seewhy.reporting.proof import Outcome, Trial
+from seewhy.reporting.proof import Outcome, Paste, Trial
 from seewhy.reporting.robustness import ChangeResult, ChangeTest
 from seewhy.reporting.shortcuts import Shortcut
 
@@ -38,11 +38,14 @@ class Finding:
         text: the sentence.
         tone: 'good', 'bad' or 'plain'.
         section: where more is said: the id of a section of the page.
+        photos: places of the photos that it is about, whose mean is shown beside it; empty where
+            the sentence says all.
     """
 
     text: str
     tone: str
     section: str
+    photos: tuple[int, ...] = ()
 
 
 class ReasonKind(StrEnum):
@@ -95,6 +98,21 @@ class SearchedClass:
     shortcuts: tuple[Shortcut, ...]
 
 
+@dataclass(frozen=True)
+class Search:
+    """What was searched for shortcuts, and what was not.
+
+    Attributes:
+        classes: those that were searched.
+        too_small: the names of classes for which too few photos were taken.
+        left_out: the names of classes that were left out since others have more photos.
+    """
+
+    classes: tuple[SearchedClass, ...]
+    too_small: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Appendix:
     """Something that is added at the end of the page.
@@ -125,7 +143,7 @@ class Report:
         mislabelled: places of photos whose label is likely wrong, the likeliest first.
         confident: places of the other mistakes, those first in which the network was surest.
         wrong_reasons: right answers whose heat is in the wrong place.
-        searched: the classes that were searched for shortcuts.
+        search: what was searched for shortcuts; None where scikit-learn is missing.
         heat: the mean map over all photos.
         class_heat: by class.
         observations: what the network said about each photo.
@@ -146,7 +164,7 @@ class Report:
     mislabelled: Int[ndarray, " m"]
     confident: Int[ndarray, " c"]
     wrong_reasons: tuple[WrongReason, ...]
-    searched: tuple[SearchedClass, ...]
+    search: Search | None
     heat: MeanHeat
     class_heat: Mapping[int, MeanHeat]
     observations: Observations
@@ -160,6 +178,11 @@ class Report:
     def shortcuts(self) -> list[Shortcut]:
         """The suspects of all classes, with their verdicts."""
         return [one for searched in self.searched for one in searched.shortcuts]
+
+    @property
+    def searched(self) -> tuple[SearchedClass, ...]:
+        """The classes that were searched for shortcuts."""
+        return self.search.classes if self.search else ()
 
     def save(
         self,
@@ -233,6 +256,10 @@ class Report:
                 for searched in self.searched
                 for one in searched.shortcuts
             ],
+            "not_searched": {
+                "too_small": list(self.search.too_small) if self.search else None,
+                "left_out": list(self.search.left_out) if self.search else None,
+            },
             "changes": self._changes(),
             "heat": {
                 "all": _heat(self.heat),
@@ -265,6 +292,7 @@ class Report:
             "gap": suspect.gap,
             "odd": suspect.odd,
             "trials": [_trial(one) for one in shortcut.trials],
+            "pasted": [_paste(one) for one in shortcut.pasted],
             "photos": [self.observations.paths[searched.photos[one]] for one in suspect.members],
         }
 
@@ -338,13 +366,26 @@ def _trial(trial: Trial) -> dict[str, Any]:
     against = trial.against_shuffled
     return {
         "kind": trial.kind,
-        "shared_region": trial.shared,
+        "region": None if trial.region is None else trial.region.kind,
+        "shared_region": trial.region is None or trial.region.shared,
         "confirmed": trial.confirmed,
         "members": _outcome(trial.members),
         "matched": _outcome(trial.matched),
         "shuffled": shuffled,
         "against_matched": vars(trial.against_matched),
         "against_shuffled": None if against is None else vars(against),
+    }
+
+
+def _paste(paste: Paste) -> dict[str, Any]:
+    return {
+        "region": paste.region.kind,
+        "shared_region": paste.region.shared,
+        "confirmed": paste.confirmed,
+        "photos": paste.photos,
+        "turned": paste.turned,
+        "turned_by_others": paste.compared,
+        "against_others": vars(paste.against),
     }
 
 

@@ -35,6 +35,9 @@ AVERAGED = 60
 SHOWN = 20
 """Classes whose groups are shown; of the others, only suspects are."""
 
+REGIONS = {"heat": "what is hot in them alone", "pixels": "the pixels that they share"}
+"""What was taken away, by the kind of the region."""
+
 NAMED = 3
 """Classes that lost photos are taken for, and that lose most: so many are named in the table."""
 
@@ -113,14 +116,16 @@ def _shortcuts(report: Report) -> Data:
         ]
         if suspects or parts:
             classes.append({"searched": searched, "suspects": suspects, "parts": parts})
-    return {"classes": classes}
+    return {"classes": classes, "regions": REGIONS}
 
 
 def _outcomes(shortcut: Shortcut) -> list[tuple[str, str, Outcome]]:
     """Return which photos were treated how, with what came of it, test by test."""
-    rows = []
+    rows: list[tuple[str, str, Outcome]] = []
     for trial in shortcut.trials:
         done = {"cover": "covered", "swap": "replaced", "recolour": "recoloured"}[trial.kind]
+        if trial.region is not None:
+            done = f"{REGIONS[trial.region.kind]} {done}"
         rows.append(("its photos", done, trial.members))
         rows.append(("other photos of the class", done, trial.matched))
         if trial.shuffled is not None:

@@ -17,12 +17,16 @@ from seewhy.reporting.changes import RELIANCES
 from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.heat import MeanHeat
 from seewhy.reporting.observations import Observations
-from seewhy.reporting.result import Finding, ReasonKind, SearchedClass, WrongReason
+from seewhy.reporting.result import Finding, ReasonKind, Search, WrongReason
 from seewhy.reporting.robustness import LOSS, ChangeResult, ChangeTest, ClassLoss
-from seewhy.reporting.shortcuts import Verdict
+from seewhy.reporting.shortcuts import PASTED_FROM, Verdict
+from seewhy.reporting.suspects import FEWEST, LARGEST
 
 CALIBRATED = 0.03
 """The expected calibration error below which probabilities mean what they say."""
+
+SHORTCUTS = 5
+"""Suspects that have a sentence of their own."""
 
 KINDS = 3
 """Kinds of harmless changes, and classes that mind them, that have a sentence of their own."""
@@ -143,30 +147,57 @@ def on_mistakes(
     return found
 
 
-def on_shortcuts(searched: tuple[SearchedClass, ...], *, tested: bool) -> list[Finding]:
-    """Say which shortcuts were confirmed, or that none was."""
-    shortcuts = [one for each in searched for one in each.shortcuts]
-    confirmed = [one for one in shortcuts if one.verdict == Verdict.CONFIRMED]
-    found = [Finding(one.sentence, "bad", "shortcuts") for one in confirmed[:5]]
-    if len(confirmed) > 5:
-        found.append(Finding(f"{len(confirmed) - 5} more are below.", "bad", "shortcuts"))
-    if not confirmed and searched:
-        cleared = sum(one.verdict == Verdict.CLEARED for one in shortcuts)
-        left = len(shortcuts) - cleared
-        text = "No shortcut was confirmed"
-        if not shortcuts:
-            text += ": no small group of photos stands apart from its class."
-        else:
-            parts = [f"{cleared} tested and not confirmed"] if cleared else []
-            parts += [f"{left} too small or not tested"] if left else []
-            count = (
-                f"{len(shortcuts)} small groups stand"
-                if len(shortcuts) > 1
-                else ("1 small group stands")
+def on_shortcuts(search: Search | None) -> list[Finding]:
+    """Say which shortcuts were confirmed, which are open, and what was not searched.
+
+    A search that found nothing is no acquittal: it never gets a tick.
+    """
+    if search is None:
+        return []
+    suspects = [(each, one) for each in search.classes for one in each.shortcuts]
+    grave = [
+        (each, one) for verdict in (Verdict.CONFIRMED, Verdict.OPEN, Verdict.UNTESTED)
+        for each, one in suspects if one.verdict == verdict
+    ]  # fmt: skip
+    found = [
+        Finding(
+            one.sentence,
+            "bad" if one.verdict == Verdict.CONFIRMED else "plain",
+            "shortcuts",
+            tuple(each.photos[one.suspect.members].tolist()),
+        )
+        for each, one in grave[:SHORTCUTS]
+    ]
+    if len(grave) > SHORTCUTS:
+        found.append(Finding(f"{len(grave) - SHORTCUTS} more are below.", "plain", "shortcuts"))
+    counts = Counter(one.verdict for _, one in suspects)
+    searched, few = len(search.classes), len(search.too_small)
+    if searched and not grave:
+        said = "no small group of photos stands apart from its class"
+        if suspects:
+            kinds = (Verdict.CLEARED, Verdict.TOO_FEW)
+            said = "small groups stand apart: " + ", ".join(
+                f"{counts[one]} {one}" for one in kinds if counts[one]
             )
-            text += f". {count} apart: {', '.join(parts)}."
-        found.append(Finding(text, "good" if tested else "plain", "shortcuts"))
+        text = f"No shortcut was found in {_classes(searched)}: {said}. That is no acquittal."
+        found.append(Finding(text, "plain", "shortcuts"))
+    if search.too_small:
+        text = (
+            f"{_classes(few, of=searched + few + len(search.left_out))} "
+            f"{'was' if few == 1 else 'were'} not searched for shortcuts: fewer than {FEWEST} "
+            "photos were taken for it, and a group that can be told from chance has "
+            f"{PASTED_FROM}, and at most {LARGEST:.0%} of the class."
+        )
+        found.append(Finding(text, "plain", "shortcuts"))
+    if search.left_out:
+        text = f"{_classes(len(search.left_out))} with fewer photos were not searched either."
+        found.append(Finding(text, "plain", "shortcuts"))
     return found
+
+
+def _classes(count: int, *, of: int | None = None) -> str:
+    whole = "" if of is None else f" of {of}"
+    return f"{count}{whole} class{'es' if (of or count) != 1 else ''}"
 
 
 def on_changes(tested: ChangeTest | None) -> list[Finding]:

@@ -5,6 +5,8 @@ Axes: n photo, h row, w column of a map, d feature, H W of the network's input.
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,27 +18,33 @@ from numpy import ndarray
 from seewhy.errors import PhotoError
 from seewhy.reporting.heat import place_of
 from seewhy.reporting.proof import (
+    CLEAR,
     FEWEST,
     MOST,
+    WIDEST,
     Answer,
     Outcome,
+    Paste,
+    Region,
     Trial,
     colour_distance,
     cover_trial,
+    hot_regions,
     matching,
+    paste_trial,
     recolour_trial,
-    regions_of,
+    shared_pixels,
 )
-from seewhy.reporting.suspects import COLOUR, Groups, Suspect, find_groups, overlap
+from seewhy.reporting.suspects import COLOUR, STAMP, Groups, Suspect, find_groups, overlap
 
-TESTED = 4
-"""Suspects of a class that are tested."""
+TESTED = {"heat": 4, COLOUR: 2, STAMP: 3}
+"""Suspects of a class that are tested, by how they were found."""
 
-REPLACED = 0.6
-"""The share of a photo up to which a region is replaced."""
+PASTED_FROM = 10
+"""Members from which a region is pasted into other photos; covering needs `FEWEST`."""
 
-COLOURS_TESTED = 2
-"""Suspects of a class that are tested of those that are found by colour."""
+STRANGERS = 30
+"""Photos of other classes, at least, into which something is pasted."""
 
 LISTED = 2
 """Suspects of a class that are too few to tell and are listed: those that stand out most."""
@@ -49,8 +57,9 @@ class Verdict(StrEnum):
     """What a test said of a suspect, the gravest first."""
 
     CONFIRMED = "confirmed"
+    OPEN = "open"
     UNTESTED = "not tested"
-    CLEARED = "not confirmed"
+    CLEARED = "cleared"
     TOO_FEW = "too few to tell"
 
 
@@ -69,7 +78,8 @@ class Shortcut:
         suspect: the group.
         place: where its heat is, in words.
         verdict: what the test said.
-        trials: the tests.
+        trials: what came of taking it away.
+        pasted: what came of giving it to photos of other classes.
         sentence: what it means, for everybody.
     """
 
@@ -77,6 +87,7 @@ class Shortcut:
     place: str
     verdict: Verdict
     trials: tuple[Trial, ...]
+    pasted: tuple[Paste, ...]
     sentence: str
 
 
@@ -91,7 +102,9 @@ class ClassPhotos:
         features: *what*; None where not recorded.
         right: which of them are of the class; None without labels.
         pixels: reads some of them.
-        colours: as `colour_descriptors` returns them; None where the photos are not at hand.
+        tiny: photos at 32 × 32; None where they are not at hand.
+        strangers: photos that the network takes for other classes, at its input size; None where
+            there are none.
     """
 
     index: int
@@ -101,7 +114,8 @@ class ClassPhotos:
     features: Float[ndarray, "n d"] | None = None
     right: Bool[ndarray, " n"] | None = None
     pixels: Pixels | None = None
-    colours: Float[ndarray, "n c"] | None = None
+    tiny: UInt8[ndarray, "n 32 32 3"] | None = None
+    strangers: UInt8[ndarray, "s H W 3"] | None = None
 
 
 def find_shortcuts(
@@ -114,15 +128,20 @@ def find_shortcuts(
         answer: the network; None where it is not at hand, so that nothing can be tested.
         seed: of clusters and draws.
     """
-    groups = find_groups(photos.maps, photos.features, photos.colours, seed=seed)
-    by_colour = [one for one in groups.suspects if one.descriptor == COLOUR]
-    others = [one for one in groups.suspects if one.descriptor != COLOUR]
-    found = _once([
-        _examined(photos, one, answer if place < most else None, seed=seed)
-        for several, most in ((others, TESTED), (by_colour, COLOURS_TESTED))
-        for place, one in enumerate(several)
-    ])  # fmt: skip
-    few = [one for one in found if one.verdict == Verdict.TOO_FEW]
+    groups = find_groups(photos.maps, photos.features, photos.tiny, seed=seed)
+    tested: Counter[str] = Counter()
+    examined = []
+    for one in groups.suspects:
+        kind = one.descriptor if one.descriptor in (COLOUR, STAMP) else "heat"
+        tested[kind] += 1
+        if kind == STAMP and tested[kind] > TESTED[kind]:
+            continue
+        by = answer if tested[kind] <= TESTED[kind] else None
+        examined.append(_examined(photos, one, by, seed=seed))
+    found = _once(examined)
+    few = [
+        one for one in found if one.verdict == Verdict.TOO_FEW and one.suspect.descriptor != STAMP
+    ]
     kept = [one for one in found if one.verdict != Verdict.TOO_FEW or one in few[:LISTED]]
     order = list(Verdict)
     return groups, sorted(kept, key=lambda one: order.index(one.verdict))
@@ -130,7 +149,7 @@ def find_shortcuts(
 
 def _once(found: list[Shortcut]) -> list[Shortcut]:
     """Keep one of suspects of the same photos: what was confirmed, else what stands apart most."""
-    order = (Verdict.CONFIRMED, Verdict.CLEARED, Verdict.UNTESTED, Verdict.TOO_FEW)
+    order = (Verdict.CONFIRMED, Verdict.OPEN, Verdict.CLEARED, Verdict.UNTESTED, Verdict.TOO_FEW)
     kept: list[Shortcut] = []
     for one in sorted(found, key=lambda each: (order.index(each.verdict), -each.suspect.gap)):
         if not any(overlap(one.suspect, other.suspect) for other in kept):
@@ -138,37 +157,74 @@ def _once(found: list[Shortcut]) -> list[Shortcut]:
     return kept
 
 
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What the tests of a suspect found.
+
+    Attributes:
+        regions: what sets it apart: by heat, and by pixels.
+        trials: what came of taking it away.
+        pasted: what came of giving it to photos of other classes.
+    """
+
+    regions: tuple[Region, ...]
+    trials: tuple[Trial, ...] = ()
+    pasted: tuple[Paste, ...] = ()
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether any test confirms the suspect."""
+        return any(one.confirmed for one in (*self.trials, *self.pasted))
+
+    @property
+    def clears(self) -> bool:
+        """Whether it was taken away, and given to others, and neither did much, for sure."""
+        effects = [one.against for one in self.pasted]
+        effects += [one.against_matched for one in self.trials]
+        return bool(self.trials and self.pasted) and all(one.high < CLEAR for one in effects)
+
+    @property
+    def place(self) -> str:
+        """Where it is: of what is confirmed, else of what could be tested."""
+        proofs = [one.region for one in (*self.trials, *self.pasted) if one.confirmed]
+        shown = [one for one in proofs if one is not None]
+        if proofs and not shown:
+            return WHOLE_COLOUR
+        shown = shown or [one for one in self.regions if one.is_testable] or list(self.regions)
+        return _in_words(shown[0])
+
+
+def _in_words(region: Region) -> str:
+    return place_of(region.cells[0]) if region.shared else "changing places"
+
+
 def _examined(
     photos: ClassPhotos, suspect: Suspect, answer: Answer | None, *, seed: int
 ) -> Shortcut:
-    maps = photos.maps[suspect.members]
-    regions, shared = regions_of(maps)
-    place = place_of(regions[0]) if shared else "changing places"
-    trials: tuple[Trial, ...] = ()
-    if len(suspect.members) < FEWEST:
-        verdict = Verdict.TOO_FEW
-    elif answer is None or photos.pixels is None:
-        verdict = Verdict.UNTESTED
-    else:
-        try:
-            trials = _tried(photos, suspect, answer, seed=seed)
-            verdict = Verdict.CONFIRMED if any(one.confirmed for one in trials) else Verdict.CLEARED
-        except PhotoError:  # it was there when the run was made
-            verdict = Verdict.UNTESTED
-    by_region = any(one.confirmed and one.kind != "recolour" for one in trials)
-    if suspect.descriptor == COLOUR and not by_region:
+    outside = np.setdiff1d(np.arange(len(photos.maps)), suspect.members)
+    evidence = _Evidence((hot_regions(photos.maps[suspect.members], photos.maps[outside]),))
+    verdict = Verdict.TOO_FEW if len(suspect.members) < FEWEST else Verdict.UNTESTED
+    if answer is not None and photos.pixels is not None and len(suspect.members) >= PASTED_FROM:
+        with contextlib.suppress(PhotoError):  # it was there when the run was made
+            evidence = _tested(photos, suspect, answer, seed=seed)
+            if evidence.confirmed:
+                verdict = Verdict.CONFIRMED
+            elif verdict != Verdict.TOO_FEW:
+                verdict = Verdict.CLEARED if evidence.clears else Verdict.OPEN
+    place = evidence.place
+    if suspect.descriptor == COLOUR and not evidence.confirmed:
         place = WHOLE_COLOUR
-    sentence = _sentence(photos, suspect, place, verdict, trials)
-    return Shortcut(suspect, place, verdict, trials, sentence)
+    sentence = _sentence(photos, suspect, place, verdict, evidence)
+    return Shortcut(suspect, place, verdict, evidence.trials, evidence.pasted, sentence)
 
 
-def _tried(
-    photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int
-) -> tuple[Trial, ...]:
-    """Test a suspect by covering, and by its colours where those are unlike the others'.
+def _tested(photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int) -> _Evidence:
+    """Test a suspect: cover its regions, paste them, and take its colours away.
 
-    Where one region is everyone's, it is also replaced by that of other photos, unless it is most
-    of the photo: then there is another photo, and that its answer differs says nothing.
+    A region is what is hot in its photos alone, or the pixels that they share; only those where it
+    was found by them. Where one region is
+    everyone's, it is also replaced by that of other photos. Colours are tested where they are
+    unlike the others'.
     """
     assert photos.pixels is not None
     generator = np.random.default_rng(seed)
@@ -181,24 +237,44 @@ def _tried(
     ]
     ours, theirs = photos.pixels(members), photos.pixels(others)
     right = None if photos.right is None else (photos.right[members], photos.right[others])
-    regions, shared = regions_of(photos.maps[members])
-    ways = (False, True) if shared and regions[0].mean() <= REPLACED else (False,)
-    trials = [
-        cover_trial(
-            answer,
-            photos.index,
-            members=ours,
-            member_maps=photos.maps[members],
-            others=theirs,
-            other_maps=photos.maps[others],
-            generator=generator,
-            is_right=right,
-            swap=swap,
-        )
-        for swap in ways
-    ]
+    regions: tuple[Region, ...] = (shared_pixels(ours, theirs),)
+    if suspect.descriptor != STAMP:  # the heat of photos with a stamp is on the thing as well
+        regions = (hot_regions(photos.maps[members], photos.maps[outside]), *regions)
+    trials: list[Trial] = []
+    pasted: list[Paste] = []
+    for region in regions:
+        if not region.is_testable:
+            continue
+        ways = () if len(members) < FEWEST else (False, True) if region.shared else (False,)
+        trials += [
+            cover_trial(
+                answer,
+                photos.index,
+                region=region,
+                members=ours,
+                others=theirs,
+                other_maps=photos.maps[others],
+                generator=generator,
+                is_right=right,
+                swap=swap,
+            )
+            for swap in ways
+        ]
+        if photos.strangers is not None and len(photos.strangers) >= STRANGERS:
+            pasted.append(
+                paste_trial(
+                    answer,
+                    photos.index,
+                    region=region,
+                    members=ours,
+                    others=theirs,
+                    strangers=photos.strangers,
+                    generator=generator,
+                )
+            )
     colours = [one.mean(axis=(1, 2)) for one in (ours, theirs)]
-    if suspect.descriptor == COLOUR or colour_distance(*colours) >= FAR:
+    is_coloured = suspect.descriptor == COLOUR or colour_distance(*colours) >= FAR
+    if is_coloured and len(members) >= FEWEST:
         trials.append(
             recolour_trial(
                 answer,
@@ -209,11 +285,11 @@ def _tried(
                 is_right=right,
             )
         )
-    return tuple(trials)
+    return _Evidence(regions, tuple(trials), tuple(pasted))
 
 
 def _sentence(
-    photos: ClassPhotos, suspect: Suspect, place: str, verdict: Verdict, trials: tuple[Trial, ...]
+    photos: ClassPhotos, suspect: Suspect, place: str, verdict: Verdict, evidence: _Evidence
 ) -> str:
     """Say what a suspect is, and what came of its test."""
     which = f"{len(suspect.members)} of {len(photos.maps)} '{photos.name}' photos"
@@ -222,28 +298,69 @@ def _sentence(
         apart = f"their heat is at an odd place, {place}"
     if suspect.descriptor == COLOUR:
         apart = "their colours are unlike the others'"
+    if suspect.descriptor == STAMP:
+        apart = f"they have the same pixels, {place}"
+    stand = f"{which} stand apart ({apart})"
     if verdict == Verdict.TOO_FEW:
-        return f"{which} stand apart ({apart}); too few to tell: a test needs {FEWEST}."
+        return f"{stand}; too few to tell: a test needs {FEWEST}."
     if verdict == Verdict.UNTESTED:
-        return f"{which} stand apart ({apart}). That was not tested on the network."
-    if verdict == Verdict.CLEARED:
-        trial = trials[-1 if suspect.descriptor == COLOUR else 0]
-        done = "taking that away" if suspect.descriptor == COLOUR else "covering it"
-        return (
-            f"{which} stand apart ({apart}), but {done} makes no such difference: "
-            f"the probability falls by {trial.members.drop.mean:.2f}, and by "
-            f"{trial.matched.drop.mean:.2f} in other photos."
-        )
-    trial = next(one for one in trials if one.confirmed)
-    on, done = {
-        "cover": (f"{place}" if trial.shared else "something at changing places", "covered"),
-        "swap": (place, "replaced by that of other photos"),
-        "recolour": (WHOLE_COLOUR, "with the others' mean colour"),
-    }[trial.kind]
+        return f"{stand}. That was not tested on the network."
+    if verdict == Verdict.CONFIRMED:
+        return _proof(photos, which, evidence)
+    return f"{stand}{_outcome_in_words(photos, suspect, verdict, evidence)}"
+
+
+def _proof(photos: ClassPhotos, which: str, evidence: _Evidence) -> str:
+    """Say what a confirmed suspect relies on, and by which tests that is known."""
+    said = []
+    trial = next((one for one in evidence.trials if one.confirmed), None)
+    place = evidence.place
+    if trial is not None:
+        done = {
+            "cover": "covered",
+            "swap": "replaced by that of other photos",
+            "recolour": "with the others' mean colour",
+        }[trial.kind]
+        place = WHOLE_COLOUR if trial.region is None else _in_words(trial.region)
+        said.append(f"{done}, it gets {_share(trial.members)}; {_others(trial.matched)}")
+    paste = max(evidence.pasted, key=lambda one: one.against.low, default=None)
+    if paste is not None and paste.confirmed:
+        if trial is None:
+            place = _in_words(paste.region)
+        said.append(_pasted(photos, paste))
+    what = "something at changing places" if place == "changing places" else place
+    return f"For {which} the network relies on {what}: {'; '.join(said)}."
+
+
+def _pasted(photos: ClassPhotos, paste: Paste) -> str:
     return (
-        f"For {which} the network relies on {on}: {done}, it gets {_share(trial.members)}; "
-        f"{_others(trial.matched)}."
+        f"pasted into {paste.photos} photos of other classes, it turns {paste.turned} into "
+        f"'{photos.name}', and the same part of other '{photos.name}' photos {paste.compared}"
     )
+
+
+def _outcome_in_words(
+    photos: ClassPhotos, suspect: Suspect, verdict: Verdict, evidence: _Evidence
+) -> str:
+    """Say what tests that confirm nothing found, and what they could not find."""
+    paste = max(evidence.pasted, key=lambda one: one.against.mean, default=None)
+    if not evidence.trials and paste is None:
+        return (
+            ". That could not be tested: what sets them apart is more than "
+            f"{WIDEST:.0%} of the photo, or has no place."
+        )
+    said = []
+    if evidence.trials:
+        trial = evidence.trials[-1 if suspect.descriptor == COLOUR else 0]
+        done = "with the others' mean colour" if trial.kind == "recolour" else "covered"
+        said.append(
+            f"{done}, the probability falls by {trial.members.drop.mean:.2f}, and by "
+            f"{trial.matched.drop.mean:.2f} in other photos"
+        )
+    said.append(_pasted(photos, paste) if paste else "it was not pasted into other classes' photos")
+    if verdict == Verdict.CLEARED:
+        return f", but the network does not rely on it: {'; '.join(said)}."
+    return f". The test leaves it open: {'; '.join(said)}."
 
 
 def _share(outcome: Outcome) -> str:

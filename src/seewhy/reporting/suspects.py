@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
 from seewhy.reporting.clusters import (
@@ -20,7 +20,8 @@ from seewhy.reporting.clusters import (
     one_thread,
     spectral_groups,
 )
-from seewhy.reporting.descriptors import scikit_learn, where_descriptors
+from seewhy.reporting.descriptors import colour_descriptors, scikit_learn, where_descriptors
+from seewhy.reporting.stamps import stamped_groups
 
 LARGEST = 0.2
 """The share of a class that a suspect has at most: more is what the class looks like."""
@@ -28,11 +29,14 @@ LARGEST = 0.2
 SMALLEST = 8
 """Photos of a suspect, at least."""
 
+STAMPED = 10
+"""Photos of a suspect that is found by its pixels, at least."""
+
 GAP = 3.0
 """Standard deviations of the others between them and a suspect."""
 
-FEWEST = 30
-"""Photos of a class that is searched, at least."""
+FEWEST = 50
+"""Photos of a class that is searched, at least: a fifth of them can be tested."""
 
 TRAITS = 16
 """Principal components in which islands are looked for."""
@@ -46,6 +50,9 @@ SHORES = (0.5, 0.35)
 COLOUR = "colour"
 """The descriptor of suspects that are found by the colours of the photo."""
 
+STAMP = "pixels"
+"""Likewise by pixels that they share at the same place."""
+
 STEPS = 5
 """Steps in which a cluster settles on its island."""
 
@@ -56,10 +63,11 @@ class Suspect:
 
     Attributes:
         members: their places among the photos of the class.
-        descriptor: in which the cluster was found: 'where' the heat is, 'what' is under it, or
-            'colour', of the whole photo.
-        by: 'k-means' or 'spectral'.
-        gap: standard deviations between the others and the group, see `island_gap`.
+        descriptor: in which the cluster was found: 'where' the heat is, 'what' is under it,
+            'colour', of the whole photo, or 'pixels' that are the same.
+        by: 'k-means', 'spectral' or 'patches'.
+        gap: standard deviations between the others and the group, see `island_gap`; of pixels,
+            how many times as far away the others are.
         odd: the share of the mean heat that is where the others have none.
     """
 
@@ -76,8 +84,8 @@ class Groups:
 
     Attributes:
         parts: the cluster of each photo, by where the heat is.
-        suspects: the groups that stand out, those that do most first, and then those of colour,
-            which may have the same photos.
+        suspects: the groups that stand out, those that do most first, and then those of pixels
+            and of colour, which may have the same photos.
     """
 
     parts: Int[ndarray, " n"]
@@ -87,7 +95,7 @@ class Groups:
 def find_groups(
     maps: Float[ndarray, "n h w"],
     features: Float[ndarray, "n d"] | None = None,
-    colours: Float[ndarray, "n c"] | None = None,
+    tiny: UInt8[ndarray, "n 32 32 3"] | None = None,
     *,
     seed: int = 0,
 ) -> Groups:
@@ -100,7 +108,7 @@ def find_groups(
     Args:
         maps: of the class, of each photo.
         features: *what*, as `what_descriptors` returns it; None where it was not recorded.
-        colours: as `colour_descriptors` returns them; None where the photos are not at hand.
+        tiny: the photos at 32 × 32; None where they are not at hand.
         seed: of k-means, and of the sample that is clustered where there are many photos.
     """
     where = np.sqrt(where_descriptors(maps))  # distances of square roots: Hellinger's
@@ -111,8 +119,8 @@ def find_groups(
     traits = traits_of(where if features is None else features)
     spaces = {"where": [where]} | ({} if features is None else {"what": [features, traits]})
     lines = dict.fromkeys(spaces, traits)
-    if colours is not None and np.ptp(colours, axis=0).any():
-        lines[COLOUR] = traits_of(colours)
+    if tiny is not None and len(np.unique(tiny)) > 1:
+        lines[COLOUR] = traits_of(colour_descriptors(tiny))
         spaces[COLOUR] = [lines[COLOUR]]
     found: list[Suspect] = []
     parts = np.zeros(count, np.int64)
@@ -133,13 +141,23 @@ def find_groups(
     kept = []
     by_colour = [one for one in found if one.descriptor == COLOUR]
     others = [one for one in found if one.descriptor != COLOUR]
-    for one in (*_distinct(others), *_distinct(by_colour)):
-        whole = _widened(one, chosen, lines[one.descriptor]) if count > SAMPLE else one
+    stamps = [] if tiny is None else _stamps(tiny, seed=seed)
+    for one in (*_distinct(others), *_distinct(stamps), *_distinct(by_colour)):
+        widens = count > SAMPLE and one.descriptor != STAMP
+        whole = _widened(one, chosen, lines[one.descriptor]) if widens else one
         inside = np.zeros(count, bool)
         inside[whole.members] = True
         odd = 0.5 * float(np.abs(mean[inside].mean(axis=0) - mean[~inside].mean(axis=0)).sum())
         kept.append(replace(whole, odd=odd))
     return Groups(parts, tuple(kept))
+
+
+def _stamps(tiny: UInt8[ndarray, "n 32 32 3"], *, seed: int) -> list[Suspect]:
+    """Return the groups that have pixels in common."""
+    return [
+        Suspect(np.flatnonzero(members), STAMP, "patches", room, 0.0)
+        for members, room in stamped_groups(tiny, smallest=STAMPED, largest=LARGEST, seed=seed)
+    ]
 
 
 def traits_of(features: Float[ndarray, "n d"]) -> Float[ndarray, "n t"]:
