@@ -139,7 +139,7 @@ def test_occlusion_shows_three_pictures_its_patches_and_its_sizes(run: Run) -> N
         ),
         (
             ("explain", "a.png", "--model", "a.png"),
-            "seewhy: 'a.png' is not a model file",
+            "seewhy: 'a.png' is a photo, and a network belongs in its place.",
         ),
         (
             ("explain", "a.png", "--option", "patch"),

@@ -173,6 +173,14 @@ def test_a_command_that_is_not_known_is_answered_with_the_nearest(
         assert f"error: There is no command '{word}'. {hint}" in capsys.readouterr().err
 
 
+def test_seewhy_alone_shows_three_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert sum(line.startswith("  seewhy ") for line in told.err.splitlines()) == 3
+    assert told.err.endswith("All commands: seewhy --help\n")
+
+
 def test_python_dash_m_runs_the_command_line() -> None:
     done = subprocess.run([*SEEWHY, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("seewhy ")

@@ -136,8 +136,10 @@ def model_name(args: argparse.Namespace) -> str:
 
 def load_model(args: argparse.Namespace) -> Classifier:
     """Load the named model, and print on stderr which backend runs it."""
+    from seewhy.explaining.order import refuse_photos
     from seewhy.zoo.load import backend_in_use, load
 
+    refuse_photos(args.model)
     classifier = load(model_name(args), **model_settings(args))
     sys.stderr.write(f"{classifier.name} on {backend_in_use(classifier)}\n")
     preprocessing = classifier.preprocessing

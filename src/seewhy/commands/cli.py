@@ -38,10 +38,9 @@ COMMANDS = (
 
 EPILOG = f"""\
 examples:
-  seewhy explain cat.jpg                                the built-in network ({BUILT_IN_KNOWS})
-  seewhy explain cat.jpg --model resnet50 --top 5       any network of keras.applications
-  seewhy explain *.jpg --model my.keras --labels my.txt --out why --sheet
-  seewhy layers vgg16        seewhy methods        seewhy models
+  seewhy explain cat.jpg                             the built-in network ({BUILT_IN_KNOWS})
+  seewhy explain cat.jpg --model resnet50 --top 5    any network of keras.applications
+  seewhy serve --open                                a page in the browser: drop a photo, see why
 """
 
 
@@ -97,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if not arguments:
+        sys.stderr.write(f"{EPILOG}\nAll commands: seewhy --help\n")
+        return 2
     parser = build_parser()
     _check_command(arguments, parser)
     args = parser.parse_args(arguments)

@@ -18,9 +18,11 @@ def sources_of(photos: Sequence[str]) -> list[Any]:
 
     So a misspelled name is reported before a network is loaded.
     """
+    from seewhy.explaining.order import refuse_networks
     from seewhy.photos.photo import PhotoFailure
     from seewhy.photos.reading import find_sources
 
+    refuse_networks(list(photos))
     sources = find_sources(photos)
     if any(os.path.lexists(one) for one in sources if not isinstance(one, PhotoFailure)):
         return sources

@@ -14,6 +14,7 @@ from seewhy.datasets.arrow import arrow
 from seewhy.datasets.lists import ENDINGS, Entry, read_list
 from seewhy.datasets.storage import is_address, open_address, read_bytes, read_table, table_bytes
 from seewhy.errors import OptionError, PhotoError
+from seewhy.explaining.order import refuse_networks
 from seewhy.files import is_file
 from seewhy.photos.reading import PHOTO_ENDINGS, expanded
 
@@ -71,6 +72,7 @@ def find_items(
         PhotoError: no photo was found.
         OptionError: a table without such a column, or labels that do not fit.
     """
+    refuse_networks(sources)
     sources = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     label_column = true_labels if isinstance(true_labels, str) else None
     if label_column == FOLDERS:

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from seewhy.classifier import Classifier
 from seewhy.explaining.answering import answer
 from seewhy.explaining.keywords import RequestKeywords
+from seewhy.explaining.order import refuse_networks, refuse_photos
 from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.result import Explanation
 from seewhy.photos.reading import Photo, find_photos, read_ahead, read_photo
@@ -106,9 +107,14 @@ def _explained(
 
 
 def as_classifier(classifier: Any) -> Classifier:
-    """Return a Classifier for a name, a file, a bare model or a Classifier."""
+    """Return a Classifier for a name, a file, a bare model or a Classifier.
+
+    Raises:
+        ModelError: it is no network, or photos.
+    """
     if isinstance(classifier, Classifier):
         return classifier
+    refuse_photos(classifier)
     if isinstance(classifier, str | os.PathLike):
         from seewhy.zoo.load import load
 
@@ -124,4 +130,5 @@ def as_photos(photos: Any) -> list[Photo]:
     Raises:
         PhotoError: a photo cannot be read.
     """
+    refuse_networks(photos)
     return list(read_ahead(find_photos(photos), read_photo))

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import importlib
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from seewhy.rendering.saving import picture_bytes
+from seewhy.rendering.saving import picture_bytes, save_picture
 
 LINES = 5
 """Lines of a repr, at most."""
@@ -31,7 +34,10 @@ class Drawable:
         raise NotImplementedError
 
     def show(self) -> None:
-        """Show the pictures: inline in a notebook, elsewhere in the system's picture viewer."""
+        """Show the pictures: inline in a notebook, elsewhere in the system's picture viewer.
+
+        Without a display they are saved, and stderr says where.
+        """
         show_pages(self._pages())
 
     def _repr_html_(self) -> str:
@@ -39,18 +45,33 @@ class Drawable:
 
 
 def show_pages(pages: Sequence[UInt8[ndarray, "_ _ 3"]]) -> None:
-    """Show pictures: inline in a notebook, elsewhere in the system's picture viewer."""
+    """Show pictures: inline in a notebook, elsewhere in the system's picture viewer.
+
+    Without a display they are saved, and stderr says where.
+    """
     from PIL import Image
 
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    if ipython is None or shell is None or not hasattr(shell, "kernel"):
+    if ipython is not None and shell is not None and hasattr(shell, "kernel"):
+        inline = importlib.import_module("IPython.display")
         for page in pages:
-            Image.fromarray(page).show()
+            inline.display(inline.Image(data=picture_bytes(page)))
         return
-    inline = importlib.import_module("IPython.display")
-    for page in pages:
-        inline.display(inline.Image(data=picture_bytes(page)))
+    folder = None if has_display() else Path(tempfile.mkdtemp(prefix="seewhy-"))
+    for number, page in enumerate(pages, 1):
+        if folder is None:
+            Image.fromarray(page).show()
+        else:
+            path = save_picture(page, folder / f"page-{number}.png")
+            sys.stderr.write(f"There is no display. The picture is saved: {path}\n")
+
+
+def has_display() -> bool:
+    """True where pictures can be shown: on a desktop."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def pages_html(pages: Sequence[UInt8[ndarray, "_ _ 3"]], *, text: str) -> str:

@@ -22,6 +22,7 @@ from seewhy.datasets.shards import rows_of
 from seewhy.datasets.storage import is_address
 from seewhy.errors import MissingFramework, ModelError, OptionError, UnknownName
 from seewhy.explaining.explain import as_classifier
+from seewhy.explaining.order import refuse_networks
 from seewhy.explaining.question import find_method, is_class_free
 from seewhy.explaining.request import Request
 from seewhy.explaining.rows import RowSelection
@@ -109,6 +110,7 @@ def report(
     """
     scikit_learn("cluster")
     CHANGES.check(changes)
+    refuse_networks(source)
     of_run = functools.partial(
         _of_run,
         boxes=boxes,

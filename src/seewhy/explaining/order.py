@@ -1,0 +1,49 @@
+"""The network and the photos, each in its place: what is told where they are swapped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from seewhy.classifier import Classifier
+from seewhy.errors import ModelError, PhotoError
+from seewhy.photos.reading import PHOTO_ENDINGS
+
+
+def refuse_photos(given: Any) -> None:
+    """Refuse photos where a network belongs.
+
+    Raises:
+        ModelError: that is so.
+    """
+    if isinstance(given, str | os.PathLike):
+        is_photo = Path(given).suffix.lower() in PHOTO_ENDINGS
+    else:
+        is_photo = isinstance(given, list | tuple | set) or (
+            hasattr(given, "__array__") and not callable(given)
+        )
+    if is_photo:
+        what = f"'{given}' is a photo" if isinstance(given, str | os.PathLike) else "This is photos"
+        raise ModelError(
+            f"{what}, and a network belongs in its place. Swap the two, or name a network: "
+            "seewhy models"
+        )
+
+
+def refuse_networks(given: Any) -> None:
+    """Refuse a network where photos belong.
+
+    Raises:
+        PhotoError: that is so.
+    """
+    from seewhy.zoo.load import models
+
+    for one in given if isinstance(given, list | tuple) else [given]:
+        is_name = isinstance(one, str) and one in models() and not os.path.lexists(one)
+        if is_name or isinstance(one, Classifier):
+            name = one if is_name else one.name
+            raise PhotoError(
+                f"'{name}' is a network, and photos belong in its place. Swap the two; on the "
+                f"command line: --model {name}"
+            )
