@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -27,7 +27,7 @@ from seewhy.evaluating.localizing import (
 )
 from seewhy.evaluating.records import Record
 from seewhy.evaluating.sanity import agreement
-from seewhy.explaining.explain import compare
+from seewhy.explaining.answering import answer
 from seewhy.explaining.request import Request
 from seewhy.explaining.result import Explanation
 from seewhy.maps import rank_correlation
@@ -112,20 +112,15 @@ class Study:
         """Explain a photo by some methods; by a copy of the network, if one is given."""
         if not methods:
             return {}
-        request = self.request
-        return compare(
-            classifier or self.classifier,
-            photo,
-            methods=methods,
-            options={name: given for name, given in request.options.items() if name in methods},
+        request = replace(
+            self.request,
+            methods=tuple(methods),
+            options={name: own for name, own in self.request.options.items() if name in methods},
             top=top,
-            classes=classes,
-            layer=request.layer,
-            output=request.output,
-            zoom=request.zoom,
-            batch_size=request.batch_size,
-            precision=request.precision,
+            classes=None if classes is None else tuple(classes),
         )
+        question = request.bind(classifier or self.classifier, 1)
+        return answer(question, [photo])[0]
 
     def settings(self, method: str) -> str:
         """Return a method's options as JSON: what a record depends on."""
