@@ -1,13 +1,14 @@
-"""How often `locate` draws the right box: photos of one object, and of several.
+"""How often `locate` draws the right box, on photos of several origins.
 
     python benchmarks/boxes.py                              MobileNet, every way of looking
-    python benchmarks/boxes.py --model mine.keras --only fast,tiles
+    python benchmarks/boxes.py --model mine.keras --only fast,tiles --origin imagenet300
+    python benchmarks/boxes.py --choose                     the prior and the factor, cross-fitted
 
-The data are photos with boxes of all their objects (`boxes.json`: {file: [{"box"}]}), whatever
-their classes: the network is not told what to look for, and does not know some of them (people).
-Objects below 1 % of a photo are left out. A box is right if its intersection over union with an
-object's is at least 0.5; every object counts once. Photos are split into two halves by the SHA-256
-of their names: the first is for choosing thresholds, the second kept apart.
+The data are photos with boxes of all their objects (`boxes.json`: {origin/file: [{"box"}]}); the
+network is not told what to look for. A box is right if its intersection over union with an object's
+is at least 0.5. Photos of one object: how often the likeliest box is right, and how often where the
+object is smaller than half of the photo, with 95 % bootstrap intervals over photos. Photos of two
+to six objects of at least 1 % of the photo: recall at precision, every object counts once.
 """
 
 from __future__ import annotations
@@ -18,84 +19,108 @@ import json
 import os
 import sys
 import time
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-DATA = Path(os.environ.get("SEEWHY_TEST_DATA", "no-test-data"))
-MOBILENET = "mobilenet?alpha=0.75&weights=" + str(
-    DATA / "networks" / "mobilenet_0.75_224.weights.h5"
+SHARED = Path(
+    os.environ.get("SEEWHY_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
-SMALLEST, MOST = 0.01, 6
+MOBILENET = "mobilenet?alpha=0.75&weights=" + str(
+    SHARED / "networks" / "mobilenet_0.75_224.weights.h5"
+)
+SMALLEST, MOST_OBJECTS = 0.01, 6
 """The smallest share of a photo that counts as an object, and the most objects of a photo."""
 
 WAYS: dict[str, dict[str, Any]] = {
-    "fast": {"fast": True},
-    "fast-0.4": {"fast": True, "threshold": 0.4},
-    "tiles-best-class": {"top": 1},
     "tiles": {},
-    "tiles-2-objects": {"objects": 2},
-    "tiles-3-objects": {"objects": 3},
-    "several": {"several": True},
-    "several-0.1": {"several": True, "min_support": 0.1},
-    "several-0.02": {"several": True, "min_support": 0.02},
+    "tiles, prior='none'": {"prior": "none"},
+    "tiles, threshold 0.25, no prior": {"prior": "none", "threshold": 0.25},
+    "fast": {"fast": True},
+    "fast, prior='none'": {"fast": True, "prior": "none"},
+    "fast, threshold 0.2, one class": {"fast": True, "prior": "none", "threshold": 0.2, "top": 1},
 }
+"""Keywords of `seewhy.locate`; the thresholds are those of CAM's paper and of earlier versions."""
+
+CENTRED = (0.7, 0.75, 0.8)
+"""Shares of both sides of centred boxes, for comparison."""
+
+SPREADS = (0.5, 0.6, 0.7, 0.8, 1.0, np.inf)
+FACTORS = np.arange(0.5, 1.21, 0.05)
+"""What --choose chooses from; an infinite spread is no prior."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A photo with its objects: their boxes in pixels, and which half of the photos it is in."""
+
+    photo: Any
+    boxes: np.ndarray
+    half: int
+
+    @property
+    def share(self) -> float:
+        """The largest object's share of the photo."""
+        return float(shares(self.boxes, self.photo).max())
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=DATA / "boxes")
+    parser.add_argument("--data", type=Path, default=SHARED / "boxes")
     parser.add_argument("--model", default=MOBILENET)
-    parser.add_argument("--only", help="names of ways, separated by commas")
-    parser.add_argument("--min-probability", default="0", help="several, separated by commas")
+    parser.add_argument("--only", help="names of ways, separated by semicolons")
+    parser.add_argument("--origin", help="one of them (all)")
+    parser.add_argument("--choose", action="store_true", help="cross-fit prior and factor")
     args = parser.parse_args()
     if not (args.data / "boxes.json").is_file():
-        print(f"{args.data} holds no boxes.json")
+        print(f"{args.data} has no boxes.json")
         return 1
-    photos, truths, apart = samples(args.data)
-    single = np.array([len(one) == 1 for one in truths])
-    share = np.array(
-        [float(areas(one, photo).max()) for one, photo in zip(truths, photos, strict=True)]
-    )
-    print(
-        f"{single.sum()} photos of one object ({(single & (share < 0.5)).sum()} below half of the "
-        f"photo), {(~single).sum()} of several ({sum(map(len, truths)) - single.sum()} objects)"
-    )
-    report("centred box", [[centred(photo)] for photo in photos], truths, single, share, apart)
     import seewhy
 
+    origins = cases_of(args.data, args.origin)
     classifier = seewhy.load(args.model)
-    wanted = args.only.split(",") if args.only else list(WAYS)
-    for name in wanted:
-        start = time.process_time()
-        found = [seewhy.locate(classifier, photo, **WAYS[name]).found[0] for photo in photos]
-        seconds = (time.process_time() - start) / len(photos)
-        for least in map(float, args.min_probability.split(",")):
-            kept = [[one.box for one in row if one.seen.probability >= least] for row in found]
-            title = name if not least else f"{name}, {least:g}"
-            report(title, kept, truths, single, share, apart, seconds)
+    if args.choose:
+        choose(classifier, origins)
+        return 0
+    wanted = args.only.split(";") if args.only else list(WAYS)
+    for origin, cases in origins.items():
+        print(f"\n{origin}: {counted(cases)}")
+        for side in CENTRED:
+            report(f"a centred box of {side:g}", [centred(one, side) for one in cases], cases)
+        for name in wanted:
+            start = time.process_time()
+            found = [
+                [one.box for one in seewhy.locate(classifier, case.photo, **WAYS[name]).found[0]]
+                for case in cases
+            ]
+            seconds = (time.process_time() - start) / len(cases)
+            report(f"{name} ({seconds:.2f} s)", found, cases)
     return 0
 
 
-def samples(folder: Path) -> tuple[list[Any], list[np.ndarray], np.ndarray]:
+def cases_of(folder: Path, wanted: str | None) -> dict[str, list[Case]]:
+    """Return the photos of each origin: of one object, or of several that are large enough."""
     from seewhy.photos.reading import read_photo
 
-    photos, truths, apart = [], [], []
+    found: dict[str, list[Case]] = defaultdict(list)
     for file, objects in json.loads((folder / "boxes.json").read_text()).items():
+        origin = file.partition("/")[0]
+        if wanted not in (None, origin):
+            continue
         photo = read_photo(folder / file)
         boxes = np.array([one["box"] for one in objects], np.float64).reshape(-1, 4)
-        large = boxes[areas(boxes, photo) >= SMALLEST]
-        # One object: nothing else is annotated; several: what is too small is left out.
-        if len(boxes) == 1 or 2 <= len(large) <= MOST:
-            photos.append(photo)
-            truths.append(boxes if len(boxes) == 1 else large)
-            name = Path(file).name
-            apart.append(int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 == 1)
-    return photos, truths, np.array(apart)
+        large = boxes[shares(boxes, photo) >= SMALLEST]
+        if len(boxes) == 1 or 2 <= len(large) <= MOST_OBJECTS:
+            digest = hashlib.sha256(Path(file).name.encode()).hexdigest()
+            kept = boxes if len(boxes) == 1 else large
+            found[origin].append(Case(photo, kept, int(digest, 16) % 2))
+    return found
 
 
-def areas(boxes: np.ndarray, photo: Any) -> np.ndarray:
+def shares(boxes: np.ndarray, photo: Any) -> np.ndarray:
     """Return the boxes' shares of the photo."""
     from seewhy.boxes import area
 
@@ -103,37 +128,42 @@ def areas(boxes: np.ndarray, photo: Any) -> np.ndarray:
     return area(boxes) / (height * width)
 
 
-def centred(photo: Any) -> tuple[float, float, float, float]:
-    """Return the box of 0.8 of both sides: the best size for photos of one object."""
-    height, width = photo.pixels.shape[:2]
-    return 0.1 * width, 0.1 * height, 0.9 * width, 0.9 * height
+def centred(case: Case, side: float) -> list[tuple[float, ...]]:
+    height, width = case.photo.pixels.shape[:2]
+    edge = (1 - side) / 2
+    return [(edge * width, edge * height, (1 - edge) * width, (1 - edge) * height)]
 
 
-def report(
-    name: str,
-    found: list[Any],
-    truths: list[np.ndarray],
-    single: np.ndarray,
-    share: np.ndarray,
-    apart: np.ndarray,
-    seconds: float = 0.0,
-) -> None:
-    right = [hits(boxes, truth) for boxes, truth in zip(found, truths, strict=True)]
-    first = np.array(
-        [hits(boxes[:1], truth) > 0 for boxes, truth in zip(found, truths, strict=True)]
+def counted(cases: list[Case]) -> str:
+    single = [one for one in cases if len(one.boxes) == 1]
+    small = sum(one.share < 0.5 for one in single)
+    objects = sum(len(one.boxes) for one in cases if len(one.boxes) > 1)
+    return (
+        f"{len(single)} photos of one object, in {small} smaller than half of the photo; "
+        f"{len(cases) - len(single)} of several, {objects} objects"
     )
-    columns = []
-    for half in (~apart, apart):
-        small = single & half & (share < 0.5)
-        several = np.flatnonzero(~single & half)
-        objects = sum(len(truths[one]) for one in several)
-        boxes = sum(len(found[one]) for one in several)
-        hit = sum(right[one] for one in several)
-        columns.append(
-            f"{first[single & half].mean():.3f} {first[small].mean():.3f}  "
-            f"{hit / objects:.3f} at {hit / max(boxes, 1):.3f}"
-        )
-    print(f"{name:32} {'  |  '.join(columns)}  {seconds:6.2f} s", flush=True)
+
+
+def report(name: str, found: list[Any], cases: list[Case]) -> None:
+    single = [place for place, case in enumerate(cases) if len(case.boxes) == 1]
+    first = np.array([hits(found[place][:1], cases[place].boxes) for place in single], float)
+    small = np.array([cases[place].share < 0.5 for place in single], bool)
+    told = [interval(first)] if len(first) else []
+    told += [f"small {interval(first[small])}"] if small.any() else []
+    several = [place for place, case in enumerate(cases) if len(case.boxes) > 1]
+    if several:
+        right = sum(hits(found[place], cases[place].boxes) for place in several)
+        objects = sum(len(cases[place].boxes) for place in several)
+        boxes = sum(len(found[place]) for place in several)
+        told.append(f"several {right / objects:.3f} at {right / max(boxes, 1):.3f}")
+    print(f"  {name:40} {'  '.join(told)}", flush=True)
+
+
+def interval(values: np.ndarray) -> str:
+    from seewhy.evaluating.intervals import bootstrap
+
+    mean = bootstrap(values)
+    return f"{mean.mean:.3f} [{mean.low:.2f}, {mean.high:.2f}]"
 
 
 def hits(boxes: Any, truth: np.ndarray) -> int:
@@ -149,6 +179,61 @@ def hits(boxes: Any, truth: np.ndarray) -> int:
         if free and max(free)[0] >= 0.5:
             taken.add(max(free)[1])
     return len(taken)
+
+
+def choose(classifier: Any, origins: dict[str, list[Case]]) -> None:
+    """Choose the prior's spread and Otsu's factor on one half, score them on the other.
+
+    The best is the one with the best mean over the origins of at least 100 photos of one object.
+    """
+    import seewhy
+    from seewhy.boxes import heatmap_boxes
+    from seewhy.locating import heat
+
+    single = {
+        origin: [case for case in cases if len(case.boxes) == 1]
+        for origin, cases in origins.items()
+    }
+    single = {origin: cases for origin, cases in single.items() if len(cases) >= 100}
+    settings = [(spread, factor) for spread in SPREADS for factor in FACTORS]
+    right = {origin: np.zeros((len(cases), len(settings))) for origin, cases in single.items()}
+    steps = ((np.arange(heat.GRID) + 0.5) / heat.GRID * 2 - 1) ** 2
+    for origin, cases in single.items():
+        for row, case in enumerate(cases):
+            explained = seewhy.explain(classifier, case.photo, top=5, zoom=2)
+            maps = heat.mix_classes(explained).maps[0, 0]
+            raw = np.maximum(resized(maps, heat.GRID), 0)
+            size = case.photo.pixels.shape[:2]
+            scale = np.array([size[1], size[0]] * 2) / heat.GRID
+            for column, (spread, factor) in enumerate(settings):
+                weighed = raw * np.exp(-np.add.outer(steps, steps) / (2 * spread**2))
+                share = min(factor / heat.OTSU * heat.otsu_share(weighed), 0.99)
+                boxes = heatmap_boxes(weighed, threshold=share) * scale
+                right[origin][row, column] = hits(boxes, case.boxes)
+    for prior, kept in (("with a prior", True), ("without", False)):
+        columns = [k for k, (spread, _) in enumerate(settings) if np.isfinite(spread) == kept]
+        chosen = []
+        scored = {origin: np.zeros(len(cases)) for origin, cases in single.items()}
+        for half in (0, 1):
+            halves = {
+                origin: np.array([case.half for case in cases]) == half
+                for origin, cases in single.items()
+            }
+            means = [right[one][~halves[one]].mean(axis=0) for one in single]
+            best = max(columns, key=lambda k: np.mean([mean[k] for mean in means]))
+            chosen.append(settings[best])
+            for one, inside in halves.items():
+                scored[one][inside] = right[one][inside, best]
+        print(f"{prior}: spread and factor {', '.join(f'{s:g} {f:.2f}' for s, f in chosen)}")
+        for origin, values in scored.items():
+            small = np.array([case.share < 0.5 for case in single[origin]])
+            print(f"  {origin}: {interval(values)}, small {interval(values[small])}")
+
+
+def resized(heatmap: np.ndarray, side: int) -> np.ndarray:
+    from seewhy.maps import resize_map
+
+    return resize_map(np.nan_to_num(heatmap), (side, side))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def main() -> int:
 
 def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
     """Measure the methods of one tier; return the evaluation, None without methods."""
-    from seewhy.evaluating.evaluate import evaluate
+    from seewhy.evaluating import evaluate
 
     classifier = load_network(network)
     measures = TIERS[tier]

@@ -262,7 +262,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 def test_public_functions_stay_functions_whatever_was_imported_before() -> None:
     importlib.import_module("seewhy.explaining.explain")
-    importlib.import_module("seewhy.locating.locate")
+    importlib.import_module("seewhy.locating._locate")
     assert seewhy.explain.__name__ == "explain"
     assert seewhy.locate.__name__ == "locate"
 

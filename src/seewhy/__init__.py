@@ -66,7 +66,7 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:
     from seewhy import errors as errors
     from seewhy import targets as targets
-    from seewhy.checking.check import check as check
+    from seewhy.checking import check as check
     from seewhy.checking.result import CheckResult as CheckResult
     from seewhy.classifier import Classifier as Classifier
     from seewhy.datasets.batch import batch as batch

@@ -22,10 +22,10 @@ from seewhy.errors import (
     SeewhyWarning,
     TargetError,
 )
+from seewhy.evaluating import evaluate
 from seewhy.evaluating.baselines import BASELINES, CENTRE, MEAN_BOX, RANDOM, centre_map
 from seewhy.evaluating.comparing import COMPARED, COPIES, compare_removal
 from seewhy.evaluating.curves import PhotoCurves
-from seewhy.evaluating.evaluate import evaluate
 from seewhy.evaluating.result import Evaluation, MethodScores
 from seewhy.explaining.explain import explain
 from seewhy.locating.annotations import read_boxes

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import gc
-import importlib
 import json
 import weakref
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,13 +15,17 @@ from PIL import Image
 
 from seewhy.boxes import intersection_over_union
 from seewhy.commands.cli import main
-from seewhy.errors import NotFinite, OptionError
+from seewhy.errors import NotFinite, OptionError, PhotoError
 from seewhy.explaining import explain
 from seewhy.explaining.prediction import Prediction
+from seewhy.explaining.request import Request
 from seewhy.explaining.result import Explanation
-from seewhy.locating.locate import crop, erase, locate
+from seewhy.locating import locate
+from seewhy.locating.heat import GRID, mix_classes, otsu_share, weigh_middle
+from seewhy.locating.looking import crop, erase
 from seewhy.locating.result import Location, Locations
-from seewhy.locating.search import Search, mix_classes
+from seewhy.locating.search import Search
+from seewhy.maps import resize_map
 from seewhy.methods import METHODS
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
@@ -45,7 +47,7 @@ def classifier():
     return colour_classifier()
 
 
-single_pass = functools.partial(locate, fast=True)
+single_pass = functools.partial(locate, fast=True, prior="none", threshold=0.2)
 """One pass over the whole photo: what the network sees of it can be told by hand."""
 
 
@@ -54,7 +56,8 @@ def test_the_box_stands_where_the_heatmap_is_hot(classifier):
     found = single_pass(classifier, photo)
     assert [one.box for one in found.found[0]] == [RED_BOX]
     assert found.found[0][0].seen.label == "red"
-    assert (found.method, found.model, found.threshold) == ("cam", "colours", 0.2)
+    assert (found.method, found.model) == ("cam", "colours")
+    assert found.found[0][0].threshold == 0.2
 
 
 def test_two_classes_give_two_objects_with_labels_from_the_second_look(classifier):
@@ -116,7 +119,7 @@ def test_a_higher_threshold_draws_a_smaller_box(classifier):
 def test_an_empty_heatmap_gives_no_box(classifier):
     found = single_pass(classifier, painted((RED_SPOT, RED)), classes=["green"])
     assert found.found == ((),)
-    assert repr(found) == "Locations(cam of colours, above 0.2)\n  painted.png: nothing found"
+    assert repr(found) == "Locations(cam of colours)\n  painted.png: nothing found"
 
 
 def test_boxes_of_which_the_network_is_unsure_are_left_out(classifier):
@@ -181,7 +184,7 @@ def test_the_box_of_tiles_is_that_of_their_fused_heat(classifier):
     rows, columns = np.nonzero(heat > 0.5)
     expected = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert [one.box for one in found.found[0]] == [expected]
-    assert found.threshold == 0.5
+    assert found.found[0][0].threshold == 0.5
 
 
 def test_heat_of_several_classes_is_added_up_by_their_probability():
@@ -204,7 +207,7 @@ def test_heat_of_several_classes_is_added_up_by_their_probability():
 
 def test_what_was_found_is_erased_to_look_for_more(classifier):
     photo = painted((RED_SPOT, RED), (GREEN_SPOT, (0, 120, 0)))
-    (alone,) = locate(classifier, photo).found[0]
+    (alone,) = locate(classifier, photo, prior="none").found[0]
     both = locate(classifier, photo, objects=2).found[0]
     assert {one.seen.label for one in both} == {"red", "green"}
     assert alone in both
@@ -235,28 +238,6 @@ def test_the_second_look_says_how_probable_the_heat_s_class_is_in_the_box(classi
     assert alone.confirmed is None
 
 
-def test_a_box_of_tiles_that_the_second_look_does_not_confirm_gives_way(classifier, monkeypatch):
-    """Two boxes' probabilities are given by hand: what the tiles found has lost the class."""
-    photo, small = painted((RED_SPOT, RED)), locate(classifier, painted((RED_SPOT, RED)))
-    assert small.found[0][0].box != RED_BOX
-    module = importlib.import_module("seewhy.locating.locate")
-    original, falls = module._look_again, iter([0.0, 0.0, 0.4, 0.4])
-
-    def look_again(classifier, explanation, found, search):
-        looked = original(classifier, explanation, found, search)
-        return [[replace(one, confirmed=next(falls)) for one in boxes] for boxes in looked]
-
-    monkeypatch.setattr(module, "_look_again", look_again)
-    both = locate(classifier, [photo, photo])
-    assert [[one.box for one in boxes] for boxes in both.found] == [[RED_BOX]] * 2
-    assert [boxes[0].confirmed for boxes in both.found] == [0.4, 0.4]
-    whole = explain(classifier, photo, top=1)
-    np.testing.assert_allclose(both.explanation.heatmap(0), whole.heatmap(0), atol=0.1)
-    falls = iter([0.2, 0.0, 0.0])  # the first falls by less than a half; the second finds nothing
-    both = locate(classifier, [photo, photo])
-    assert [boxes[0].box for boxes in both.found] == [small.found[0][0].box] * 2
-
-
 def test_erasing_paints_boxes_in_the_mean_colour_and_leaves_the_photo():
     pixels = np.zeros((2, 4, 3), np.uint8)
     pixels[0, 0] = (80, 160, 240)
@@ -267,20 +248,82 @@ def test_erasing_paints_boxes_in_the_mean_colour_and_leaves_the_photo():
     assert photo.pixels[0, 0].tolist() == [80, 160, 240]
 
 
+def test_without_a_threshold_heat_is_parted_as_otsus_formula_says():
+    heat = np.random.default_rng(0).random((GRID, GRID)) ** 4
+    heat[40:60, 30:70] += 2
+    edges = np.linspace(heat.min(), heat.max(), 257)
+    spreads = [
+        (low.size * low.var() + high.size * high.var(), edge)
+        for edge in edges[1:-1]
+        if (low := heat[heat <= edge]).size and (high := heat[heat > edge]).size
+    ]
+    expected = min(spreads)[1] / heat.max()
+    assert otsu_share(heat) / 0.8 == pytest.approx(expected, abs=0.01)
+    assert otsu_share(np.zeros((7, 7))) == 0
+    assert otsu_share(np.full((7, 7), np.nan)) == 0
+
+
+def test_the_prior_is_a_gaussian_of_the_middle(classifier):
+    explanation = explain(classifier, painted((RED_SPOT, RED), (GREEN_SPOT, RED)), top=1)
+    (weighed,), (raw,) = weigh_middle(explanation).maps[:, 0], explanation.maps[:, 0]
+    fine = resize_map(raw, (GRID, GRID))
+    for y, x in ((20, 30), (47, 47), (60, 10), (90, 80)):
+        right, down = (x + 0.5) / GRID * 2 - 1, (y + 0.5) / GRID * 2 - 1
+        weight = np.exp(-(right**2 + down**2) / (2 * 0.7**2))
+        assert weighed[y, x] == pytest.approx(max(fine[y, x], 0) * weight, rel=1e-4, abs=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("given", "share"),
+    ("given", "weighs"),
     [
-        ({}, 0.25),
-        ({"fast": True}, 0.2),
-        ({"zoom": 1}, 0.2),
-        ({"method": "LayerCAM"}, 0.3),
-        ({"method": "LayerCAM", "fast": True}, 0.2),
-        ({"method": "occlusion"}, 0.25),
-        ({"method": "layer-cam", "threshold": 0.6}, 0.6),
+        ({}, True),
+        ({"fast": True}, True),
+        ({"prior": "none"}, False),
+        ({"objects": 2}, False),
+        ({"components": "all"}, False),
+        ({"request": Request.of(classes=["red"])}, False),
+        ({"request": Request.of(top=2)}, False),
+        ({"request": Request.of(top=2), "prior": "middle"}, True),
     ],
 )
-def test_the_threshold_is_the_measured_one_unless_given(given, share):
-    assert Search(**given).share == share
+def test_the_middle_counts_more_where_one_object_is_looked_for(given, weighs):
+    assert Search(**given).weighs_middle is weighs
+
+
+def test_the_method_s_options_and_the_request_s_keywords_are_taken(classifier):
+    photo = painted((RED_SPOT, RED))
+    found = locate(classifier, photo, method="occlusion", patch=8, stride=8, output="probability")
+    asked = found.explanation.request
+    assert (found.method, asked.output) == ("occlusion", "probability")
+    assert asked.options == {"occlusion": {"patch": 8, "stride": 8}}
+    with pytest.raises(OptionError, match=r"^The method 'cam' has no option 'patch'\."):
+        locate(classifier, photo, method="cam", patch=8)
+
+
+def test_photos_are_streamed_and_what_fails_is_listed(classifier, tmp_path, monkeypatch):
+    files = [tmp_path / f"{number}.png" for number in range(9)]
+    for file in files:
+        Image.fromarray(painted((RED_SPOT, RED)).pixels).save(file)
+    files[4].write_bytes(b"no photo")
+    decoded, at_first = [], []
+    original = Image.open
+    monkeypatch.setattr(
+        Image, "open", lambda file, *args, **kw: decoded.append(file) or original(file, *args, **kw)
+    )
+    found = locate(
+        classifier,
+        [str(file) for file in files],
+        batch_size=1,
+        progress=lambda done, total: at_first.append(len(decoded)),
+    )
+    assert [photo.name for photo in found.photos] == [f"{n}.png" for n in range(9) if n != 4]
+    assert [Path(one.name).name for one in found.failed] == ["4.png"]
+    assert len(found.explanation) == len(found.found) == 8
+    assert at_first[0] < 9  # the network runs before all are read
+    (alone,) = locate(classifier, str(files[7])).found
+    assert found.found[6] == alone
+    with pytest.raises(PhotoError, match=r"4\.png"):
+        locate(classifier, str(files[4]))
 
 
 # Annotations and pictures
@@ -297,7 +340,7 @@ def locations():
         (Location((5, 6, 25, 36), dog, cat), Location((30, 0, 60, 40), cat, cat)),
         (),
     )
-    return Locations(photos, found, model="net", method="cam", threshold=0.2)
+    return Locations(photos, found, model="net", method="cam")
 
 
 def test_as_json_says_it_all(locations):
@@ -308,7 +351,6 @@ def test_as_json_says_it_all(locations):
             "height": 40,
             "model": "net",
             "method": "cam",
-            "threshold": 0.2,
             "familiarity": None,
             "boxes": [
                 {
@@ -324,6 +366,7 @@ def test_as_json_says_it_all(locations):
                         "score": 1.5,
                     },
                     "confirmed": None,
+                    "threshold": None,
                 },
                 {
                     "box": [30, 0, 60, 40],
@@ -338,6 +381,7 @@ def test_as_json_says_it_all(locations):
                         "score": 1.5,
                     },
                     "confirmed": None,
+                    "threshold": None,
                 },
             ],
         },
@@ -347,7 +391,6 @@ def test_as_json_says_it_all(locations):
             "height": 30,
             "model": "net",
             "method": "cam",
-            "threshold": 0.2,
             "familiarity": None,
             "boxes": [],
         },
@@ -431,7 +474,7 @@ def test_drawing_leaves_the_photo_as_it_was():
 
 def test_the_repr_is_a_list_of_boxes(locations):
     assert repr(locations) == (
-        "Locations(cam of net, above 0.2)\n"
+        "Locations(cam of net)\n"
         "  one.jpg: dog 0.75 [5, 6, 25, 36], cat & co 0.50 [30, 0, 60, 40]\n"
         "  two.jpg: nothing found"
     )
@@ -445,7 +488,17 @@ def test_the_command_writes_pictures_and_annotations(classifier, tmp_path, monke
     photo = tmp_path / "painted.png"
     Image.fromarray(painted((RED_SPOT, RED), (GREEN_SPOT, GREEN)).pixels).save(photo)
     out = tmp_path / "where"
-    arguments = ["locate", str(photo), "--top", "2", "--fast", "--out", str(out)]
+    arguments = [
+        "locate",
+        str(photo),
+        "--top",
+        "2",
+        "--fast",
+        "--threshold",
+        "0.2",
+        "--out",
+        str(out),
+    ]
     arguments += ["--coco", str(out / "coco.json"), "--voc", str(out / "voc")]
     assert main(arguments) == 0
     rows = sorted(line.split("\t") for line in capsys.readouterr().out.splitlines())
@@ -482,26 +535,17 @@ def test_the_picture_shows_the_heat_and_both_looks(classifier):
     assert single.caption == f"heat of {single.title}"
 
 
-class Faulty:
-    """A network that refuses photos with a white corner, as real ones do on NaN."""
-
-    def __init__(self, network):
-        self._network = network
-
-    def __getattr__(self, name):
-        return getattr(self._network, name)
-
-    def activations(self, images, layers):
-        if images[:, -1, -1].min(axis=1).max() > 0.9:
-            raise NotFinite("The scores hold NaN.")
-        return self._network.activations(images, layers)
-
-
 def test_the_command_goes_on_after_a_photo_that_yields_nan(tmp_path, monkeypatch, capsys):
     classifier = colour_classifier()
-    faulty = Faulty(classifier.network)
-    object.__setattr__(classifier, "network", faulty)
-    classifier.session.network = faulty
+    activations = classifier.network.activations
+
+    def refuse(images, layers):
+        """Refuse photos with a white corner, as real networks do on NaN."""
+        if images[:, -1, -1].min(axis=1).max() > 0.9:
+            raise NotFinite("The scores hold NaN.")
+        return activations(images, layers)
+
+    monkeypatch.setattr(classifier.network, "activations", refuse)
     monkeypatch.setattr("seewhy.commands.locate.load_model", lambda args: classifier)
     for name, corner in (("bad.png", 255), ("good.png", 0)):
         pixels = painted((RED_SPOT, RED)).pixels.copy()
@@ -518,18 +562,17 @@ def test_the_command_goes_on_after_a_photo_that_yields_nan(tmp_path, monkeypatch
 
 
 def test_the_command_holds_no_more_photos_than_a_batch(classifier, tmp_path, monkeypatch):
-    module = importlib.import_module("seewhy.locating.locate")
     monkeypatch.setattr("seewhy.commands.locate.load_model", lambda args: classifier)
     alive, most = weakref.WeakSet(), []
-    original = module.locate_in
+    original = Locations.save
 
-    def counted(classifier, explanation, search):
+    def counted(locations, *args, **keywords):
         gc.collect()
-        alive.add(explanation.photos[0])
+        alive.add(locations.photos[0])
         most.append(len(alive))
-        return original(classifier, explanation, search)
+        return original(locations, *args, **keywords)
 
-    monkeypatch.setattr(module, "locate_in", counted)
+    monkeypatch.setattr(Locations, "save", counted)
     for number in range(9):
         Image.fromarray(painted((RED_SPOT, RED)).pixels).save(tmp_path / f"{number}.png")
     arguments = ["--batch-size", "2", "--out", str(tmp_path / "where")]

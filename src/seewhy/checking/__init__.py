@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seewhy.checking.check import check
+from seewhy.checking._check import check
 from seewhy.checking.result import CheckResult
 
 __all__ = ["CheckResult", "check"]

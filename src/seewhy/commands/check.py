@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the page."""
-    from seewhy.checking.check import check
+    from seewhy.checking import check
 
     found = check(load_model(args), args.photos or None)
     sys.stdout.write((found.as_json() if args.json else str(found)) + "\n")

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from seewhy.commands.options import choose_best, methods_and_options
     from seewhy.commands.photos import sources_of
     from seewhy.commands.progress import progress_bar
-    from seewhy.evaluating.evaluate import evaluate
+    from seewhy.evaluating import evaluate
     from seewhy.explaining.budget import check_budget
     from seewhy.locating.annotations import box_reader
 

@@ -101,29 +101,27 @@ def _located(
 ) -> Iterator[Locations]:
     """Yield the boxes of each photo; photos are read ahead, and failures reported."""
     from seewhy.commands.progress import progress_bar
-    from seewhy.explaining.stream import stream
-    from seewhy.locating.locate import locate_in
+    from seewhy.explaining.request import Request
+    from seewhy.locating._locate import located_photos
     from seewhy.locating.search import Search
     from seewhy.locating.settings import SEARCH
     from seewhy.photos.photo import PhotoFailure
 
-    search = Search(
+    request = Request.single(
         method=args.method,
         top=args.top,
         classes=args.classes,
         layer=args.layer,
         batch_size=args.batch_size,
-        **values_of(args, SEARCH),
     )
+    search = Search(request=request, **values_of(args, SEARCH))
     with progress_bar("photos") as progress:
-        items = stream(classifier, sources, progress=progress, **search.question())
-        for item in items:
+        for item in located_photos(classifier, sources, search, progress=progress):
             if isinstance(item, PhotoFailure):
                 failed.append(item.name)
                 sys.stderr.write(f"seewhy: {item.reason}\n")
-                continue
-            for index in range(len(item)):
-                yield locate_in(classifier, item.only(index), search)
+            else:
+                yield item
 
 
 def _table(locations: Locations) -> str:

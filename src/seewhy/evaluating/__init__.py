@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seewhy.evaluating.evaluate import evaluate
+from seewhy.evaluating._evaluate import evaluate
 from seewhy.evaluating.result import Evaluation
 
 __all__ = ["evaluate", "Evaluation"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seewhy.locating.locate import locate
+from seewhy.locating._locate import locate
 from seewhy.locating.result import Location, Locations
 
 __all__ = ["locate", "Location", "Locations"]

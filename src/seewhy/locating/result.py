@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,24 @@ from seewhy.explaining.prediction import Prediction
 from seewhy.explaining.result import Explanation
 from seewhy.files import UniqueStems, finite, write_whole
 from seewhy.locating.annotations import AnnotatedPhoto, coco, coco_file, voc_file
+from seewhy.photos.photo import PhotoFailure
 from seewhy.photos.reading import Photo
 from seewhy.rendering.boxes import draw_boxes
 from seewhy.rendering.colours import overlay
 from seewhy.rendering.saving import save_picture
 from seewhy.rendering.showing import Drawable, few_lines
 from seewhy.rendering.text import short_name
+
+OF_PHOTOS = (
+    "photos",
+    "targets",
+    "predictions",
+    "placements",
+    "extras",
+    "familiarity",
+    "shown",
+)
+"""The fields of an explanation that have an item for each photo."""
 
 HEAT_OPACITY = 0.5
 """Opacity of the hottest place under the boxes; the bare photo shows where there is no heat."""
@@ -43,14 +55,14 @@ class Location:
         proposed_by: the class whose heatmap gave the box, as the whole photo was seen.
         confirmed: the probability that the second look gives to the class of the heatmap; None
             without a second look.
-        support: of several objects, how well the box is supported; otherwise None.
+        threshold: the share of the heatmap's maximum at which the box was drawn.
     """
 
     box: tuple[int, int, int, int]
     seen: Prediction
     proposed_by: Prediction
     confirmed: float | None = None
-    support: float | None = None
+    threshold: float = float("nan")
 
     @property
     def title(self) -> str:
@@ -72,19 +84,28 @@ class Locations(Drawable):
     Attributes:
         photos: the n photos.
         found: for each photo its boxes, the likeliest first; empty if the heatmap was empty.
-        model, method, threshold: the network, the method, and the heatmap's threshold.
+        model, method: the network and the method.
         explanation: the heatmaps that gave the boxes; None: pictures show no heat.
+        failed: photos that could not be read, or gave NaN.
     """
 
     photos: tuple[Photo, ...]
     found: tuple[tuple[Location, ...], ...]
     model: str
     method: str
-    threshold: float
     explanation: Explanation | None = None
+    failed: tuple[PhotoFailure, ...] = ()
 
     def __len__(self) -> int:
         return len(self.photos)
+
+    def only(self, photo: int) -> Locations:
+        """Return the boxes of one photo alone."""
+        part = slice(photo, photo + 1)
+        explanation = None if self.explanation is None else self.explanation.only(photo)
+        return replace(
+            self, photos=self.photos[part], found=self.found[part], explanation=explanation
+        )
 
     def pictures(self, *, heat: bool = True) -> list[UInt8[ndarray, "H W 3"]]:
         """Draw the boxes on each photo, at its own size, over the heat that gave them.
@@ -152,7 +173,6 @@ class Locations(Drawable):
                 "height": photo.pixels.shape[0],
                 "model": self.model,
                 "method": self.method,
-                "threshold": self.threshold,
                 "familiarity": self._familiarity(index),
                 "boxes": [
                     {
@@ -160,7 +180,7 @@ class Locations(Drawable):
                         **one.seen.as_dict(),
                         "proposed_by": one.proposed_by.as_dict(),
                         "confirmed": None if one.confirmed is None else finite(one.confirmed),
-                        **({} if one.support is None else {"support": finite(one.support)}),
+                        "threshold": finite(one.threshold),
                     }
                     for one in boxes
                 ],
@@ -228,7 +248,29 @@ class Locations(Drawable):
             for index, (photo, boxes) in enumerate(zip(self.photos, self.found, strict=True))
         ]
         model = short_name(self.model)
-        return few_lines(f"Locations({self.method} of {model}, above {self.threshold:g})", rows)
+        return few_lines(f"Locations({self.method} of {model})", rows)
+
+
+def join(parts: Sequence[Locations], failed: Sequence[PhotoFailure] = ()) -> Locations:
+    """Return the located objects of photos that were looked at one after another."""
+    explanations = [part.explanation for part in parts if part.explanation is not None]
+    return replace(
+        parts[0],
+        photos=tuple(photo for part in parts for photo in part.photos),
+        found=tuple(boxes for part in parts for boxes in part.found),
+        explanation=_joined(explanations) if len(explanations) == len(parts) else None,
+        failed=tuple(failed),
+    )
+
+
+def _joined(parts: Sequence[Explanation]) -> Explanation:
+    """Return the explanations of photos as one."""
+
+    def all_of(name: str) -> tuple[Any, ...]:
+        return tuple(one for part in parts for one in getattr(part, name))
+
+    of_photos: dict[str, Any] = {name: all_of(name) for name in OF_PHOTOS}
+    return replace(parts[0], maps=np.concatenate([part.maps for part in parts]), **of_photos)
 
 
 def _largest_heat(explanation: Explanation, photo: int) -> Float[ndarray, "H W"]:

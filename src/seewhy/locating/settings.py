@@ -5,11 +5,6 @@ from __future__ import annotations
 from seewhy.explaining.settings import LARGEST_ZOOM
 from seewhy.settings import Setting
 
-SUPPORT = 0.05
-"""The least support of a box, of several: see `seewhy.locating.several`. On one half of the photos
-of several objects of `benchmarks/boxes.py`, with MobileNet, it had the best harmonic mean of recall
-and precision."""
-
 SEARCH = (
     Setting(
         "threshold",
@@ -18,8 +13,16 @@ SEARCH = (
         "share of the heatmap's maximum above which a pixel belongs to the object",
         (0, 1),
         excludes=(1,),
-        shown="0.25, or what was measured for the method; 0.2 without tiles",
+        shown="Otsu's, of each heatmap",
         metavar="T",
+    ),
+    Setting(
+        "prior",
+        "choice",
+        None,
+        "where objects are likely: in the middle of the photo, or anywhere",
+        ("middle", "none"),
+        shown="middle where one object is looked for, else none",
     ),
     Setting(
         "components",
@@ -32,7 +35,7 @@ SEARCH = (
         "fast",
         "boolean",
         False,
-        "one pass over the whole photo for its best class, not ten for the five best",
+        "one pass over the whole photo, not ten",
     ),
     Setting(
         "zoom",
@@ -48,20 +51,6 @@ SEARCH = (
         1,
         "erase what was found and look again, for at most N objects",
         (1, None),
-    ),
-    Setting(
-        "several",
-        "boolean",
-        False,
-        "look for several objects, on tiles of two scales (up to 95 passes of a photo)",
-    ),
-    Setting(
-        "min_support",
-        "number",
-        SUPPORT,
-        "with --several: the least support of a box",
-        (0, None),
-        metavar="S",
     ),
     Setting(
         "look_again",

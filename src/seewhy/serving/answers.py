@@ -23,7 +23,7 @@ from seewhy.explaining.question import NETWORK_OPTIONS, find_method
 from seewhy.explaining.request import Request
 from seewhy.explaining.result import Explanation
 from seewhy.files import finite
-from seewhy.locating.locate import locate
+from seewhy.locating import locate
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method, Needs
 from seewhy.networks.base import SCORES
@@ -186,16 +186,17 @@ def located(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
     A method that runs many copies explains the photo as a whole, not its tiles.
     """
     (name,) = asked.request.methods or (None,)
+    options: Any = asked.request.options.get(name or "", {})
     found = locate(
         classifier,
         cover(photo, asked.squares),
         method=name,
         classes=asked.request.classes,
         layer=asked.request.layer,
-        options=asked.request.options.get(name or "", {}),
         fast=is_slow(classifier, asked.request),
         threshold=asked.threshold,
         progress=progress,
+        **options,
     )
     boxes = [
         {

@@ -37,13 +37,13 @@ from seewhy.evaluating.survey import BoxesOf, MaskOf, Survey
 from seewhy.explaining.explain import as_classifier
 from seewhy.explaining.journal import Journal
 from seewhy.explaining.keywords import RequestKeywords
-from seewhy.explaining.request import Request, with_request_keywords
+from seewhy.explaining.request import Request, with_keywords
 from seewhy.photos.photo import Photo
 from seewhy.photos.reading import find_sources
 from seewhy.progress import Progress, no_progress
 
 
-@with_request_keywords
+@with_keywords()
 def evaluate(
     classifier: Any,
     photos: Any,
