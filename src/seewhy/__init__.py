@@ -74,23 +74,23 @@ if TYPE_CHECKING:
     from seewhy.errors import SeewhyError as SeewhyError
     from seewhy.errors import SeewhyWarning as SeewhyWarning
     from seewhy.evaluating import Evaluation as Evaluation
-    from seewhy.evaluating import evaluate as evaluate
-    from seewhy.explaining import Estimate as Estimate
+    from seewhy.evaluating.evaluate import evaluate as evaluate
     from seewhy.explaining import Explanation as Explanation
     from seewhy.explaining import Prediction as Prediction
-    from seewhy.explaining import compare as compare
-    from seewhy.explaining import estimate as estimate
-    from seewhy.explaining import explain as explain
+    from seewhy.explaining.costs import Estimate as Estimate
+    from seewhy.explaining.costs import estimate as estimate
+    from seewhy.explaining.explain import compare as compare
+    from seewhy.explaining.explain import explain as explain
     from seewhy.explaining.stream import stream as stream
-    from seewhy.inside import feature_maps as feature_maps
-    from seewhy.inside import filters as filters
     from seewhy.inside import maximize_activation as maximize_activation
-    from seewhy.inside import strongest as strongest
     from seewhy.inside.feature_maps import FeatureMaps as FeatureMaps
+    from seewhy.inside.feature_maps import feature_maps as feature_maps
     from seewhy.inside.filters import Filters as Filters
+    from seewhy.inside.filters import filters as filters
+    from seewhy.inside.strongest import strongest as strongest
     from seewhy.locating import Location as Location
     from seewhy.locating import Locations as Locations
-    from seewhy.locating import locate as locate
+    from seewhy.locating.locate import locate as locate
     from seewhy.methods import METHODS as METHODS
     from seewhy.photos.fitting import Fit as Fit
     from seewhy.photos.photo import Photo as Photo

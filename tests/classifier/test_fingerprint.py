@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import seewhy
 from seewhy.classifier.fingerprint import NetworkFingerprint, made_image, network_fingerprint
+from seewhy.networks.checks import LoadableName
 from tests.linear_network import LinearNetwork
 
 
@@ -62,6 +64,14 @@ def test_the_same_weights_in_another_network_are_told_by_the_scores_of_an_image(
     before, now = fingerprint(), fingerprint(Squaring())
     assert now.digest == before.digest
     assert now.differences(before) == ["scores: the same image has other scores than before"]
+
+
+def test_a_network_of_a_package_needs_no_pass_and_code_and_files_do(tmp_path: Path) -> None:
+    file = tmp_path / "net.keras"
+    file.touch()
+    for name, count in (("resnet50?weights=w.h5", 0), ("python:net:build", 3), (str(file), 3)):
+        assert len(fingerprint(name=LoadableName(name)).scores) == count
+    assert len(fingerprint(name="resnet50").scores) == 3  # made in Python, whatever its name
 
 
 def test_a_network_without_weights_is_told_by_its_scores() -> None:

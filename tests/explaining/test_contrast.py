@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,22 @@ def test_several_classes_count_by_their_mean() -> None:
     np.testing.assert_allclose(found.maps, alone.maps, rtol=1e-6)  # there is no red and no blue
     assert found.title() == "green 0.34 rather than red, blue"
     assert found.caption(0, 0, peak=False) == "green (1)\nrather than red, blue\n0.34"
+
+
+def test_finer_cam_is_grad_cam_with_the_contrast_similar() -> None:
+    weights = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
+    asked = seewhy.Classifier(LinearNetwork(weights=weights), preprocess="unit")
+    finer = seewhy.explain(asked, photo(1), method="finer-cam", top=2)
+    same = seewhy.explain(asked, photo(1), method="grad-cam", contrast="similar", top=2)
+    assert np.abs(finer.maps).max() > 0
+    np.testing.assert_array_equal(finer.maps, same.maps)
+    assert finer.targets == same.targets
+    assert (finer.method, same.method) == ("finer-cam", "grad-cam")
+    alike = dataclasses.replace(finer.row, **{
+        name: getattr(same.row, name)
+        for name in ("name", "options", "contrasts", "paper", "summary", "cost")
+    })  # fmt: skip
+    assert alike == same.row
 
 
 def test_similar_classes_are_those_of_the_nearest_weights() -> None:

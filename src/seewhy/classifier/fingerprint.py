@@ -17,6 +17,8 @@ from numpy import ndarray
 
 from seewhy.classifier import Classifier
 from seewhy.errors import SeewhyError
+from seewhy.files import is_file
+from seewhy.networks.checks import LoadableName
 
 SCORES = 16
 """How many scores of the made image are kept, at most."""
@@ -37,7 +39,8 @@ class NetworkFingerprint:
         preprocess: how pixels become its input; None where photos have yet to decide.
         size: of its input, height and width.
         fit: how a photo meets it: mode, resize and interpolation.
-        scores: some of a made image, which the same weights in another network change.
+        scores: some of a made image, which the same weights in another network change; none of a
+            network of a package, whose name says what it computes.
     """
 
     name: str
@@ -108,7 +111,7 @@ class NetworkFingerprint:
 
 
 def network_fingerprint(classifier: Classifier) -> NetworkFingerprint:
-    """Return the fingerprint of a network, by one forward pass of a made image."""
+    """Return the fingerprint of a network; of code and of files, by a pass of a made image."""
     preprocessing = classifier.preprocessing
     fit = classifier.fit
     return NetworkFingerprint(
@@ -118,8 +121,14 @@ def network_fingerprint(classifier: Classifier) -> NetworkFingerprint:
         preprocess=None if preprocessing is None else _named(classifier, preprocessing.mode),
         size=classifier.size,
         fit=(fit.mode, fit.resize, fit.interpolation),
-        scores=_scores(classifier),
+        scores=() if _is_published(classifier.name) else _scores(classifier),
     )
+
+
+def _is_published(name: str) -> bool:
+    """True for the name of a network of a package: neither code nor a file, which may change."""
+    base = name.partition("?")[0]
+    return isinstance(name, LoadableName) and not (base.startswith("python:") or is_file(base))
 
 
 def _named(classifier: Classifier, mode: Any) -> str:

@@ -45,14 +45,17 @@ REDUCED = tuple(REDUCTIONS)
 
 TO_LAYER = Needs.ACTIVATIONS | Needs.LAYER_GRADIENTS
 
+# Finer-CAM is the same method with contrast="similar".
+GRAD_CAM = Method(
+    function=grad_cam,
+    needs=TO_LAYER,
+    paper="Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391",
+    summary="where a layer sees what speaks for the class; the field's standard",
+    cost="1 F + 1 B per class, to the layer",
+)
+
 _ROWS = {
-    "grad-cam": Method(
-        function=grad_cam,
-        needs=TO_LAYER,
-        paper="Selvaraju et al., Grad-CAM, ICCV 2017, arXiv:1610.02391",
-        summary="where a layer sees what speaks for the class; the field's standard",
-        cost="1 F + 1 B per class, to the layer",
-    ),
+    "grad-cam": GRAD_CAM,
     "cam": Method(
         function=cam,
         needs=Needs.ACTIVATIONS | Needs.CLASS_WEIGHTS,
@@ -69,9 +72,8 @@ _ROWS = {
         summary="Grad-CAM with equal weight for several, or small, objects of a class",
         cost="1 F + 1 B per class, to the layer",
     ),
-    "finer-cam": Method(
-        function=grad_cam,
-        needs=TO_LAYER,
+    "finer-cam": replace(
+        GRAD_CAM,
         options=(
             Setting("similar", "integer", REFERENCES, "classes to differ from", (1, None)),
             Setting("strength", "number", STRENGTH, "of their mean score", (0, None)),
