@@ -99,6 +99,28 @@ RELUS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+@pytest.mark.parametrize("way", ["in place", "inside", "around"])
+def test_a_module_that_its_user_compiled_runs_as_it_is_written(way: str) -> None:
+    def fail(*_: Any) -> Any:
+        raise AssertionError("the compiler was called")
+
+    model: Any = Plain()
+    if way == "in place":
+        model.compile(backend=fail)
+    elif way == "inside":
+        model.conv.compile(backend=fail)
+    else:
+        model = torch.compile(model, backend=fail)
+    found = network(model)
+    compiled = {name: one._compiled_call_impl for name, one in found.model.named_modules()}
+    near(found.scores(IMAGES), expected_scores())
+    slopes = found.activations_and_gradients(IMAGES, ["conv"], BOTH).gradients["conv"]
+    near(slopes, expected_gradients())
+    after = {name: one._compiled_call_impl for name, one in found.model.named_modules()}
+    assert after == compiled
+    assert any(after.values()) == (way != "around")
+
+
 @pytest.mark.parametrize("relu", RELUS.values(), ids=RELUS)
 def test_whatever_stands_behind_the_layer_its_activations_are_its_own(relu: Any) -> None:
     found = network(Plain(relu)).activations_and_gradients(IMAGES, ["conv"], BOTH)

@@ -13,6 +13,7 @@ import torch
 
 _turns: WeakKeyDictionary[torch.nn.Module, threading.RLock] = WeakKeyDictionary()
 _holders: Counter[tuple[int, str]] = Counter()
+_found: dict[tuple[int, str], Any] = {}
 _switching = threading.Lock()
 
 
@@ -25,6 +26,9 @@ def undisturbed(
 ) -> Iterator[None]:
     """Run what is inside in evaluation mode, differentiable, with no parameter differentiated.
 
+    Modules that their user has compiled (`module.compile()`) run as they are written: the code of a
+    compiler has no layers to look at.
+
     With every parameter frozen, autograd records nothing before the explained layer, and
     `.grad` is never written. Whoever calls from within `torch.no_grad()` or
     `torch.inference_mode()` still gets gradients. Threads that share the model take turns.
@@ -36,9 +40,11 @@ def undisturbed(
     """
     with ExitStack() as stack:
         stack.enter_context(_turn(model))
-        stack.enter_context(_switched_off(modules, "training"))
+        modules = list(modules)
+        stack.enter_context(_switched_off(modules, "training", off=False))
+        stack.enter_context(_switched_off(modules, "_compiled_call_impl", off=None))
         leaves = (parameter for parameter in parameters if parameter.is_leaf)
-        stack.enter_context(_switched_off(leaves, "requires_grad"))
+        stack.enter_context(_switched_off(leaves, "requires_grad", off=False))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         yield
@@ -50,8 +56,8 @@ def _turn(model: torch.nn.Module) -> threading.RLock:
 
 
 @contextmanager
-def _switched_off(things: Iterable[Any], attribute: str) -> Iterator[None]:
-    """Set an attribute to False where it is True, and back when the last who needs it leaves.
+def _switched_off(things: Iterable[Any], attribute: str, *, off: Any) -> Iterator[None]:
+    """Set an attribute to `off` where it is on, and back when the last who needs it leaves.
 
     Two models in two threads may share modules (two heads on one backbone), so holders are
     counted. The attribute is written itself: `eval()` and `train()` may do more than that.
@@ -60,11 +66,12 @@ def _switched_off(things: Iterable[Any], attribute: str) -> Iterator[None]:
         held = [
             (thing, (id(thing), attribute))
             for thing in things
-            if getattr(thing, attribute) or (id(thing), attribute) in _holders
+            if getattr(thing, attribute, None) or (id(thing), attribute) in _holders
         ]
         for thing, key in held:
+            _found.setdefault(key, getattr(thing, attribute))
             _holders[key] += 1
-            setattr(thing, attribute, False)
+            setattr(thing, attribute, off)
     try:
         yield
     finally:
@@ -73,4 +80,4 @@ def _switched_off(things: Iterable[Any], attribute: str) -> Iterator[None]:
                 _holders[key] -= 1
                 if not _holders[key]:
                     del _holders[key]
-                    setattr(thing, attribute, True)
+                    setattr(thing, attribute, _found.pop(key))
