@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import sys
@@ -11,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import seewhy
-from seewhy.commands.serve import find_run
+from seewhy.commands.serve import add_arguments, find_run, load_models
 from seewhy.errors import MissingFramework, ModelError, OptionError
 from seewhy.serving.server import build_app
 from seewhy.serving.stored import StoredRun
@@ -199,3 +200,25 @@ def test_the_strip_of_a_run_is_sifted_and_shows_stored_maps(made, browser):
         )
         assert len(page.query_selector_all("#strip .wrong")) == wrong
         page.close()
+
+
+def parsed(*words: str):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(list(words))
+
+
+def test_each_model_has_its_own_labels_or_all_the_same():
+    two = ["--model", "built-in", "--model", "built-in"]
+    names = [",".join(f"{letter}{index}" for index in range(19)) for letter in "ab"]
+    one, other = load_models(parsed(*two, "--labels", names[0], "--labels", names[1]))
+    assert (one.classifier.labels[0], other.classifier.labels[0]) == ("a0", "b0")
+    assert (one.settings, other.name) == ({"labels": names[0]}, "built-in (2)")
+    same = load_models(parsed(*two, "--labels", names[0]))
+    assert [each.classifier.labels[0] for each in same] == ["a0", "a0"]
+    with pytest.raises(OptionError) as caught:
+        load_models(parsed(*two, "--model", "built-in", *["--labels", names[0]] * 2))
+    assert str(caught.value) == (
+        "--labels was given 2 times for 3 models. Give it once for all, or once for each, in the "
+        "order of --model."
+    )

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from seewhy.commands.parsing import add_group, add_settings, values_of
+from seewhy.commands.parsing import add_group, add_settings, reader, values_of
 from seewhy.settings import Setting
 
 if TYPE_CHECKING:
@@ -75,12 +75,23 @@ JSON = Setting("json", "boolean", False, "print JSON to stdout")
 
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Add --model, with `several` for more than one, and what describes a network of one's own."""
-    if several:
-        parser.add_argument("--model", action="append", metavar="M", help=MODEL.described)
-    else:
+    """Add --model and what describes a network of one's own; with `several`, for each of them."""
+    if not several:
         add_settings(parser, MODEL)
-    add_group(parser, "a network of your own", *OWN_NETWORK)
+        add_group(parser, "a network of your own", *OWN_NETWORK)
+        return
+    parser.add_argument("--model", action="append", metavar="M", help=MODEL.described)
+    group = parser.add_argument_group(
+        "networks of your own: once for all, or once for each --model, in their order"
+    )
+    for row in OWN_NETWORK:
+        group.add_argument(
+            f"--{row.name}",
+            action="append",
+            type=reader(row),
+            metavar=row.metavar or "{" + ",".join(row.range or ()) + "}",
+            help=row.described,
+        )
 
 
 def add_named_model(parser: argparse.ArgumentParser) -> None:
