@@ -185,6 +185,8 @@ function drawLayer(place) {
   $("layer").setAttribute("aria-valuetext", layer ? layer.name : "");
 }
 
+let drawnMethods = "";
+
 /** Set every control to the state. */
 export function drawControls(map) {
   const { layers, layer } = model();
@@ -196,7 +198,11 @@ export function drawControls(map) {
     one.name,
     one.name + (isSlow(one.name) ? " (slow)" : ""),
   ]);
-  $("method").replaceChildren(...choice("", [["", usual], ...words]).children);
+  const key = JSON.stringify([usual, words]);
+  if (drawnMethods !== key) {
+    $("method").replaceChildren(...choice("", [["", usual], ...words]).children);
+  }
+  drawnMethods = key;
   $("method").value = state.method ?? "";
   const row = methodRow(state.method ?? map?.method ?? "grad-cam");
   $("method-summary").textContent = `${row.summary[0].toUpperCase()}${row.summary.slice(1)}.`;

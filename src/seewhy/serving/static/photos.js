@@ -6,6 +6,7 @@ import { drawModes, setMode } from "./modes.js";
 import { drawWaitingBars } from "./panel.js";
 import { filtered, isOfRun, loadStored } from "./run.js";
 import { attempt, complain, hooks, knownPhoto, seenBy, state } from "./state.js";
+import { view } from "./stage.js";
 import { Refusal, ask, photoOf, upload } from "./talk.js";
 import * as work from "./work.js";
 
@@ -129,7 +130,8 @@ async function takeOne(file, isFirst) {
       showing = (async () => {
         shown.source ??= await decoded;
         await select(shown);
-        document.documentElement.dataset.first = (performance.now() - began).toFixed(1);
+        const ended = Math.max(view.painted, began);
+        document.documentElement.dataset.first = (ended - began).toFixed(1);
       })();
       showing.catch(() => {});
     },

@@ -10,9 +10,17 @@ import { Tile } from "./tile.js";
 import * as work from "./work.js";
 
 /**
- * @type {{tiles: Tile[], main: Tile | null, mode: any, cursor: any, fields: Map<string, any>}}
+ * @type {{tiles: Tile[], main: Tile | null, mode: any, cursor: any, fields: Map<string, any>,
+ *   painted: number}}
  */
-export const view = { tiles: [], main: null, mode: null, cursor: null, fields: new Map() };
+export const view = {
+  tiles: [],
+  main: null,
+  mode: null,
+  cursor: null,
+  fields: new Map(),
+  painted: 0,
+};
 
 /** Return the space for pictures: all the width, and the height that is left. */
 export function space() {
@@ -33,17 +41,20 @@ export const lookOf = (kind) => ({
   bare: state.bare,
 });
 
+/** Return how a tile looks now, in the present mode. */
+function lookNow(tile) {
+  const usual = lookOf(tile.map?.kind ?? "heat");
+  const look = state.mode.look?.(usual) ?? usual;
+  return tile.plain ? { ...look, bare: true } : look;
+}
+
 /** Paint every tile in the present look: no server, no new map. */
 export function relook() {
   const maps = mapsShown();
   const withMaps = view.tiles.filter((tile) => tile.map);
   const one = state.flags.shared && maps.length > 1;
   const peak = one ? Math.max(...withMaps.map((tile) => tile.peak)) : null;
-  for (const tile of view.tiles) {
-    let look = lookOf(tile.map?.kind ?? "heat");
-    if (state.mode.look) look = state.mode.look(look);
-    tile.paint(tile.plain ? { ...look, bare: true } : look, peak);
-  }
+  for (const tile of view.tiles) tile.paint(lookNow(tile), peak);
   drawLook(view.main?.map ?? null);
   findBoxes();
 }
@@ -94,6 +105,10 @@ export function settle(tile, map) {
 /** Bring the map of the present question to the main tile, with bars and controls. */
 export async function bringMain(tile, signal) {
   const map = await mapFor(question(), signal);
+  // The heat first: what is written around it comes after.
+  tile.setMap(map);
+  tile.paint(lookNow(tile));
+  view.painted = performance.now();
   settle(tile, map);
   work.end();
   seenBy().live = state.asked ? map.predictions : null;

@@ -4,7 +4,7 @@ import { drawColours, h, number, onceAFrame } from "./dom.js";
 import * as painter from "./painter.js";
 
 const MOST_PIXELS = 1_000_000;
-const LEAST_SIDE = 480;
+const LEAST_SIDE = 320;
 
 /** Turn an answer's map into what tiles show. */
 export function mapOf(result, index = 0) {
@@ -169,10 +169,11 @@ export class Tile {
   }
 
   setMap(map) {
+    this.frame.classList.remove("busy");
+    if (map === this.map && this.placed) return;
     this.map = map;
     this.boxes = [];
     this.placed = this.scaled = null;
-    this.frame.classList.remove("busy");
   }
 
   /** Return where the map lies, in pixels of the canvas. */
