@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import urllib.parse
 import zipfile
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 import seewhy
+from seewhy.classifier.familiarity import ReferenceFeatures
 from seewhy.photos.reading import read_photo
 from tests.colour_network import GREEN, GREEN_SPOT, RED, RED_SPOT, colour_classifier, painted
 from tests.serving.conftest import png, running
@@ -583,6 +586,12 @@ def test_a_saved_page_needs_no_server(page, browser, tmp_path):
     alone.wait_for_selector("#maps button", timeout=WAIT)
     unit = "added to the score by this cell"
     assert alone.inner_text("#how") == f"cam of built-in, last_map · {unit}"
+    assert alone.inner_text("#bars li").startswith("cat")
+    low, high = (one.inner_text() for one in alone.query_selector_all(".scale span"))
+    assert (low, float(high) > 0) == ("0", True)
+    assert (
+        alone.evaluate("() => getComputedStyle(document.querySelector('main')).display") == "grid"
+    )
     painted_before = alone.evaluate("() => document.getElementById('canvas').toDataURL()")
     slide(alone, "opacity", 0)
     assert alone.evaluate("() => document.getElementById('canvas').toDataURL()") != painted_before
@@ -683,3 +692,203 @@ def test_everything_has_a_name_for_screen_readers(page):
     assert nameless == []
     assert page.get_attribute(".frame", "aria-label").startswith("Heatmap of cat over chelsea.png")
     assert "Heatmap by cam" in page.inner_text("#said")
+
+
+def test_a_class_that_is_chosen_while_the_next_photo_loads_stays_with_its_photo(
+    browser, built_in, tmp_path
+):
+    """What was asked of the photo before belongs to it; the next one comes whole, or not at all."""
+    for name in ("a.png", "b.png"):
+        Image.fromarray(sample().pixels[:: 1 if name == "a.png" else -1]).save(tmp_path / name)
+    with running({"built-in": built_in}, sorted(tmp_path.iterdir())) as server:
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(server.address)
+        page.wait_for_selector("figcaption b:text-matches('%')", timeout=WAIT)
+        held = []
+        page.route("**/api/photos/*?side=2048", lambda route: held.append(route))
+        page.click("#strip button:nth-child(2)")
+        page.wait_for_function("() => document.querySelector('#strip .coming')", timeout=WAIT)
+        page.click(".bar >> nth=1")
+        title_is(page, page.inner_text(".bar >> nth=1").split("\n")[1])
+        assert "a.png" in page.get_attribute(".frame", "aria-label")
+        for one in held:
+            one.continue_()
+        page.wait_for_function(
+            "() => document.querySelector('.frame').ariaLabel?.includes('b.png')",
+            timeout=WAIT,
+        )
+        quiet(page)
+        (best,) = seewhy.explain(built_in, tmp_path / "b.png", top=1).targets[0]
+        assert page.inner_text("figcaption b") == shown(best)
+        sizes = page.evaluate(
+            "() => { const one = document.querySelector('.frame canvas');"
+            " return [one.width, one.height]; }"
+        )
+        assert min(sizes) > 100
+        assert errors == []
+        page.close()
+
+
+def test_the_last_of_several_photos_that_are_picked_is_shown(browser, built_in, tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(sample().pixels + ord(name[0])).save(tmp_path / name)
+    with running({"built-in": built_in}, sorted(tmp_path.iterdir())) as server:
+        page = browser.new_page()
+        page.goto(server.address)
+        page.wait_for_selector("figcaption b:text-matches('%')", timeout=WAIT)
+        held = []
+        page.route("**/api/photos/*?side=2048", lambda route: held.append(route))
+        page.click("#strip button:nth-child(2)")
+        page.click("#strip button:nth-child(3)")
+        while len(held) < 2:
+            page.wait_for_timeout(50)
+        for one in reversed(held):
+            one.continue_()
+            page.wait_for_timeout(400)
+        page.wait_for_function("() => location.hash.includes('c.png')", timeout=WAIT)
+        assert page.get_attribute("#strip button:nth-child(3)", "aria-pressed") == "true"
+        page.close()
+
+
+def test_the_value_under_the_cursor_is_that_of_the_map_that_is_shown(page, built_in, ranked):
+    frame = page.locator(".frame").bounding_box()
+    page.mouse.move(frame["x"] + 0.55 * frame["width"], frame["y"] + 0.35 * frame["height"])
+    page.wait_for_function(
+        "() => /row/.test(document.querySelector('.readout').textContent)", timeout=WAIT
+    )
+    page.select_option("#method", "layer-cam")
+    page.wait_for_function(
+        "() => document.querySelector('.how').textContent.startsWith('layer-cam')", timeout=WAIT
+    )
+    best = ranked[0].index
+    raw = seewhy.explain(built_in, sample(), method="layer-cam", classes=[best]).maps[0, 0]
+    value = raw[int(0.35 * raw.shape[0]), int(0.55 * raw.shape[1])]
+    expected = f"{value:#.3g}" if abs(value) >= 0.01 else f"{value:.1e}".replace("e-0", "e-")
+    assert page.inner_text(".readout").startswith(f"{expected} of the score, through the layer")
+
+
+def test_a_contrast_is_read_at_both_ends_and_drawn_as_the_library_draws_it(page, built_in, ranked):
+    cat, second, _ = ranked
+    page.click(".bar >> nth=0")
+    title_is(page, shown(cat))
+    page.click(".bar >> nth=1", modifiers=["Shift"])
+    title_is(page, f"{cat.label} rather than {second.label}")
+    low, high = (one.inner_text() for one in page.query_selector_all(".scale span"))
+    assert low.startswith(f"for {second.label} -")
+    assert high.startswith(f"for {cat.label} ")
+    bare = sample().pixels.astype(int)
+    picture = np.asarray(Image.open(saved(page, "#save-png").path()).convert("RGB"), int)
+    contrast = seewhy.explain(built_in, sample(), classes=[cat.index], contrast=second.index)
+    assert contrast.signed
+    assert np.abs(picture - contrast.overlays()[0]).max() <= 1
+    moved = np.abs(picture - bare).max(axis=2) > 24
+    assert moved.mean() > 0.25  # a quarter of the photo is coloured for the eye
+
+
+def test_pixel_level_maps_are_pictures_of_their_own_as_on_the_command_line(page, built_in, ranked):
+    best = ranked[0].index
+    page.click(".bar >> nth=0")
+    for method in ("saliency", "gradient-x-input"):
+        page.select_option("#method", method)
+        page.wait_for_function(
+            "(name) => document.querySelector('.how').textContent.startsWith(name)",
+            arg=method,
+            timeout=WAIT,
+        )
+        picture = np.asarray(Image.open(saved(page, "#save-png").path()).convert("RGB"), int)
+        page.keyboard.press("Escape")
+        expected = seewhy.explain(built_in, sample(), method=method, classes=[best]).overlays()[0]
+        assert np.abs(picture - expected).max() <= 1
+
+
+def test_a_link_cannot_plant_options_classes_or_methods(page, ranked):
+    page.select_option("#method", "smooth-grad")
+    page.wait_for_function("() => location.hash.includes('smooth-grad')", timeout=WAIT)
+    planted = {"x; rm -rf ~ #": 1, "samples": 3, "noise": "0.1; rm", "seed": -1, "__proto__": 1}
+    address = page.url.split("#")
+    parts = dict(urllib.parse.parse_qsl(address[1]))
+    parts |= {"options": json.dumps(planted), "class": "1e3", "layer": "nowhere", "mode": "evil"}
+    other = page.context.new_page()
+    other.goto(f"{address[0]}#{urllib.parse.urlencode(parts)}")
+    other.wait_for_selector("figcaption b:text-matches('%')", timeout=WAIT)
+    share(other)
+    name = "chelsea.png"
+    assert other.inner_text("#as-command") == (
+        f"seewhy explain {name} --method smooth-grad --samples 3 --top 1"
+    )
+    other.close()
+
+
+def test_a_photo_that_is_on_its_way_is_said_and_shown_as_a_place(browser, server):
+    page = browser.new_page()
+    page.goto(server.address)
+    page.wait_for_selector("html[data-ready]", timeout=WAIT)
+    held = []
+    page.route("**/api/photos?model=*", lambda route: held.append(route))
+    page.click("#sample")
+    page.wait_for_selector(".frame.waiting", timeout=WAIT)
+    assert page.inner_text("figcaption b") == "Reading chelsea.png …"
+    assert len(page.query_selector_all("#bars .waiting")) == 3
+    assert not page.is_visible("#welcome")
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    page.wait_for_selector("html[data-first]", timeout=WAIT)
+    page.wait_for_selector(".bar", timeout=WAIT)
+    page.close()
+
+
+def test_every_mode_says_in_words_what_it_is_for(page):
+    said = []
+    for key in "lcwoi":
+        page.keyboard.press(key)
+        said.append(page.inner_text("#mode-says"))
+    assert len({one for one in said if one.endswith(".")}) == 5
+
+
+def test_display_stays_beside_the_photo_and_the_panel_scrolls_by_itself(page):
+    page.set_viewport_size({"width": 1280, "height": 560})
+    page.keyboard.press("i")
+    page.wait_for_selector("#maps button", timeout=WAIT)
+    page.evaluate("() => scrollTo(0, 500)")
+    page.wait_for_timeout(200)
+    assert page.evaluate("() => scrollY") > 100
+    panel, display = (page.locator(name).bounding_box() for name in ("#panel", "#display"))
+    assert 0 <= display["y"] < 60
+    assert panel["y"] + panel["height"] <= 560
+    overflow = page.evaluate(
+        "() => { const one = document.getElementById('panel');"
+        " return one.scrollHeight > one.clientHeight; }"
+    )
+    assert overflow
+
+
+def test_two_models_of_long_names_do_not_scroll_sideways_on_a_phone(browser):
+    names = [f"a-very-long-name-of-a-model-that-somebody-trained-{one}.keras" for one in "ab"]
+    with running({name: colour_classifier() for name in names}) as server:
+        phone = browser.new_page(viewport={"width": 390, "height": 844})
+        phone.goto(server.address)
+        phone.wait_for_selector("html[data-ready]", timeout=WAIT)
+        phone.click("#sample")
+        phone.wait_for_selector("html[data-first]", timeout=WAIT)
+        assert phone.evaluate("() => document.documentElement.scrollWidth") <= 390
+        phone.close()
+
+
+def test_a_photo_unlike_the_training_photos_is_marked_on_bars_and_strip_at_once(browser):
+    references = ReferenceFeatures("cells", np.eye(6, dtype=np.int8), 1.0, 1)
+    knows = seewhy.Classifier(colour_classifier().network, preprocess="unit", references=references)
+    with running({"colours": knows}) as server:
+        page = browser.new_page()
+        page.goto(server.address)
+        page.wait_for_selector("html[data-ready]", timeout=WAIT)
+        for name in ("one.png", "two.png"):
+            drop(page, png(painted((RED_SPOT, RED if name == "one.png" else GREEN)).pixels), name)
+            page.wait_for_function("(name) => location.hash.includes(name)", arg=name, timeout=WAIT)
+        page.wait_for_selector("#remarks .unlike", timeout=WAIT)
+        page.wait_for_function(
+            "() => document.querySelectorAll('#strip .unlike').length === 2", timeout=WAIT
+        )
+        page.close()

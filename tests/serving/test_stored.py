@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from starlette.testclient import TestClient
 
 import seewhy
 from seewhy.commands.serve import add_arguments, find_run, load_models
-from seewhy.errors import MissingFramework, ModelError, OptionError
+from seewhy.errors import MissingFramework, ModelError, OptionError, SeewhyError
 from seewhy.serving.server import build_app
 from seewhy.serving.stored import StoredRun
 from tests.colour_network import Colours
@@ -222,3 +224,117 @@ def test_each_model_has_its_own_labels_or_all_the_same():
         "--labels was given 2 times for 3 models. Give it once for all, or once for each, in the "
         "order of --model."
     )
+
+
+def test_the_run_says_what_was_taken_for_what_and_sifts_by_true_label(client, made):
+    rows = made[2]
+    run = client.get("/api/about").json()["run"]
+    assert {one["label"]: one["count"] for one in run["labels"]} == {"red": 7, "blue": 5}
+    counts = Counter((row["label"], row["class_name"]) for row in rows)
+    assert {(one["label"], one["found"]): one["count"] for one in run["confusion"]} == counts
+    ids = {one["id"] for one in listed(client, label="blue")["photos"]}
+    assert ids == {f"run{row['photo_id']}" for row in rows if row["label"] == "blue"}
+
+
+def test_a_mistake_has_the_stored_map_of_what_was_found_rather_than_what_is_true(client, made):
+    _, run, rows = made
+    stored = {row["photo_id"]: row for row in run.table().to_pylist() if row["kind"] == "contrast"}
+    assert stored
+    for row in rows:
+        number = row["photo_id"]
+        *contrasts, answer = frames(client.get(f"/api/run/{number}").content)
+        assert answer["kind"] == "result"
+        assert bool(contrasts) is (number in stored) is (not row["correct"])
+        for one in contrasts:
+            (target,) = one["targets"]
+            assert (target["label"], target["rivals"]) == (row["class_name"], row["label"])
+            assert one["signed"] is True
+            expected = np.asarray(stored[number]["heatmap"], np.float32).ravel()
+            np.testing.assert_array_equal(one["maps"].ravel(), expected)
+
+
+def test_notes_are_kept_in_a_file_beside_the_run_which_stays_as_it_is(made):
+    folder = made[0]
+    before = {file: file.read_bytes() for file in (folder / "run").iterdir()}
+    run = StoredRun(folder / "run")
+    app = build_app(loaded({"silent": silent()}), hosts=frozenset({HOST}), run=run)
+    with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
+        note = {"ticked": True, "note": "two cats\nin one photo"}
+        assert client.post("/api/run/0/note", json=note).json() == note
+        for wrong in ({"ticked": 1}, {"note": "x" * 1001}, {"path": "/etc/passwd"}):
+            assert client.post("/api/run/0/note", json=wrong).status_code == 400
+        assert client.post("/api/run/99/note", json=note).status_code == 404
+        by_id = {one["id"]: one for one in listed(client)["photos"]}
+        assert (by_id["run0"]["ticked"], by_id["run0"]["note"]) == (True, note["note"])
+    file = folder / "run.notes.json"
+    assert list(json.loads(file.read_text())["notes"].values()) == [note]
+    assert {file: file.read_bytes() for file in (folder / "run").iterdir()} == before
+    assert StoredRun(folder / "run").notes.of(StoredRun(folder / "run").photos[0].path).ticked
+    for content in ("[]", '{"notes": {"a": 1}}', '{"notes": {"a": {"note": 1}}}', "no json"):
+        file.write_text(content)
+        with pytest.raises(SeewhyError, match="is damaged, or not a file of notes"):
+            StoredRun(folder / "run")
+    file.unlink()
+
+
+def test_mistakes_are_gone_through_by_key_with_reasons_a_matrix_and_notes(made, browser):
+    folder, _, rows = made
+    wrong = [row for row in rows if row["correct"] is False]
+    with running({"silent": silent()}, run=StoredRun(folder / "run")) as server:
+        page = browser.new_page()
+        page.goto(server.address)
+        page.wait_for_selector("figcaption b:text-matches('%')", timeout=WAIT)
+        page.select_option("[name=right]", "wrong")
+        page.wait_for_function(
+            "(count) => document.querySelectorAll('#strip button').length === count",
+            arg=len(wrong),
+            timeout=WAIT,
+        )
+        page.click("#strip button:first-child")
+        page.keyboard.press("m")
+        page.wait_for_selector(".verdict.wrong", timeout=WAIT)
+        surest = max(wrong, key=lambda row: row["probability"])
+        said = page.inner_text(".verdict")
+        assert said.startswith(surest["class_name"])
+        assert said.endswith(f"but its label is {surest['label']}")
+        why = f"{surest['class_name']} rather than {surest['label']}"
+        page.wait_for_function(
+            "(text) => document.querySelector('figcaption b').textContent.startsWith(text)",
+            arg=why,
+            timeout=WAIT,
+        )
+        assert page.inner_text(".scale span:first-child").startswith(f"for {surest['label']}")
+        first = page.get_attribute("#strip [aria-pressed=true]", "data-photo")
+        if len(wrong) > 1:
+            page.keyboard.press("n")
+            page.wait_for_function(
+                "(id) => document.querySelector('#strip [aria-pressed=true]').dataset.photo !== id",
+                arg=first,
+                timeout=WAIT,
+            )
+            page.keyboard.press("p")
+            page.wait_for_function(
+                "(id) => document.querySelector('#strip [aria-pressed=true]').dataset.photo === id",
+                arg=first,
+                timeout=WAIT,
+            )
+        page.keyboard.press("t")
+        page.wait_for_selector("#strip .ticked", timeout=WAIT)
+        page.fill("#note", "a cat in a box")
+        page.press("#note", "Tab")
+        page.wait_for_timeout(300)
+        cell = Counter((row["label"], row["class_name"]) for row in wrong).most_common(1)[0]
+        (label, found), count = cell
+        page.click(f"[aria-label='{count} photos of {label}, found: {found}']")
+        page.wait_for_function(
+            "(count) => document.querySelectorAll('#strip button').length === count",
+            arg=count,
+            timeout=WAIT,
+        )
+        assert page.input_value("[name=label]") == label
+        page.reload()
+        page.wait_for_selector("#note", timeout=WAIT)
+        assert page.input_value("#note") == "a cat in a box"
+        assert page.is_checked("#tick")
+        page.close()
+    (folder / "run.notes.json").unlink()
