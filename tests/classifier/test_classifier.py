@@ -102,6 +102,8 @@ def test_a_fit_is_a_word_or_a_fit() -> None:
     assert as_fit("stretch", (8, 12)) == as_fit(None, (8, 12)) == Fit(size=(8, 12))
     assert as_fit("crop", (8, 12)) == Fit(size=(8, 12), mode="crop")
     assert as_fit("crop:10", (8, 12)) == Fit(size=(8, 12), mode="crop", resize=10)
+    with pytest.raises(OptionError, match=r"^size '9{20}' is not a valid input size\."):
+        as_fit("crop:" + "9" * 20, (8, 12))
     assert as_fit(crop, (8, 12)) is crop
     assert as_fit(Fit(size=None), (8, 12)) == Fit(size=(8, 12))
     with pytest.raises(OptionError) as caught:

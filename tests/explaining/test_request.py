@@ -139,6 +139,11 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
         "A class is a name, a WordNet id or a whole number, not 1.0. Name it by one of these.",
     ),
     (
+        {"contrast": 1.5},
+        TargetError,
+        "A class is a name, a WordNet id or a whole number, not 1.5. Name it by one of these.",
+    ),
+    (
         {"classes": 5.5},
         TargetError,
         "A class is a name, a WordNet id or a whole number, not 5.5. Name it by one of these.",

@@ -144,6 +144,11 @@ def test_values_of_photos_are_means_over_the_map_or_scores() -> None:
             {"layer": "conv", "classes": [0]},
             "A layer has filters, not classes. Leave layer or classes out.",
         ),
+        (
+            {"filters": [10**20]},
+            "filter=100000000000000000000 is not valid. Give a whole number, at most "
+            "1,000,000,000.",
+        ),
         ({"filters": []}, "filters=[] is empty. Name at least one filter."),
         ({"filters": [2]}, NO_FILTER.format(2)),
         ({"filters": [-1]}, NO_FILTER.format(-1)),

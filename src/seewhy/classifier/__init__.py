@@ -307,7 +307,8 @@ def as_fit(fit: Fit | str | None, size: tuple[int, int]) -> Fit:
     if isinstance(fit, str):
         word, _, resize = fit.partition(":")
         if word == "crop" and (not resize or resize.isdecimal()):
-            return Fit(size=size, mode="crop", resize=int(resize) if resize else None)
+            sides = as_size(resize) if resize else None
+            return Fit(size=size, mode="crop", resize=sides[0] if sides else None)
         raise OptionError(
             f"There is no fit '{fit}'. Choose stretch, crop, or crop:256 (resize the shorter side "
             "to 256 pixels, then crop)."

@@ -146,7 +146,7 @@ def class_lists(classes: Any) -> tuple[Any, ...] | None:
         raise TargetError("classes=[] selects no class. Name at least one.")
     nested = [isinstance(one, (list, tuple, ndarray)) for one in found]
     if not any(nested):
-        return tuple(map(_class, found))
+        return tuple(map(one_class, found))
     if not all(nested):
         raise TargetError(
             "classes mixes classes and lists of classes. Give one list for all photos, or one "
@@ -158,10 +158,15 @@ def class_lists(classes: Any) -> tuple[Any, ...] | None:
             f"The lists of classes have between {lengths[0]} and {lengths[-1]} entries. "
             "Give every photo the same number of classes, at least one."
         )
-    return tuple(tuple(map(_class, one)) for one in found)
+    return tuple(tuple(map(one_class, one)) for one in found)
 
 
-def _class(one: Any) -> str | int:
+def one_class(one: Any) -> str | int:
+    """Return a class as it can be named: by text or by a whole number.
+
+    Raises:
+        TargetError: it is anything else.
+    """
     if isinstance(one, str):
         return one
     if is_whole(one):

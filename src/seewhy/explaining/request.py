@@ -33,6 +33,7 @@ from seewhy.explaining.keywords import (
     class_lists,
     indices_of,
     method_name,
+    one_class,
     options_by_method,
     several,
 )
@@ -121,9 +122,10 @@ class Request:
         settings = options_by_method(names, options or {}, own)
         settings, execution = take_execution(settings, asked["precision"])
         asked["classes"] = class_lists(asked["classes"])
-        for name in ("layer", "contrast"):
-            if asked[name] is not None:
-                asked[name] = several(asked[name])
+        if asked["layer"] is not None:
+            asked["layer"] = several(asked["layer"])
+        if asked["contrast"] is not None:
+            asked["contrast"] = tuple(map(one_class, several(asked["contrast"])))
         asked["precision"] = execution.precision
         request = cls(
             methods=names,

@@ -38,8 +38,10 @@ COUNT = Setting(
     flag="--strongest",
 )
 
+FILTER = Setting("filter", "integer", None, "this channel of the layer", metavar="K")
+
 STRONGEST = (
-    Setting("filter", "integer", None, "this channel of the layer", (0, None), metavar="K"),
+    FILTER,
     COUNT,
 )
 

@@ -5,7 +5,7 @@ Axes: n image or photo, t filter or class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from seewhy.errors import LayerError, OptionError
 from seewhy.explaining.explain import as_classifier, as_photos
 from seewhy.explaining.question import class_indices
 from seewhy.inside.feature_maps import PHOTOS_AT_ONCE
+from seewhy.inside.settings import FILTER
 from seewhy.networks.base import SCORES, Network, Targets, Units
 
 
@@ -76,7 +77,8 @@ def check_filters(network: Network, layer: str, filters: Any) -> list[int]:
         OptionError: the list is empty, or the layer has no such filter.
         LayerError: the layer does not return a single map or vector.
     """
-    chosen = [int(one) for one in np.atleast_1d(np.asarray(filters, dtype=np.intp))]
+    given = filters.tolist() if isinstance(filters, ndarray) else filters
+    chosen = [FILTER.check(one) for one in (given if isinstance(given, Iterable) else [given])]
     if not chosen:
         raise OptionError("filters=[] is empty. Name at least one filter.")
     shape = next((one.shape for one in network.layers if one.name == layer), ())
