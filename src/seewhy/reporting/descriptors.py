@@ -53,9 +53,8 @@ def colour_descriptors(tiny: UInt8[ndarray, "n h w 3"]) -> Float[ndarray, "n 6"]
     log(8 + mean over the pixels of channel c), log(8 + its standard deviation)
     """
     flat = tiny.reshape(len(tiny), -1, 3).astype(np.float64)
-    return np.log(8 + np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1)).astype(
-        np.float32
-    )
+    found = np.log(8 + np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1))
+    return np.asarray(found, np.float32)
 
 
 def _overlaps(length: int) -> Float[ndarray, "_ _"]:

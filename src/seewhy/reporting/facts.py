@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from seewhy.datasets.question import RunQuestion
 from seewhy.reporting.observations import Observations
 
@@ -14,7 +16,8 @@ def facts_in_words(asked: RunQuestion, seen: Observations, place: str) -> dict[s
         seen: what the network said.
         place: where the photos, or the run, are.
     """
-    count = len(seen) + len(seen.failures)
+    learned = len(seen) - int(seen.unseen.sum())
+    count = len(seen) + len(seen.failures) - learned
     failed = f", {len(seen.failures)} failed" if seen.failures else ""
     labelled = int(seen.labelled.sum())
     given = asked.request.options.get(asked.method, {})
@@ -26,6 +29,10 @@ def facts_in_words(asked: RunQuestion, seen: Observations, place: str) -> dict[s
     return {
         "model": network.name,
         "weights": f"SHA-256 {network.weights[:16]}…" if network.weights else "unknown",
+        "date": datetime.date.today().isoformat(),
+        "trained on": "not known: on photos that a network was trained on, it is more often right"
+        if seen.trained is None
+        else f"none of these photos; {learned} training photos were searched for shortcuts as well",
         "photos": f"{count} photos{failed}, {labels if labelled else 'no labels'}: {place}",
         "method": f"{asked.method}{f' ({options})' if options else ''} of the "
         f"{asked.request.output}, at {', '.join(asked.request.layer or ())}",

@@ -111,8 +111,9 @@ def analyse(
         classes = tuple(per_class(seen.true[labelled], seen.found[labelled], seen.names))
         if np.isfinite(seen.p_found[labelled]).all():
             calibrated = calibration(seen.p_found[labelled], correct)
-        pairs = tuple(confused_pairs(seen.true, seen.found, seen.p_found))
-        mislabelled = likely_mislabelled(seen.true, seen.found, seen.p_true, seen.p_found)
+        judged = np.where(seen.labelled, seen.true, -1)
+        pairs = tuple(confused_pairs(judged, seen.found, seen.p_found))
+        mislabelled = likely_mislabelled(judged, seen.found, seen.p_true, seen.p_found)
         others = np.setdiff1d(np.flatnonzero(seen.mistakes), mislabelled)
         confident = others[np.argsort(-seen.p_found[others], kind="stable")]
     heat = mean_heat(seen.maps)
@@ -129,14 +130,15 @@ def analyse(
         )  # fmt: skip
         notes += [] if changes else [TOO_FEW_TO_CHANGE]
     findings = [
-        *on_accuracy(accuracy, classes, calibrated),
-        *on_mistakes(seen, pairs, mislabelled),
         *on_shortcuts(search),
         *on_changes(changes),
+        *on_accuracy(accuracy, classes, calibrated),
         *on_heat(seen, heat, class_heat, reasons),
+        *on_mistakes(seen, accuracy, pairs, mislabelled),
     ]
+    order = {"bad": 0, "plain": 1, "good": 2}
     return Report(
-        findings=tuple(findings),
+        findings=tuple(sorted(findings, key=lambda one: (order[one.tone], not one.next))),
         facts=setting.facts,
         notes=tuple(notes),
         accuracy=accuracy,
@@ -155,6 +157,7 @@ def analyse(
         changes=changes,
         signed=setting.signed,
         appendix=setting.appendix,
+        outlined=setting.objects is not None,
     )
 
 
@@ -170,7 +173,9 @@ def _searched(seen: Observations, setting: Setting, *, seed: int) -> Search:
     for index in large[:SEARCHED]:
         photos = np.flatnonzero(seen.found == index)
         features = None if seen.descriptors is None else what_descriptors(seen.descriptors[photos])
-        right = seen.correct[photos] if seen.labelled.any() else None
+        right = None
+        if seen.labelled.any():
+            right = seen.true[photos] == seen.found[photos]
         groups, shortcuts = find_shortcuts(
             ClassPhotos(
                 index,

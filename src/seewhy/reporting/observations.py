@@ -51,6 +51,8 @@ class Observations:
         descriptors: the layer's activations averaged under the map; None where not recorded.
         true_maps: of each mistake, by its place in these arrays: the true class's map.
         contrasts: of each mistake: what tells the best class from the true one.
+        trained: photos that the network was trained on, which are searched for shortcuts and have
+            no part in right and wrong; None where there are none.
         unfamiliar: photos unlike the training photos; None where the network does not know.
         failures: the photos that could not be explained.
     """
@@ -66,6 +68,7 @@ class Observations:
     descriptors: Float[ndarray, "n d"] | None = None
     true_maps: Mapping[int, Float[ndarray, "h w"]] = field(default_factory=dict)
     contrasts: Mapping[int, Float[ndarray, "h w"]] = field(default_factory=dict)
+    trained: Bool[ndarray, " n"] | None = None
     unfamiliar: Bool[ndarray, " n"] | None = None
     failures: tuple[Failure, ...] = ()
 
@@ -80,8 +83,13 @@ class Observations:
 
     @property
     def labelled(self) -> Bool[ndarray, " n"]:
-        """Which photos have a true class."""
-        return self.true >= 0
+        """Which photos have a true class, and were not trained on."""
+        return np.asarray((self.true >= 0) & self.unseen)
+
+    @property
+    def unseen(self) -> Bool[ndarray, " n"]:
+        """Which photos the network was not trained on, as far as is known."""
+        return np.asarray(np.ones(len(self), bool) if self.trained is None else ~self.trained)
 
     @property
     def correct(self) -> Bool[ndarray, " n"]:

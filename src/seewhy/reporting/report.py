@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,7 @@ def report_on_items(
     options: Mapping[str, Any] | None = None,
     search: bool = True,
     appendix: Appendix | None = None,
+    trained: Sequence[Item] | None = None,
 ) -> Report:
     """Report on photos that are listed already, without writing a run.
 
@@ -190,12 +192,15 @@ def report_on_items(
         options: of the method.
         search: whether to look for clusters and shortcuts, which needs scikit-learn.
         appendix: what the page ends with.
+        trained: photos that the network was trained on: they are searched for shortcuts as well,
+            and have no part in the rest; None where nobody knows.
     """
+    whole = [*items, *(trained or ())]
     _check_classes(classifier)
     request = Request.single(
         method=method, top=1, layer=layer, output=output, batch_size=batch_size, **(options or {})
     )
-    job = row_job(classifier, request, items, wanted=RowSelection(descriptors=True))
+    job = row_job(classifier, request, whole, wanted=RowSelection(descriptors=True))
     (row,) = job.question.methods
     _check(row, options or {})
     done = 0
@@ -203,14 +208,17 @@ def report_on_items(
     def advance(photos: int) -> None:
         nonlocal done
         done += photos
-        progress(done, len(items))
+        progress(done, len(whole))
 
-    seen = observe(rows_in_batches(job, items, advance=advance))
-    asked = describe(job, items)
+    seen = observe(rows_in_batches(job, whole, advance=advance))
+    if trained is not None:
+        learned = {item.path for item in trained}
+        seen = replace(seen, trained=np.array([path in learned for path in seen.paths]))
+    asked = describe(job, whole)
     return analyse(
         seen,
         Setting(
-            facts=facts_in_words(asked, seen, shared_folder([item.path for item in items])),
+            facts=facts_in_words(asked, seen, shared_folder(seen.paths)),
             gallery=Gallery(seen.paths, classifier.fit),
             answer=answer_of(classifier),
             label=classifier.label,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,10 +22,17 @@ from seewhy.reporting.accuracy import Calibration, ClassAccuracy, Share
 from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.heat import MeanHeat
+from seewhy.reporting.numbers import (
+    calibration_as_dict,
+    changed_as_dict,
+    heat_as_dict,
+    paste_as_dict,
+    share_as_dict,
+    trial_as_dict,
+)
 from seewhy.reporting.observations import Observations
-from seewhy.reporting.proof import Outcome, Paste, Trial
-from seewhy.reporting.robustness import ChangeResult, ChangeTest
-from seewhy.reporting.shortcuts import Shortcut
+from seewhy.reporting.robustness import ChangeTest
+from seewhy.reporting.shortcuts import Shortcut, Verdict
 
 SCHEMA = 1
 """Of report.json."""
@@ -40,12 +48,14 @@ class Finding:
         section: where more is said: the id of a section of the page.
         photos: places of the photos that it is about, whose mean is shown beside it; empty where
             the sentence says all.
+        next: what to do about it; empty where there is nothing to do.
     """
 
     text: str
     tone: str
     section: str
     photos: tuple[int, ...] = ()
+    next: str = ""
 
 
 class ReasonKind(StrEnum):
@@ -152,6 +162,7 @@ class Report:
         changes: what harmless changes did; None where they were not tried.
         signed: whether maps have negative values that mean something.
         appendix: what the page ends with, or None.
+        outlined: whether somebody has drawn where the things are.
     """
 
     findings: tuple[Finding, ...]
@@ -173,6 +184,7 @@ class Report:
     changes: ChangeTest | None = None
     signed: bool = False
     appendix: Appendix | None = None
+    outlined: bool = False
 
     @property
     def shortcuts(self) -> list[Shortcut]:
@@ -183,6 +195,28 @@ class Report:
     def searched(self) -> tuple[SearchedClass, ...]:
         """The classes that were searched for shortcuts."""
         return self.search.classes if self.search else ()
+
+    @property
+    def verdict(self) -> str:
+        """What the report says, in a paragraph: how often the network is right, and how grave."""
+        whole = "The photos have no labels, so that nobody can say how often the network is right."
+        if self.accuracy is not None:
+            whole = f"The network is right in {self.accuracy} of {self.accuracy.of} photos."
+        counts = Counter(one.verdict for one in self.shortcuts)
+        said = [
+            f"{counts[kind]} {one if counts[kind] == 1 else several}"
+            for kind, one, several in (
+                (Verdict.CONFIRMED, "confirmed shortcut", "confirmed shortcuts"),
+                (Verdict.OPEN, "suspect that is open", "suspects that are open"),
+            )
+            if counts[kind]
+        ]
+        grave = sum(one.tone == "bad" and one.section != "shortcuts" for one in self.findings)
+        said += [f"{grave} other finding{'s' if grave > 1 else ''} that matter"] if grave else []
+        text = f"{whole} Found: {', '.join(said)}." if said else f"{whole} Nothing grave was found."
+        if self.search is None or self.search.too_small or self.search.left_out:
+            text += " Not every class could be searched for shortcuts."
+        return text + " What is listed first matters most."
 
     def save(
         self,
@@ -223,19 +257,21 @@ class Report:
         return {
             "schema": SCHEMA,
             "facts": dict(self.facts),
+            "verdict": self.verdict,
             "findings": [one.text for one in self.findings],
+            "next": {one.text: one.next for one in self.findings if one.next},
             "notes": list(self.notes),
-            "accuracy": _share(self.accuracy),
+            "accuracy": share_as_dict(self.accuracy),
             "classes": [
                 {
                     "class": one.name,
                     "index": one.index,
-                    "recall": _share(one.recall),
-                    "precision": _share(one.precision),
+                    "recall": share_as_dict(one.recall),
+                    "precision": share_as_dict(one.precision),
                 }
                 for one in self.classes
             ],
-            "calibration": _calibration(self.calibration),
+            "calibration": calibration_as_dict(self.calibration),
             "confusions": [
                 {
                     "true": names.get(pair.true),
@@ -262,9 +298,9 @@ class Report:
             },
             "changes": self._changes(),
             "heat": {
-                "all": _heat(self.heat),
+                "all": heat_as_dict(self.heat),
                 "classes": {
-                    names.get(index, str(index)): _heat(one)
+                    names.get(index, str(index)): heat_as_dict(one)
                     for index, one in self.class_heat.items()
                 },
             },
@@ -291,8 +327,8 @@ class Report:
             "by": suspect.by,
             "gap": suspect.gap,
             "odd": suspect.odd,
-            "trials": [_trial(one) for one in shortcut.trials],
-            "pasted": [_paste(one) for one in shortcut.pasted],
+            "trials": [trial_as_dict(one) for one in shortcut.trials],
+            "pasted": [paste_as_dict(one) for one in shortcut.pasted],
             "photos": [self.observations.paths[searched.photos[one]] for one in suspect.members],
         }
 
@@ -303,96 +339,10 @@ class Report:
         return {
             "photos": [paths[photo] for photo in self.changes.photos.tolist()],
             "labelled": self.changes.labelled,
-            "results": [_changed(one, names) for one in self.changes.results],
+            "results": [changed_as_dict(one, names) for one in self.changes.results],
         }
 
     def __repr__(self) -> str:
         lines = [f"<Report on {self.facts['model']}: {len(self.observations)} photos"]
         lines += [f"  {one.text:.110}" for one in self.findings[:3]]
         return "\n".join(lines) + ">"
-
-
-def _share(share: Share | None) -> dict[str, Any] | None:
-    if share is None:
-        return None
-    return {
-        "count": share.count,
-        "of": share.of,
-        "value": finite(share.value),
-        "low": share.low,
-        "high": share.high,
-    }
-
-
-def _calibration(found: Calibration | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    bins = [
-        {"low": one.low, "high": one.high, "confidence": one.confidence}
-        | {"accuracy": _share(one.accuracy)}
-        for one in found.bins
-    ]
-    interval = {"ece_low": found.low, "ece_high": found.high}
-    return {"ece": found.error} | interval | {"bias": found.bias, "bins": bins}
-
-
-def _changed(result: ChangeResult, names: Mapping[int, str]) -> dict[str, Any]:
-    return {
-        "change": result.change.name,
-        "definition": result.change.definition,
-        "finding": result.matters,
-        "right_before": result.before,
-        "right_after": result.after,
-        "loss": vars(result.loss),
-        "lost": len(result.lost),
-        "taken_for": {names[index]: count for index, count in result.taken_for},
-        "classes": [vars(one) for one in result.classes],
-    }
-
-
-def _heat(heat: MeanHeat) -> dict[str, Any]:
-    return {
-        "photos": heat.photos,
-        "map": heat.map.round(6).tolist(),
-        "border": finite(heat.border),
-        "cell": list(heat.cell),
-        "cell_share": heat.cell_share,
-        "alarm": heat.alarm or None,
-    }
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    shuffled = None if trial.shuffled is None else _outcome(trial.shuffled)
-    against = trial.against_shuffled
-    return {
-        "kind": trial.kind,
-        "region": None if trial.region is None else trial.region.kind,
-        "shared_region": trial.region is None or trial.region.shared,
-        "confirmed": trial.confirmed,
-        "members": _outcome(trial.members),
-        "matched": _outcome(trial.matched),
-        "shuffled": shuffled,
-        "against_matched": vars(trial.against_matched),
-        "against_shuffled": None if against is None else vars(against),
-    }
-
-
-def _paste(paste: Paste) -> dict[str, Any]:
-    return {
-        "region": paste.region.kind,
-        "shared_region": paste.region.shared,
-        "confirmed": paste.confirmed,
-        "photos": paste.photos,
-        "turned": paste.turned,
-        "turned_by_others": paste.compared,
-        "against_others": vars(paste.against),
-    }
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "photos": outcome.photos,
-        "right_before": outcome.before,
-        "right_after": outcome.after,
-        "drop": vars(outcome.drop),
-    }

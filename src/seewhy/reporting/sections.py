@@ -81,7 +81,7 @@ def _matrix(report: Report) -> Data:
             weight[pair.true] += pair.count
             weight[pair.found] += pair.count
         classes = sorted(sorted(classes, key=lambda one: -weight[one])[:MATRIX])
-    counts = confusion_matrix(seen.true, seen.found, classes)
+    counts = confusion_matrix(np.where(seen.labelled, seen.true, -1), seen.found, classes)
     rows = []
     for true, row in zip(classes, counts.tolist(), strict=True):
         shares = np.array(row) / max(sizes.get(true, 0), 1)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from seewhy.reporting.accuracy import Calibration, ClassAccuracy, Share
+from seewhy.reporting.accuracy import Calibration, ClassAccuracy, Share, wilson
 from seewhy.reporting.changes import RELIANCES
 from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.heat import MeanHeat
@@ -24,6 +24,18 @@ from seewhy.reporting.suspects import FEWEST, LARGEST
 
 CALIBRATED = 0.03
 """The expected calibration error below which probabilities mean what they say."""
+
+CHANCE = 0.05
+"""The probability of any false finding of a kind, among all classes or pairs."""
+
+FEWEST_CONFUSED = 5
+"""Photos of a pair of classes from which it has a sentence."""
+
+TRUSTED = 0.85
+"""The accuracy, for sure, from which a network's doubts about labels have a sentence."""
+
+STRANGE = 0.05
+"""The share of held-out photos that are as unlike the training photos, by construction."""
 
 SHORTCUTS = 5
 """Suspects that have a sentence of their own."""
@@ -50,9 +62,9 @@ def notes_on(seen: Observations) -> list[str]:
             "say where the network is wrong. Put photos of a class into a folder of its name, or "
             "name a column of labels with --true-labels."
         )
-    elif labelled < len(seen):
+    elif labelled < (unseen := int(seen.unseen.sum())):
         notes.append(
-            f"{len(seen) - labelled} of {len(seen)} photos have no label, and are left out where "
+            f"{unseen - labelled} of {unseen} photos have no label, and are left out where "
             "right and wrong matter."
         )
     kinds = np.unique(seen.true[seen.labelled])
@@ -87,13 +99,21 @@ def on_accuracy(
             "accuracy",
         )
     ]
-    weak = [one for one in classes if one.recall.high < accuracy.low]
+    weak = [one for one in classes if _is_weak(one, accuracy, len(classes))]
     if weak:
         listed = ", ".join(
             f"'{one.name}' ({one.recall.count} of {one.recall.of})" for one in weak[:3]
         )
         more = f" and {len(weak) - 3} more" if len(weak) > 3 else ""
-        found.append(Finding(f"It is clearly weaker on {listed}{more}.", "bad", "accuracy"))
+        found.append(
+            Finding(
+                f"It is clearly weaker on {listed}{more}.",
+                "bad",
+                "accuracy",
+                next="Look at what these photos are taken for, and add training photos of the kind "
+                "that is missed.",
+            )
+        )
     if calibrated is not None:
         error = (
             f"expected calibration error {calibrated.error:.3f}, {calibrated.low:.3f} to "
@@ -114,37 +134,62 @@ def on_accuracy(
     return found
 
 
+def _is_weak(one: ClassAccuracy, whole: Share, classes: int) -> bool:
+    """Return whether a class is weaker than the others, corrected for the number of classes."""
+    from scipy.stats import binom
+
+    others = whole.of - one.recall.of
+    if not others:
+        return False
+    level = (whole.count - one.recall.count) / others
+    return bool(binom.cdf(one.recall.count, one.recall.of, level) <= CHANCE / classes)
+
+
 def on_mistakes(
-    seen: Observations, pairs: tuple[ConfusedPair, ...], mislabelled: Int[ndarray, " m"]
+    seen: Observations,
+    accuracy: Share | None,
+    pairs: tuple[ConfusedPair, ...],
+    mislabelled: Int[ndarray, " m"],
 ) -> list[Finding]:
-    """Say what is confused most, and how many labels are doubtful."""
+    """Say what is confused more often than by chance, and how many labels are doubtful.
+
+    A network that is often wrong doubts labels that are right: of those it says nothing here.
+    """
     found = []
-    if pairs:
-        first = pairs[0]
-        sizes = (
-            f", where class sizes explain {first.expected:.1f}"
-            if np.isfinite(first.expected) and len(seen.class_sizes) > 2
-            else ""
-        )
+    first = next((one for one in pairs if _is_more_than_chance(one, pairs)), None)
+    if first is not None:
         found.append(
             Finding(
-                f"Most often it takes '{seen.names[first.true]}' for '{seen.names[first.found]}': "
-                f"{first.count} photo{'s' if first.count > 1 else ''}{sizes}.",
+                f"It takes '{seen.names[first.true]}' for '{seen.names[first.found]}': "
+                f"{first.count} photos, where class sizes explain {first.expected:.1f}.",
                 "plain",
-                "confusion",
+                "pairs",
+                next="Compare the heat of both classes in these photos.",
             )
         )
-    if len(mislabelled):
-        count = len(mislabelled)
+    count = len(mislabelled)
+    if count and accuracy is not None and accuracy.low >= TRUSTED:
         found.append(
             Finding(
                 f"{count} photo{'s' if count > 1 else ''} may have a wrong label: the network is "
                 "surer of another class than it usually is.",
-                "bad",
+                "plain",
                 "mistakes",
+                next="Look at each: it is a wrong label, or a real mistake.",
             )
         )
     return found
+
+
+def _is_more_than_chance(pair: ConfusedPair, pairs: tuple[ConfusedPair, ...]) -> bool:
+    """Return whether a pair has more photos than mistakes by class sizes, of all pairs."""
+    from scipy.stats import binom
+
+    mistakes = sum(one.count for one in pairs if one.true == pair.true)
+    if pair.count < FEWEST_CONFUSED or not np.isfinite(pair.expected):
+        return False
+    chance = binom.sf(pair.count - 1, mistakes, min(pair.expected / mistakes, 1))
+    return bool(chance <= CHANCE / len(pairs))
 
 
 def on_shortcuts(search: Search | None) -> list[Finding]:
@@ -165,6 +210,7 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
             "bad" if one.verdict == Verdict.CONFIRMED else "plain",
             "shortcuts",
             tuple(each.photos[one.suspect.members].tolist()),
+            NEXT_OF[one.verdict],
         )
         for each, one in grave[:SHORTCUTS]
     ]
@@ -185,7 +231,7 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
         text = (
             f"{_classes(few, of=searched + few + len(search.left_out))} "
             f"{'was' if few == 1 else 'were'} not searched for shortcuts: fewer than {FEWEST} "
-            "photos were taken for it, and a group that can be told from chance has "
+            "photos were taken for each, and a group that can be told from chance has "
             f"{PASTED_FROM}, and at most {LARGEST:.0%} of the class."
         )
         found.append(Finding(text, "plain", "shortcuts"))
@@ -193,6 +239,16 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
         text = f"{_classes(len(search.left_out))} with fewer photos were not searched either."
         found.append(Finding(text, "plain", "shortcuts"))
     return found
+
+
+NEXT_OF = {
+    Verdict.CONFIRMED: "Look at the mean photo: if what is there is no part of the thing, take it "
+    "out of the training photos or put it into all classes alike, and train again.",
+    Verdict.OPEN: "Look at the mean photo: more photos of this kind, or a network with a finer "
+    "map, would tell.",
+    Verdict.UNTESTED: "Repeat the report where the network and the photos are.",
+}
+"""What to do about a suspect."""
 
 
 def _classes(count: int, *, of: int | None = None) -> str:
@@ -215,23 +271,25 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
             f"{RELIANCES[kind]}.{_taken(several[0], tested)}",
             "bad",
             "changes",
+            next=f"Train with photos that differ in {RELIANCES[kind]}, or change them at random.",
         )
         for kind, several in list(kinds.items())[:KINDS]
     ]
     if len(kinds) > KINDS:
         others = ", ".join(RELIANCES[kind] for kind in list(kinds)[KINDS:])
         found.append(Finding(f"It also relies on {others}.", "bad", "changes"))
+    by_class = _on_classes(tested)
     if not kinds:
         worst = max(tested.results, key=lambda each: each.loss.mean)
         found.append(
             Finding(
-                f"None of {len(tested.results)} harmless changes costs more than {LOSS:.0%} of the "
-                f"photos for sure. At worst: {share_after(worst, tested)}.",
-                "good" if photos >= 100 else "plain",
+                f"Over all classes, none of {len(tested.results)} harmless changes costs more than "
+                f"{LOSS:.0%} of the photos for sure. At worst: {share_after(worst, tested)}.",
+                "good" if photos >= 100 and not by_class else "plain",
                 "changes",
             )
         )
-    return found + _on_classes(tested)
+    return found + by_class
 
 
 def share_after(result: ChangeResult, tested: ChangeTest) -> str:
@@ -303,21 +361,25 @@ def on_heat(
         count = len(reasons)
         found.append(
             Finding(
-                f"{count} right answer{'s' if count > 1 else ''} may be right for a wrong reason: "
-                f"{_counted(reasons)}.",
+                f"{count} right answer{'s have their' if count > 1 else ' has its'} heat in the "
+                f"wrong place: {_counted(reasons)}.",
                 "plain",
                 "reasons",
+                next="On other photos such answers may be wrong: look at what is under the heat.",
             )
         )
-    if seen.unfamiliar is not None and seen.unfamiliar.any():
-        count = int(seen.unfamiliar.sum())
-        found.append(
-            Finding(
-                f"{count} of {len(seen)} photos are unlike anything the network was trained on.",
-                "plain",
-                "accuracy",
+    if seen.unfamiliar is not None:
+        strange = wilson(int((seen.unfamiliar & seen.unseen).sum()), int(seen.unseen.sum()))
+        if strange.low > STRANGE:
+            found.append(
+                Finding(
+                    f"{strange.count} of {strange.of} photos are less like the training photos "
+                    f"than {1 - STRANGE:.0%} of held-out ones; {STRANGE:.0%} would be by chance.",
+                    "bad",
+                    "accuracy",
+                    next="Its answers on such photos are guesses: add photos of this kind.",
+                )
             )
-        )
     return found
 
 

@@ -174,7 +174,9 @@ class _Evidence:
     @property
     def confirmed(self) -> bool:
         """Whether any test confirms the suspect."""
-        return any(one.confirmed for one in (*self.trials, *self.pasted))
+        return any(one.confirmed for one in self.trials) or any(
+            one.confirmed for one in self.pasted
+        )
 
     @property
     def clears(self) -> bool:
@@ -186,9 +188,9 @@ class _Evidence:
     @property
     def place(self) -> str:
         """Where it is: of what is confirmed, else of what could be tested."""
-        proofs = [one.region for one in (*self.trials, *self.pasted) if one.confirmed]
-        shown = [one for one in proofs if one is not None]
-        if proofs and not shown:
+        shown = [one.region for one in self.trials if one.confirmed and one.region is not None]
+        shown += [one.region for one in self.pasted if one.confirmed]
+        if self.confirmed and not shown:
             return WHOLE_COLOUR
         shown = shown or [one for one in self.regions if one.is_testable] or list(self.regions)
         return _in_words(shown[0])

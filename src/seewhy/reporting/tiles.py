@@ -108,7 +108,7 @@ class Tiles:
         seen = self.seen
         table = {
             "names": self.names,
-            "true": seen.true.tolist(),
+            "true": np.where(seen.unseen, seen.true, -1).tolist(),
             "found": seen.found.tolist(),
             "p": [round(one, 3) if np.isfinite(one) else None for one in seen.p_found.tolist()],
             "links": self.links,

@@ -90,6 +90,7 @@ def write_report(
     *,
     photos: Sequence[Path],
     labels: Sequence[str],
+    trained: Sequence[tuple[Path, str]],
     appendix: Appendix,
     batch_size: int,
 ) -> None:
@@ -100,18 +101,22 @@ def write_report(
         classifier: the trained network.
         photos: the held-out photos.
         labels: what each of them shows.
+        trained: the training photos with their labels, which are searched for shortcuts as well.
         appendix: how the network was trained.
         batch_size: photos per batch.
     """
     from seewhy.reporting.report import report_on_items
 
-    items = [
-        Item(number, str(photo), -1, 0, label)
-        for number, (photo, label) in enumerate(zip(photos, labels, strict=True))
-    ]
+    whole = [*zip(photos, labels, strict=True), *trained]
+    items = [Item(number, str(photo), -1, 0, label) for number, (photo, label) in enumerate(whole)]
     can_search = importlib.util.find_spec("sklearn") is not None
     found = report_on_items(
-        classifier, items, batch_size=batch_size, search=can_search, appendix=appendix
+        classifier,
+        items[: len(photos)],
+        batch_size=batch_size,
+        search=can_search,
+        appendix=appendix,
+        trained=items[len(photos) :],
     )
     found.save(path)
 

@@ -142,6 +142,9 @@ def _report(run: TrainingRun, network: Any, path: Path, history: list[EpochLogs]
         load(path),
         photos=[run.photos.paths[one] for one in run.validation],
         labels=[run.labels[one] for one in classes],
+        trained=[
+            (run.photos.paths[one], run.labels[run.photos.classes[one]]) for one in run.training
+        ],
         appendix=Appendix(
             {"loss and accuracy over the epochs": curves},
             report.facts_of(run.recipe, training=len(run.training), validation=len(run.validation)),
