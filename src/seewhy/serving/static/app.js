@@ -110,7 +110,17 @@ function chosenTheme() {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
+/** Let the panel end where the photos of the strip begin. */
+function watchFooter() {
+  const measure = () => {
+    const height = `${$("footer").offsetHeight}px`;
+    document.documentElement.style.setProperty("--footer", height);
+  };
+  new ResizeObserver(measure).observe($("footer"));
+}
+
 function listen() {
+  watchFooter();
   panel.setUp();
   display.setUp();
   sharing.setUp();

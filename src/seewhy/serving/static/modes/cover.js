@@ -48,8 +48,8 @@ function drawTools() {
 
 async function show(signal) {
   brush.patch = null;
-  const tile = mainTile();
   drawTools();
+  const tile = mainTile();
   tile.cover(state.squares);
   const map = await bringMain(tile, signal);
   drawTrust(map, signal);

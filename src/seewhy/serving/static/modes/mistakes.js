@@ -24,10 +24,10 @@ function contrastOf(one) {
 async function show(signal) {
   const one = photo();
   if (!one) return;
-  const tile = mainTile();
   const contrast = contrastOf(one);
   drawTools(one, contrast);
   drawMatrix();
+  const tile = mainTile();
   if (contrast && shown.way === "why" && !state.classes.length && state.contrast === null) {
     settle(tile, contrast);
     work.end();
