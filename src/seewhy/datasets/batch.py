@@ -15,9 +15,17 @@ from seewhy.datasets import manifest
 from seewhy.datasets import question as questions
 from seewhy.datasets.asking import RowJob, row_job
 from seewhy.datasets.cluster import run_on_ray
-from seewhy.datasets.manifest import Item, find_items
-from seewhy.datasets.plan import check_stored, completed, describe, load_model, plan_of
-from seewhy.datasets.question import ModelArguments, RunQuestion
+from seewhy.datasets.manifest import Item, carried, find_items
+from seewhy.datasets.plan import (
+    check_stored,
+    completed,
+    describe,
+    load_model,
+    load_plan,
+    plan_of,
+    read_photos_of,
+)
+from seewhy.datasets.question import ModelArguments, PhotoList, RunQuestion
 from seewhy.datasets.reading import Run, read_run
 from seewhy.datasets.settings import COLUMN, ROWS, WORK
 from seewhy.datasets.shards import (
@@ -25,9 +33,9 @@ from seewhy.datasets.shards import (
     ShardJob,
     ShardPlan,
     Task,
+    failed_in,
     finished,
     other_fingerprints,
-    rows_of,
     run_task,
 )
 from seewhy.datasets.storage import Folder
@@ -134,13 +142,16 @@ def batch(
     described = describe(rows, items, maps=chosen["maps"], shard_size=chosen["shard_size"])
     folder = Folder.of(out)
     with _locked(folder):
-        question = _planned(folder, replace(described, model=model), rows, items)
+        items = _as_before(folder, items, retry_failed=chosen["retry_failed"])
+        described = replace(described, photos=PhotoList.of(items), model=model)
+        question = _planned(folder, described, rows, items)
         plan = plan_of(question)
-        _write_plan(folder, items, question)
-        done = finished(folder, plan)
+        done = finished(folder, plan, whole=True)
         tasks = _tasks(folder, plan, done, chosen["retry_failed"])
-        if tasks:
-            folder.remove(SUCCESS)
+        if not tasks and SUCCESS in folder.names():
+            return read_run(folder.place)  # which may be where nothing can be written
+        _write_plan(folder, items, question)
+        folder.remove(SUCCESS)
         meter = _Meter(progress, len(items), sum(task.stop - task.start for task in tasks))
         job = ShardJob(folder=folder, items=items, job=rows, plan=plan)
         work = {"workers": chosen["workers"], "ray": ray, "gpus": chosen["gpus"]}
@@ -164,6 +175,32 @@ def _loaded(
             "its file, as for seewhy.load, or run without workers."
         )
     return as_classifier(classifier), None
+
+
+def _as_before(folder: Folder, items: Sequence[Item], *, retry_failed: bool) -> list[Item]:
+    """Return the photos as the run in the folder knows them, if they are its photos.
+
+    Raises:
+        OutputError: only photos that failed have changed, and they are not to be tried again.
+    """
+    names = folder.names()
+    if questions.NAME not in names or manifest.NAME not in names:
+        return list(items)
+    before, plan = load_plan(folder)
+    then = read_photos_of(folder, before)
+    failed = {
+        photo
+        for shard, counts in finished(folder, plan, whole=True).items()
+        if counts.failed
+        for photo in failed_in(folder, plan, shard)
+    }
+    same, retried = carried(items, then, ()), carried(items, then, failed)
+    if not retry_failed and same != retried and PhotoList.of(retried) == before.photos:
+        raise OutputError(
+            f"Photos that failed in '{folder.place}' have changed since. Try them again with "
+            "retry_failed=True (--retry-failed), or give another folder for the results."
+        )
+    return retried if retry_failed else same
 
 
 def _planned(
@@ -195,9 +232,12 @@ def _write_plan(folder: Folder, items: Sequence[Item], question: RunQuestion) ->
     """Write run.json last: where it is, the manifest is whole."""
     folder.remove_temporary()
     names = folder.names()
-    if questions.NAME not in names or manifest.NAME not in names:
-        folder.write(manifest.NAME, manifest.manifest_bytes(items))
-    folder.write(questions.NAME, question.as_json())
+    for name, content in (
+        (manifest.NAME, manifest.manifest_bytes(items)),
+        (questions.NAME, question.as_json()),
+    ):
+        if name not in names or folder.read(name) != content:
+            folder.write(name, content)
 
 
 def _tasks(
@@ -210,9 +250,7 @@ def _tasks(
         if shard not in done:
             tasks.append(Task(shard, start, stop))
         elif retry_failed and done[shard].failed:
-            rows = rows_of(folder.read(plan.name(shard)))
-            failed = sorted({row.photo_id for row in rows if row.status != "ok"})
-            tasks.append(Task(shard, start, stop, only=tuple(failed)))
+            tasks.append(Task(shard, start, stop, only=failed_in(folder, plan, shard)))
     return tasks
 
 
@@ -295,6 +333,9 @@ def _locked(folder: Folder) -> Iterator[None]:
         Path(folder.place).mkdir(parents=True, exist_ok=True)
         lock = Path(folder.child(LOCK)).open("w")  # noqa: SIM115 - held for the whole run
     except OSError as error:
+        if SUCCESS in folder.names():  # a finished run may be where nothing can be written
+            yield
+            return
         raise OutputError(
             f"'{folder.place}' cannot be written: {error.strerror or error}. Choose a place that "
             "can be written to."

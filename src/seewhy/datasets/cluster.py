@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from seewhy.datasets import manifest
-from seewhy.datasets.plan import load_plan
+from seewhy.datasets.plan import load_plan, read_photos_of
 from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.shards import Counts, Task
 from seewhy.datasets.storage import Folder
@@ -27,7 +26,7 @@ class ShardActor:
     def __init__(self, place: str, model: dict[str, Any]) -> None:
         folder = Folder.of(place)
         question, plan = load_plan(folder)
-        items = manifest.read_manifest(folder.read(manifest.NAME))
+        items = read_photos_of(folder, question)
         self.supervisor = Supervisor(
             folder,
             plan,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Item:
         mtime: when the file was changed, in nanoseconds; 0 where that is not known.
         label: what it shows, where that was given.
         problem: why it cannot be read, where that is known from its name alone.
+        was: its size and mtime when the run began, where it failed and has changed since.
     """
 
     photo_id: int
@@ -42,6 +43,12 @@ class Item:
     mtime: int
     label: str | None
     problem: str | None = None
+    was: tuple[int, int] | None = None
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """Its size and mtime when the run began."""
+        return (self.size, self.mtime) if self.was is None else self.was
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +303,7 @@ def _schema() -> Any:
             pa.field("mtime", pa.int64(), nullable=False),
             pa.field("label", pa.string()),
             pa.field("problem", pa.string()),
+            pa.field("was", pa.list_(pa.int64())),
         ]
     )
 
@@ -310,4 +318,27 @@ def read_manifest(content: bytes) -> list[Item]:
     """Return the photos of a manifest."""
     table = read_table(content)
     columns = [table[name].to_pylist() for name in _schema().names]
-    return [Item(*row) for row in zip(*columns, strict=True)]
+    *others, states = columns
+    was = [None if one is None else (int(one[0]), int(one[1])) for one in states]
+    return [Item(*row) for row in zip(*others, was, strict=True)]
+
+
+def carried(items: Sequence[Item], before: Sequence[Item], failed: Collection[int]) -> list[Item]:
+    """Return photos as a run knows them that was begun with others.
+
+    Args:
+        items: the photos as they are now.
+        before: those of the run.
+        failed: photos that failed in it: they may have changed since, or come back.
+    """
+    if [(one.path, one.label) for one in items] != [(one.path, one.label) for one in before]:
+        return list(items)
+    found = []
+    for now, then in zip(items, before, strict=True):
+        is_same = (now.size, now.mtime) == (then.size, then.mtime)
+        if is_same or now.photo_id in failed:
+            first = None if then.first == (now.size, now.mtime) else then.first
+            found.append(replace(now, was=first))
+        else:
+            found.append(now)
+    return found

@@ -13,6 +13,7 @@ from seewhy.classifier.fingerprint import network_fingerprint
 from seewhy.datasets import manifest
 from seewhy.datasets import question as questions
 from seewhy.datasets.asking import RowJob, read_listed, row_job
+from seewhy.datasets.checked import checked
 from seewhy.datasets.manifest import Item
 from seewhy.datasets.question import ModelArguments, PhotoList, RunQuestion, versions
 from seewhy.datasets.shards import ShardJob, ShardPlan
@@ -133,8 +134,24 @@ def plan_of(question: RunQuestion) -> ShardPlan:
 def load_plan(folder: Folder) -> tuple[RunQuestion, ShardPlan]:
     """Read run.json."""
     place = folder.child(questions.NAME)
-    found = RunQuestion.from_json(folder.read(questions.NAME), place)
+    with checked(place, "Give another folder for the results."):
+        content = folder.read(questions.NAME)
+    found = RunQuestion.from_json(content, place)
     return found, plan_of(found)
+
+
+def read_photos_of(folder: Folder, question: RunQuestion) -> list[Item]:
+    """Return the photos of a run.
+
+    Raises:
+        OutputError: the manifest is not there, or is not that of the run.
+    """
+    advice = "Give another folder for the results."
+    with checked(folder.child(manifest.NAME), advice):
+        items = manifest.read_manifest(folder.read(manifest.NAME))
+        if PhotoList.of(items) != question.photos:
+            raise ValueError(f"its photos are not those of {questions.NAME}")
+    return items
 
 
 def load_job(folder: Folder, model: ModelArguments) -> ShardJob:
@@ -149,7 +166,7 @@ def load_job(folder: Folder, model: ModelArguments) -> ShardJob:
         ModelError: the network found here is not the run's network.
     """
     found, _ = load_plan(folder)
-    items = manifest.read_manifest(folder.read(manifest.NAME))
+    items = read_photos_of(folder, found)
     classifier = load_model(model)
     check_network(classifier, found, "Give every worker the same file.")
     return make_job(folder, items, classifier, found)

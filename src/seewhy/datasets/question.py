@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.classifier.fingerprint import NetworkFingerprint
+from seewhy.datasets.checked import checked
 from seewhy.datasets.manifest import Item
 from seewhy.errors import ModelError, OptionError, OutputError
 from seewhy.explaining.provenance import Provenance
@@ -90,7 +91,10 @@ class ModelArguments:
 
 @dataclass(frozen=True)
 class PhotoList:
-    """Which photos a run has: how many, and a hash of paths, sizes, times and labels."""
+    """Which photos a run has: how many, and a hash of paths, sizes, times and labels.
+
+    Size and time are those at the beginning: a photo that failed may change, and be tried again.
+    """
 
     count: int
     sha256: str
@@ -100,7 +104,7 @@ class PhotoList:
         """Return those of a list."""
         digest = hashlib.sha256()
         for item in items:
-            line = json.dumps([item.path, item.size, item.mtime, item.label])
+            line = json.dumps([item.path, *item.first, item.label])
             digest.update(line.encode() + b"\n")
         return cls(len(items), digest.hexdigest())
 
@@ -217,7 +221,7 @@ class RunQuestion:
         Raises:
             OutputError: it is damaged, or of another schema.
         """
-        try:
+        with checked(place, "Give another folder for the results."):
             found = json.loads(content)
             if found.get("schema") != SCHEMA:
                 raise OutputError(
@@ -236,11 +240,9 @@ class RunQuestion:
                 rounding=None if off is None else Rounding(**off),
             )
             _check(question)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise OutputError(
-                f"'{place}' is damaged: {error}. Give another folder for the results."
-            ) from error
-        return question
+            if found["fingerprint"] != question.fingerprint:
+                raise ValueError("it was changed, and its fingerprint is of what it was")
+            return question
 
 
 _PLAIN = (
@@ -282,7 +284,15 @@ def _check(question: RunQuestion) -> None:
         and isinstance(model.settings, Mapping)
     ):
         raise ValueError("the model is not a name with settings")
-    question.fit  # noqa: B018 - raises where it is none
+    off = question.rounding
+    if off is not None and not all(
+        isinstance(one, int | float | str) for one in vars(off).values()
+    ):
+        raise ValueError("the rounding is not numbers")
+    limit = question.familiarity_limit
+    if limit is not None and not isinstance(limit, int | float):
+        raise ValueError("the limit of familiarity is not a number")
+    question.background  # noqa: B018 - raises where it is none
 
 
 def versions(framework: str) -> dict[str, str]:

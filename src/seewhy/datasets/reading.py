@@ -11,13 +11,14 @@ from typing import Any
 from seewhy.datasets import manifest
 from seewhy.datasets.arrow import arrow
 from seewhy.datasets.asking import read_listed
+from seewhy.datasets.checked import REPEAT, checked
 from seewhy.datasets.manifest import Item
-from seewhy.datasets.plan import load_plan
+from seewhy.datasets.plan import load_plan, read_photos_of
 from seewhy.datasets.question import NAME as RUN_NAME
 from seewhy.datasets.question import RunQuestion
-from seewhy.datasets.shards import ShardPlan, finished, rows_of
-from seewhy.datasets.storage import Folder, is_address, read_table
-from seewhy.errors import OptionError, PhotoError
+from seewhy.datasets.shards import ShardPlan, finished, read_shard, read_shard_table
+from seewhy.datasets.storage import Folder, is_address
+from seewhy.errors import OptionError, OutputError, PhotoError
 from seewhy.explaining.result import Explanation
 from seewhy.explaining.rounding import Rounding
 from seewhy.explaining.rows import Row, from_rows
@@ -43,26 +44,31 @@ class Run:
 
     def __iter__(self) -> Iterator[Explanation | PhotoFailure]:
         """Yield the explanation of each photo, or why there is none, in the run's order."""
-        for shard in sorted(finished(self.folder, self.plan)):
-            for rows in _by_photo(rows_of(self.folder.read(self.plan.name(shard)))):
+        for shard in self.shards:
+            for rows in _by_photo(read_shard(self.folder, self.plan, shard)):
                 yield self._explanation(rows)
 
     def __getitem__(self, photo_id: int) -> Explanation | PhotoFailure:
         """Return the explanation of one photo, by its number in the run."""
         wanted = range(self.plan.photos)[photo_id]
         shard = wanted // self.plan.size
-        if shard not in finished(self.folder, self.plan):
+        if self.plan.name(shard) not in self.folder.names():
             raise OptionError(
                 f"Photo {wanted} of '{self.folder.place}' is not explained yet. Finish the run: "
                 "repeat the same call."
             )
-        rows = rows_of(self.folder.read(self.plan.name(shard)))
-        return self._explanation([row for row in rows if row.photo_id == wanted])
+        return self._explanation(read_shard(self.folder, self.plan, shard, wanted))
+
+    @property
+    def shards(self) -> list[int]:
+        """The numbers of the shards that are there, whole or not: reading them tells."""
+        names = set(self.folder.names())
+        return [one for one in range(self.plan.shards) if self.plan.name(one) in names]
 
     @property
     def photos(self) -> list[Item]:
         """The photos of the run."""
-        return manifest.read_manifest(self.folder.read(manifest.NAME))
+        return read_photos_of(self.folder, self.question)
 
     @property
     def rounding(self) -> Rounding | None:
@@ -89,28 +95,33 @@ class Run:
         """The rows of the photos that failed."""
         return [
             row
-            for shard in sorted(finished(self.folder, self.plan))
-            for row in rows_of(self.folder.read(self.plan.name(shard)))
+            for shard in self.shards
+            for row in read_shard(self.folder, self.plan, shard)
             if row.status != "ok"
         ]
 
     def table(self) -> Any:
         """Return all rows as one Arrow table: .to_pandas() is pandas' way to it."""
-        shards = sorted(finished(self.folder, self.plan))
+        shards = self.shards
         if not shards:
             raise OptionError(f"'{self.folder.place}' has no finished shard yet. Continue the run.")
-        names = (self.plan.name(shard) for shard in shards)
-        return arrow().concat_tables([read_table(self.folder.read(name)) for name in names])
+        tables = [read_shard_table(self.folder, self.plan, shard) for shard in shards]
+        with checked(self.folder.place, REPEAT):
+            return arrow().concat_tables(tables)
 
     def _explanation(self, rows: list[Row]) -> Explanation | PhotoFailure:
         rows = [row for row in rows if row.kind != "contrast"]  # of two classes, not of one
+        if not rows:
+            raise OutputError(f"'{self.folder.place}' is damaged: a photo has no rows. {REPEAT}")
         first = rows[0]
         if first.status != "ok":
             return PhotoFailure(first.path, first.error or "", first.error_kind or "unreadable")
         try:
-            return from_rows(rows, read_listed(first.path), self.question.background)
+            photo = read_listed(first.path)
         except PhotoError as error:
             return PhotoFailure(first.path, str(error))
+        with checked(self.folder.child(RUN_NAME), REPEAT):
+            return from_rows(rows, photo, self.question.background)
 
     def __repr__(self) -> str:
         found = self.counts

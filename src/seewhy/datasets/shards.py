@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from seewhy.datasets.asking import Advance, RowJob, rows_in_batches
+from seewhy.datasets.checked import DAMAGED, REPEAT, check_sum, checked
 from seewhy.datasets.manifest import Item
 from seewhy.datasets.storage import Folder, read_table
 from seewhy.datasets.table import read_footer, shard_bytes
@@ -84,22 +86,67 @@ class Counts:
         return cls(len(photos), len(failed), len(rows))
 
 
-def finished(folder: Folder, plan: ShardPlan) -> dict[int, Counts]:
-    """Return the shards that are done: the final name is there, with the right footer and rows."""
+def finished(folder: Folder, plan: ShardPlan, *, whole: bool = False) -> dict[int, Counts]:
+    """Return the shards that are done: the final name is there, with the right footer and rows.
+
+    Args:
+        folder: of the run.
+        plan: of the run.
+        whole: read all their bytes, and leave out those that are not as they were written. By
+            default only the footers of local files are read.
+    """
     names = set(folder.names())
     found: dict[int, Counts] = {}
     for shard in range(plan.shards):
-        if plan.name(shard) not in names:
+        name = plan.name(shard)
+        if name not in names:
             continue
         try:
-            footer, rows = read_footer(folder.read(plan.name(shard)))
-        except (ValueError, OSError):
-            continue  # cut short, as only file systems without renaming leave it: done again
-        start, stop = plan.range(shard)
-        right = {"fingerprint": plan.fingerprint, "shard": shard, "photos": stop - start}
-        if rows == footer.get("rows") and right.items() <= footer.items():
-            found[shard] = Counts(stop - start, int(footer["failed"]), rows)
+            if whole or not folder.is_local:
+                content: Any = folder.read(name)
+                check_sum(content)
+            else:
+                content = folder.child(name)
+            footer, rows = read_footer(content)
+            start, stop = plan.range(shard)
+            right = {"fingerprint": plan.fingerprint, "shard": shard, "photos": stop - start}
+            if rows == footer.get("rows") and right.items() <= footer.items():
+                found[shard] = Counts(stop - start, int(footer["failed"]), rows)
+        except DAMAGED:
+            continue  # cut short, or changed on the disk: done again
     return found
+
+
+def read_shard(folder: Folder, plan: ShardPlan, shard: int, photo: int | None = None) -> list[Row]:
+    """Return the rows of a shard, or of one photo in it.
+
+    Raises:
+        OutputError: it is not there, or not as it was written.
+    """
+    name = plan.name(shard)
+    with checked(folder.child(name), REPEAT):
+        content = folder.read(name)
+        check_sum(content)
+        return rows_of(content, photo)
+
+
+def read_shard_table(folder: Folder, plan: ShardPlan, shard: int) -> Any:
+    """Return a shard as a table of Arrow.
+
+    Raises:
+        OutputError: as `read_shard`.
+    """
+    name = plan.name(shard)
+    with checked(folder.child(name), REPEAT):
+        content = folder.read(name)
+        check_sum(content)
+        return read_table(content)
+
+
+def failed_in(folder: Folder, plan: ShardPlan, shard: int) -> tuple[int, ...]:
+    """Return the photos of a shard that failed."""
+    rows = read_shard(folder, plan, shard)
+    return tuple(sorted({row.photo_id for row in rows if row.status != "ok"}))
 
 
 def other_fingerprints(folder: Folder, fingerprint: str) -> list[str]:
@@ -175,28 +222,31 @@ def kept_rows(folder: Folder, plan: ShardPlan, task: Task) -> list[Row]:
     """Return the rows of a finished shard that stay where only some of its photos are redone."""
     if not task.only:
         return []
-    rows = rows_of(folder.read(plan.name(task.shard)))
+    rows = read_shard(folder, plan, task.shard)
     return [row for row in rows if row.photo_id not in task.only]
 
 
-def rows_of(content: bytes) -> list[Row]:
-    """Return the rows of a shard's file."""
+def rows_of(content: bytes, photo: int | None = None) -> list[Row]:
+    """Return the rows of a shard's file, or of one photo in it."""
     table = read_table(content)
-    size = tuple(table.schema.field("heatmap").type.shape)
+    if photo is not None:
+        ids = table["photo_id"].to_numpy()
+        start, stop = np.searchsorted(ids, [photo, photo + 1])
+        table = table.slice(start, stop - start)
+    kind = table.schema.field("heatmap").type
+    number = kind.value_type.to_pandas_dtype()
     columns = {
-        name: table[name].combine_chunks().storage.to_pylist()
-        if name == "heatmap"
-        else table[name].to_pylist()
-        for name in COLUMNS
+        name: table[name].to_pylist() for name in COLUMNS if name not in ("heatmap", "descriptor")
     }
-    number = table.schema.field("heatmap").type.value_type.to_pandas_dtype()
+    maps = table["heatmap"].combine_chunks().storage
     columns["heatmap"] = [
-        None if one is None else np.array(one, number).reshape(size) for one in columns["heatmap"]
+        None if one is None else np.asarray(one.values, number).reshape(kind.shape)
+        for one in (value if value.is_valid else None for value in maps)
     ]
     columns["descriptor"] = [
-        None if one is None else np.array(one, np.float32) for one in columns["descriptor"]
+        None if one is None else np.array(one, np.float32)
+        for one in table["descriptor"].to_pylist()
     ]
     return [
-        Row(**dict(zip(columns, values, strict=True)))
-        for values in zip(*columns.values(), strict=True)
+        Row(**{name: columns[name][place] for name in COLUMNS}) for place in range(table.num_rows)
     ]

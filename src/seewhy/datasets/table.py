@@ -5,6 +5,7 @@ Axes: h row, w column of a map.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.datasets.arrow import arrow
+from seewhy.datasets.checked import BLANK, DAMAGED, with_checksum
 from seewhy.datasets.storage import table_bytes
 from seewhy.explaining.rows import COLUMNS, Row
 
@@ -79,8 +81,11 @@ def shard_bytes(
         for array, field in zip(arrays, described, strict=True)
     ]
     table = pa.Table.from_arrays(arrays, schema=described)
-    return table_bytes(
-        table.replace_schema_metadata({"seewhy": json.dumps(dict(footer), sort_keys=True)})
+    described_by = {"check": BLANK.decode(), **footer}
+    return with_checksum(
+        table_bytes(
+            table.replace_schema_metadata({"seewhy": json.dumps(described_by, sort_keys=True)})
+        )
     )
 
 
@@ -95,21 +100,21 @@ def _tensors(maps: Sequence[ndarray | None], kind: Any, number: str) -> Any:
     return pa.ExtensionArray.from_storage(kind, storage)
 
 
-def read_footer(content: bytes) -> tuple[dict[str, Any], int]:
+def read_footer(source: Any) -> tuple[dict[str, Any], int]:
     """Return what `shard_bytes` put into the metadata, and the count of rows.
 
-    Raises:
-        ValueError: the bytes are not a complete Parquet file of a run.
-    """
-    import io
+    Args:
+        source: the bytes of the file, or a path, of which only the end is read.
 
+    Raises:
+        ValueError: they are not those of a complete Parquet file of a run.
+    """
     pa = arrow()
     try:
-        metadata = arrow("parquet").read_metadata(io.BytesIO(content))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(str(error)) from error
-    found = (metadata.metadata or {}).get(b"seewhy")
-    if found is None:
-        raise ValueError("the file does not belong to a run")
-    footer: dict[str, Any] = json.loads(found)
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        metadata = arrow("parquet").read_metadata(file)
+        found = (metadata.metadata or {})[b"seewhy"]
+        footer: dict[str, Any] = dict(json.loads(found))
+    except (pa.ArrowException, *DAMAGED) as error:
+        raise ValueError(f"the file does not belong to a run: {error}") from error
     return footer, int(metadata.num_rows)

@@ -19,7 +19,7 @@ from seewhy.datasets.manifest import FOLDERS, Item, find_items
 from seewhy.datasets.plan import check_network, describe, load_model
 from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.reading import Run, is_run, read_run
-from seewhy.datasets.shards import rows_of
+from seewhy.datasets.shards import read_shard
 from seewhy.datasets.storage import is_address
 from seewhy.errors import MissingFramework, ModelError, OptionError, UnknownName
 from seewhy.explaining.explain import as_classifier
@@ -291,8 +291,7 @@ def _of_run(
             "Suspects and changes were not tested: the run was made with a network that is not in "
             "a file. Give the network, too: seewhy.report(run, classifier)."
         )
-    names = (run.plan.name(shard) for shard in range(run.plan.shards))
-    seen = observe(rows_of(run.folder.read(name)) for name in names)
+    seen = observe(read_shard(run.folder, run.plan, shard) for shard in run.shards)
     return analyse(
         seen,
         Setting(

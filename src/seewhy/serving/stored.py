@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seewhy.datasets.arrow import arrow
 from seewhy.datasets.reading import Run, read_run
-from seewhy.datasets.shards import finished, rows_of
+from seewhy.datasets.shards import read_shard, read_shard_table
 from seewhy.errors import ModelError, OptionError, PhotoError
 from seewhy.explaining.prediction import Prediction, Rivals
 from seewhy.explaining.result import Explanation
@@ -180,8 +178,8 @@ class StoredRun:
     def _contrast(self, number: int, found: Explanation) -> Explanation | None:
         """Return the stored map of the class that was found rather than the true one, if any."""
         plan = self.run.plan
-        rows = rows_of(self.run.folder.read(plan.name(number // plan.size)))
-        row = next((one for one in rows if one.photo_id == number and one.kind == "contrast"), None)
+        rows = read_shard(self.run.folder, plan, number // plan.size, number)
+        row = next((one for one in rows if one.kind == "contrast"), None)
         if row is None or row.heatmap is None or row.class_index is None:
             return None
         rivals = Rivals((row.label or "",), (row.label_index or 0,), 1.0)
@@ -208,11 +206,10 @@ class StoredRun:
 
 def best_of(run: Run) -> list[Stored]:
     """Return every photo that is done with its best class, in the run's order."""
-    parquet = arrow("parquet")
     best: dict[int, Stored] = {}
-    for shard in sorted(finished(run.folder, run.plan)):
-        content = io.BytesIO(run.folder.read(run.plan.name(shard)))
-        for row in parquet.read_table(content, columns=list(COLUMNS)).to_pylist():
+    for shard in run.shards:
+        table = read_shard_table(run.folder, run.plan, shard)
+        for row in table.select(list(COLUMNS)).to_pylist():
             number = row["photo_id"]
             if number in best and (row["kind"] != "predicted" or row["rank"] != 1):
                 continue
