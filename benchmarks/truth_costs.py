@@ -14,6 +14,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def cost_of(classifier: Any, method: str) -> int:
     """Return the forward passes of a map, with the options that are measured."""
-    from seewhy.explaining.budget import method_passes
+    from seewhy.explaining.costs import method_passes
 
     return method_passes(classifier, method, options=OPTIONS.get(method))

@@ -74,11 +74,11 @@ if TYPE_CHECKING:
     from seewhy.errors import SeewhyError as SeewhyError
     from seewhy.errors import SeewhyWarning as SeewhyWarning
     from seewhy.evaluating import Evaluation as Evaluation
-    from seewhy.evaluating.evaluate import evaluate as evaluate
+    from seewhy.evaluating._evaluate import evaluate as evaluate
     from seewhy.explaining import Explanation as Explanation
     from seewhy.explaining import Prediction as Prediction
-    from seewhy.explaining.costs import Estimate as Estimate
-    from seewhy.explaining.costs import estimate as estimate
+    from seewhy.explaining.estimating import Estimate as Estimate
+    from seewhy.explaining.estimating import estimate as estimate
     from seewhy.explaining.explain import compare as compare
     from seewhy.explaining.explain import explain as explain
     from seewhy.explaining.stream import stream as stream
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from seewhy.inside.strongest import strongest as strongest
     from seewhy.locating import Location as Location
     from seewhy.locating import Locations as Locations
-    from seewhy.locating.locate import locate as locate
+    from seewhy.locating._locate import locate as locate
     from seewhy.methods import METHODS as METHODS
     from seewhy.photos.fitting import Fit as Fit
     from seewhy.photos.photo import Photo as Photo

@@ -190,8 +190,8 @@ def test_the_cost_is_told_before_the_start_and_is_what_it_takes(classifier):
     evaluate(classifier, PHOTOS, removal_steps=3, measures=["removal"], announce=told.append)
     # One map; for it and three baselines 4 curves of 2 inner steps, and 2 × 5 of ROAD.
     assert told[0].passes == 2 * (1 + 4 * (4 * 2 + 10))
-    # Besides, the ends of the curves, and two batches of four that are timed.
-    assert classifier.network.seen == told[0].passes + 2 * 3 + 8
+    # Besides, the ends of the curves, and two batches of eight that are timed.
+    assert classifier.network.seen == told[0].passes + 2 * 3 + 16
     assert str(told[0]) == "about 146 forward passes, 1 min or less"
 
 

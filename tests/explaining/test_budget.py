@@ -11,7 +11,8 @@ from PIL import Image
 import seewhy
 from seewhy.commands.cli import main
 from seewhy.errors import OptionError
-from seewhy.explaining.budget import best_method, method_passes
+from seewhy.explaining.budget import best_method
+from seewhy.explaining.costs import method_passes
 from seewhy.methods.measured import best
 from tests.linear_network import LinearNetwork
 

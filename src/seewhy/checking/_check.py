@@ -5,8 +5,6 @@ Axes: n photo, h row, w column, c channel, k class.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy import ndarray
 from seewhy.checking.result import CheckResult, OcclusionCost
 from seewhy.classifier import Classifier
 from seewhy.errors import LayerError, ModelError, NotACamNetwork, NotFinite
+from seewhy.explaining.costs import pass_seconds
 from seewhy.explaining.explain import as_classifier, as_photos
 from seewhy.incremental.choosing import WORTH_FROM
 from seewhy.methods.windows import place_windows
@@ -68,7 +67,7 @@ def check(classifier: Any, photos: Any = None) -> CheckResult:
         layer_shape=shape,
         layer_reason=_layer_reason(classifier),
         cam=cam,
-        seconds=_seconds(classifier, images[:1]),
+        seconds=pass_seconds(classifier, images[0], copies=1, repeats=TIMED),
         occlusion=occlusion,
         familiarity=_familiarity(classifier),
         answers=_answers(classifier, shown[:ANSWERS], images) if given else (),
@@ -106,20 +105,6 @@ def _why_no_cam(classifier: Classifier) -> str:
     except NotACamNetwork as reason:
         return str(reason)
     return ""
-
-
-def _seconds(classifier: Classifier, image: Float[ndarray, "1 h w c"]) -> float:
-    """Return the median time of a forward pass, after a warm-up."""
-    network = classifier.network
-    taken = []
-    for _ in range(1 + TIMED):
-        start = time.perf_counter()
-        if network.classes is None:
-            network.activations(image, [classifier.layer])
-        else:
-            network.scores(image)
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken[1:])
 
 
 def _occlusion(classifier: Classifier) -> OcclusionCost:

@@ -198,7 +198,7 @@ class CommandRun:
 
     def announce_cost(self, sources: Sequence[Any]) -> None:
         """Print the cost before the first long sweep, from one timed batch."""
-        from seewhy.explaining.costs import estimate
+        from seewhy.explaining.estimating import estimate
         from seewhy.photos.reading import Photo, read_source
 
         names = [row.name for row in self.request.table if row.copies is not None]

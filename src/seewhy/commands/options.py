@@ -63,7 +63,8 @@ def add_methods(parser: argparse.ArgumentParser) -> None:
 
 def choose_best(args: argparse.Namespace, classifier: Classifier) -> None:
     """Put the method that --budget chooses into the place of 'best', and tell it on stderr."""
-    from seewhy.explaining.budget import best_method, in_place_of_best, method_passes
+    from seewhy.explaining.budget import best_method, in_place_of_best
+    from seewhy.explaining.costs import method_passes
 
     chosen = best_method(classifier, args.budget, layer=args.layer)
     args.method = in_place_of_best(chosen, args.method or ())

@@ -25,7 +25,7 @@ from seewhy.evaluating.applying import applicable
 from seewhy.evaluating.assembling import assemble
 from seewhy.evaluating.baselines import BASELINES, MEAN_BOX
 from seewhy.evaluating.columns import GROUPS
-from seewhy.evaluating.costs import Cost, evaluation_cost
+from seewhy.evaluating.costs import evaluation_cost
 from seewhy.evaluating.curves import check_probability
 from seewhy.evaluating.faithfulness import CELLS
 from seewhy.evaluating.measuring import Study
@@ -34,6 +34,7 @@ from seewhy.evaluating.result import Evaluation
 from seewhy.evaluating.sanity import cascade
 from seewhy.evaluating.settings import MEASURES, REMOVAL_STEPS
 from seewhy.evaluating.survey import BoxesOf, MaskOf, Survey
+from seewhy.explaining.costs import Cost
 from seewhy.explaining.explain import as_classifier
 from seewhy.explaining.journal import Journal
 from seewhy.explaining.keywords import RequestKeywords

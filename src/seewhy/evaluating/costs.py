@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 
 from seewhy.evaluating.curves import FILLS
 from seewhy.evaluating.faithfulness import SHARES
 from seewhy.evaluating.measuring import OCCLUSION, Study
-from seewhy.explaining.budget import method_passes
-
-TIMED = 4
-"""Images in the timed batch."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What an evaluation costs.
-
-    Attributes:
-        passes: forward passes; a backward pass to the pixels counts as two.
-        seconds: from the time of a small batch; less where an engine re-runs windows.
-    """
-
-    passes: int
-    seconds: float
-
-    def __str__(self) -> str:
-        minutes = round(self.seconds / 60)
-        hours, rest = divmod(minutes, 60)
-        spoken = f"{hours} h {rest} min" if hours else f"{minutes} min" if minutes else "1 min"
-        return f"about {self.passes:,} forward passes, {spoken} or less"
+from seewhy.explaining.costs import Cost, method_passes, pass_seconds
 
 
 def evaluation_cost(study: Study, methods: Sequence[str], *, photos: int, baselines: int) -> Cost:
@@ -59,10 +33,5 @@ def evaluation_cost(study: Study, methods: Sequence[str], *, photos: int, baseli
     if "removal" in groups:
         copies = 2 * len(FILLS) * (study.removal_steps - 1) + 2 * len(SHARES)
         passes += copies * (len(methods) + baselines)
-    batch = np.zeros((TIMED, *classifier.size, classifier.network.input_shape[2]), np.float32)
-    classifier.network.scores(batch)  # compiles, and warms up
-    start = time.perf_counter()
-    classifier.network.scores(batch)
-    seconds = (time.perf_counter() - start) / TIMED
     total = round(passes * photos)
-    return Cost(total, total * seconds)
+    return Cost(total, total * pass_seconds(classifier))

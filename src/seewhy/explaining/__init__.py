@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seewhy.explaining.costs import Estimate, estimate
+from seewhy.explaining.estimating import Estimate, estimate
 from seewhy.explaining.explain import compare, explain
 from seewhy.explaining.prediction import Prediction
 from seewhy.explaining.result import Explanation

@@ -1,48 +1,16 @@
-"""What a map costs in forward passes, and the best method within a budget of them."""
+"""The best method within a budget of forward passes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
-from seewhy.explaining.question import BEST, Question, default_method, is_best, layer_names
-from seewhy.explaining.running import copies_of
+from seewhy.explaining.costs import method_passes
+from seewhy.explaining.question import BEST, default_method, is_best, layer_names
 from seewhy.methods import METHODS, Needs
 from seewhy.methods.measured import best
-from seewhy.networks.base import Top
-
-BACKWARD = 2
-"""A backward pass to the pixels takes about as long as two forward passes."""
-
-
-def method_passes(
-    classifier: Classifier,
-    method: str,
-    *,
-    layer: str | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> int:
-    """Return what one map costs in forward passes, with a backward pass to the pixels as two.
-
-    A backward pass to the last map is next to nothing, and is not counted; one to finer maps is
-    counted as one to the pixels.
-    """
-    row = METHODS[method]
-    question = Question(
-        classifier=classifier,
-        methods=(row,),
-        options={method: options or {}},
-        layers=(layer or classifier.layer,),
-        targets=Top(1),
-        output="score",
-        batch_size=None,
-    )
-    copies = copies_of(question, row)
-    each = 1 + BACKWARD if row.backward and row.pixel_level else 1
-    finer = BACKWARD if row.multiplies else 0
-    return 1 + copies * each + finer + row.contrasts  # similar classes are found first, by one pass
 
 
 def best_method(classifier: Classifier, budget: int, *, layer: Any = None) -> str:

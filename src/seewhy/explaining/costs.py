@@ -1,93 +1,105 @@
-"""Estimate the cost of an explanation from one timed batch."""
+"""What maps cost: the forward passes of a method, times the seconds of a network.
+
+Axes: h row, w column, c channel of an image in the network's own input range.
+"""
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-from seewhy.explaining.explain import as_classifier, as_photos
-from seewhy.explaining.keywords import RequestKeywords
-from seewhy.explaining.request import Request, with_keywords
-from seewhy.explaining.running import PHOTOS_AT_ONCE, copies_of
-from seewhy.methods.windows import default_batch_size
+from seewhy.classifier import Classifier
+from seewhy.explaining.question import Question
+from seewhy.explaining.running import copies_of
+from seewhy.methods import METHODS
 from seewhy.networks.base import Top
-from seewhy.photos.reading import find_photos
 
-TIMED = 8
-"""Copies in the timed batch, at most."""
+BACKWARD = 2
+"""A backward pass to the pixels takes about as long as two forward passes."""
+
+COPIES_TIMED = 8
+"""Copies in the timed batch, unless given."""
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What an explanation will cost.
+class Cost:
+    """What is going to be done.
 
     Attributes:
-        photos: the number of photos.
-        copies: network inputs per photo, the photo itself included.
-        seconds: for all photos, from the time of one batch; less where an engine re-runs windows.
-        memory: bytes of the copies in memory at once, without the network's own memory.
-        batch_size: copies at a time.
+        passes: forward passes; a backward pass to the pixels counts as two.
+        seconds: from the time of a small batch; less where an engine re-runs windows.
     """
 
-    photos: int
-    copies: int
+    passes: int
     seconds: float
-    memory: int
-    batch_size: int
 
     def __str__(self) -> str:
-        minutes, seconds = divmod(round(self.seconds), 60)
-        spoken = f"{minutes} min {seconds} s" if minutes else f"{self.seconds:.1f} s"
-        photos = "1 photo" if self.photos == 1 else f"{self.photos:,} photos"
-        return (
-            f"{photos}, {self.copies:,} copies of each, about {spoken} or less, "
-            f"{self.memory / 1e6:.0f} MB for {self.batch_size} copies at a time"
-        )
+        minutes = round(self.seconds / 60)
+        hours, rest = divmod(minutes, 60)
+        spoken = f"{hours} h {rest} min" if hours else f"{minutes} min" if minutes else "1 min"
+        return f"about {self.passes:,} forward passes, {spoken} or less"
 
 
-@with_keywords()
-def estimate(classifier: Any, photos: Any, **request: Unpack[RequestKeywords]) -> Estimate:
-    """Estimate the cost of explaining the best class of each photo; runs two small batches.
+def method_passes(
+    classifier: Classifier,
+    method: str,
+    *,
+    layer: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> int:
+    """Return what one map costs in forward passes, with a backward pass to the pixels as two.
+
+    A backward pass to the last map is next to nothing, and is not counted; one to finer maps is
+    counted as one to the pixels.
+    """
+    row = METHODS[method]
+    question = Question(
+        classifier=classifier,
+        methods=(row,),
+        options={method: options or {}},
+        layers=(layer or classifier.layer,),
+        targets=Top(1),
+        output="score",
+        batch_size=None,
+    )
+    copies = copies_of(question, row)
+    each = 1 + BACKWARD if row.backward and row.pixel_level else 1
+    finer = BACKWARD if row.multiplies else 0
+    return 1 + copies * each + finer + row.contrasts  # similar classes are found first, by one pass
+
+
+def pass_seconds(
+    classifier: Classifier,
+    image: Float[ndarray, "h w c"] | None = None,
+    *,
+    copies: int = COPIES_TIMED,
+    repeats: int = 1,
+) -> float:
+    """Return the seconds of a forward pass of one image among several, once the network is warm.
 
     Args:
-        classifier, request: as for `seewhy.explain`.
-        photos: those to explain; the first is read and run.
-
-    Returns:
-        Copies, seconds and memory. Backward passes are timed for the methods that need them.
-
-    Raises:
-        UnknownMethod, UnknownLayer, PhotoError, OptionError: as `seewhy.explain`.
+        classifier: the network.
+        image: what it sees; black unless given.
+        copies: in the batch.
+        repeats: batches, of which the median is taken.
     """
-    asked = Request.single(**request)
-    classifier = as_classifier(classifier)
-    found = find_photos(photos)
-    question = asked.bind(classifier, len(found), targets=Top(1))
-    (row,), batch_size = question.methods, question.batch_size
-    copies = max(copies_of(question, row), 1)
-    images, _ = classifier.prepare(as_photos(found[:1]))
-    usual, most = default_batch_size(images.shape[1:]), copies
-    if row.per_batch:
-        usual, most = PHOTOS_AT_ONCE, len(found)
-    at_once = min(batch_size or usual, most)
-    batch = np.repeat(images[:1], min(at_once, TIMED), axis=0)
-    network = question.network
-
-    def run() -> None:
+    network = classifier.network
+    if image is None:
+        image = np.zeros((*classifier.size, network.input_shape[2]), np.float32)
+    batch = np.repeat(image[None], copies, axis=0)
+    seconds = []
+    for _ in range(1 + repeats):  # the first compiles, and warms up
+        start = time.perf_counter()
         if network.classes is None:
-            network.activations(batch, question.layers)
-        elif row.backward and row.per_batch:
-            network.activations_and_gradients(batch, question.layers, Top(1))
-        elif row.backward:
-            network.input_gradients(batch, Top(1), guided=row.guided)
+            network.activations(batch, [classifier.layer])
         else:
             network.scores(batch)
-
-    run()  # compiles, and warms up
-    start = time.perf_counter()
-    run()
-    seconds = (time.perf_counter() - start) * copies * len(found) / len(batch)
-    return Estimate(len(found), copies, seconds, at_once * int(images[0].nbytes), at_once)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:]) / copies

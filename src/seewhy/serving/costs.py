@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
-
-import numpy as np
 
 from seewhy.classifier import Classifier
 from seewhy.errors import SeewhyError
 from seewhy.evaluating.comparing import COPIES
-from seewhy.explaining.budget import method_passes
-from seewhy.explaining.costs import TIMED, estimate
+from seewhy.explaining.costs import method_passes, pass_seconds
+from seewhy.explaining.estimating import estimate
 from seewhy.explaining.request import Request
 from seewhy.methods import METHODS
 from seewhy.photos.reading import Photo
@@ -29,7 +26,8 @@ def cost(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: P
     (method, *_) = request.methods
     options = request.options.get(method, {})
     found = estimate(classifier, photo, method=method, layer=asked.layer, **options)
-    trust = seconds_each(classifier, photo) * COPIES + 2 * found.seconds
+    images, _ = classifier.prepare([photo])
+    trust = pass_seconds(classifier, images[0]) * COPIES + 2 * found.seconds
     return frame(
         {
             "kind": "result",
@@ -38,16 +36,6 @@ def cost(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: P
             "trustSeconds": trust,
         }
     )
-
-
-def seconds_each(classifier: Classifier, photo: Photo) -> float:
-    """Time a forward pass of one copy among several, once it is warm."""
-    images, _ = classifier.prepare([photo])
-    batch = np.repeat(images, TIMED, axis=0)
-    classifier.network.scores(batch)
-    started = time.perf_counter()
-    classifier.network.scores(batch)
-    return (time.perf_counter() - started) / TIMED
 
 
 def is_slow(classifier: Classifier, request: Request) -> bool:
