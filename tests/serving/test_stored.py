@@ -304,6 +304,15 @@ def test_mistakes_are_gone_through_by_key_with_reasons_a_matrix_and_notes(made, 
             timeout=WAIT,
         )
         assert page.inner_text(".scale span:first-child").startswith(f"for {surest['label']}")
+        page.click("#share-open")
+        page.wait_for_function(
+            "() => document.getElementById('as-python').textContent.length > 1", timeout=WAIT
+        )
+        classes = {"red": 0, "green": 1, "blue": 2}
+        found, true = classes[surest["class_name"]], classes[surest["label"]]
+        asked = f'method="cam", classes=[{found}], contrast=[{true}]'
+        assert asked in page.inner_text("#as-python")
+        page.keyboard.press("Escape")
         first = page.get_attribute("#strip [aria-pressed=true]", "data-photo")
         if len(wrong) > 1:
             page.keyboard.press("n")

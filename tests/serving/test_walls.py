@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import graphlib
+import posixpath
 import re
 import socket
 import subprocess
@@ -34,6 +36,21 @@ def test_the_page_and_all_its_files_are_small_and_come_from_here(client):
     assert set(re.findall(r"https?://[^\s\"'`)]+|[\"'(]//[a-z]+\.", text)) == {
         "http://www.w3.org/2000/svg"  # a name, not an address
     }
+
+
+def test_the_pages_modules_import_in_one_direction():
+    from seewhy.serving.server import static_files
+
+    files = {name: text.decode() for name, text in static_files().items() if name.endswith(".js")}
+    imports = {
+        name: {
+            posixpath.normpath(posixpath.join(posixpath.dirname(name), found))
+            for found in re.findall(r'from "(\.[^"]+)";', text)
+        }
+        for name, text in files.items()
+    }
+    assert imports["modes.js"] >= {name for name in files if name.startswith("modes/")}
+    graphlib.TopologicalSorter(imports).prepare()  # raises where there is a circle
 
 
 def test_a_file_that_did_not_change_is_not_sent_again(client):

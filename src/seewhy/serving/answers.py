@@ -19,6 +19,7 @@ from PIL import Image
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
 from seewhy.explaining.answering import answer as engine
+from seewhy.explaining.prediction import Prediction
 from seewhy.explaining.question import NETWORK_OPTIONS, find_method
 from seewhy.explaining.request import Request
 from seewhy.explaining.result import Explanation
@@ -73,15 +74,20 @@ def answer(
         "unit": unit_of(find_method(explanation.method)),
         "placement": list(explanation.placements[0].box),
         "photo": list(explanation.photos[0].pixels.shape[:2]),
-        "targets": [
-            one.as_dict() | {"rivals": None if one.rivals is None else ", ".join(one.rivals.labels)}
-            for one in explanation.targets[0]
-        ],
+        "targets": [one.as_dict() | _rivals(one) for one in explanation.targets[0]],
         "predictions": [one.as_dict() for one in explanation.predictions[0][:SHOWN]],
         "familiar": explanation.is_familiar(),
         "seconds": round(seconds, 4),
     }
     return frame(header, {"maps": maps} | ({} if smooth is None else {"smooth": smooth}))
+
+
+def _rivals(target: Prediction) -> dict[str, Any]:
+    """Return what a class was contrasted with, in words and as indices."""
+    rivals = target.rivals
+    if rivals is None:
+        return {"rivals": None, "rivalIndices": []}
+    return {"rivals": ", ".join(rivals.labels), "rivalIndices": list(rivals.indices)}
 
 
 def numbers(classifier: Classifier, photo: Photo, asked: PageQuestion, progress: Progress) -> bytes:

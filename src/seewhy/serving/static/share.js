@@ -4,7 +4,7 @@ import { $ } from "./dom.js";
 import { savedPage } from "./saved.js";
 import { attempt, photo, question, state } from "./state.js";
 import { lookOf, mapsShown } from "./stage.js";
-import { blobOf, painted } from "./still.js";
+import { blobOf, painted, sheet } from "./still.js";
 import { ask } from "./talk.js";
 
 const MOST_PIXELS = 24_000_000;
@@ -49,9 +49,14 @@ async function copy(text) {
 
 async function savePicture() {
   const shown = photo();
-  const [map] = mapsShown();
+  const maps = mapsShown();
+  const [map] = maps;
   if (!shown || !map) return;
-  const canvas = painted(shown, map, sizeWithin(shown), lookOf(map.kind));
+  const columns = new Set(maps.map((one) => one.target.index)).size;
+  const canvas =
+    maps.length > 1
+      ? sheet(shown, maps, columns, lookOf)
+      : painted(shown, map, sizeWithin(shown), lookOf(map.kind));
   save(await blobOf(canvas, "image/png"), "why.png");
 }
 

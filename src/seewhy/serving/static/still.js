@@ -2,6 +2,10 @@
 
 import * as painter from "./painter.js";
 
+const SHEET_SIDE = 640;
+const GAP = 14;
+const TITLE = 26;
+
 /** Return a photo on a canvas. */
 export function canvasOf({ source }, size) {
   const [width, height] = size;
@@ -27,6 +31,30 @@ export function painted(shown, map, size, look) {
   const out = new ImageData(width, height);
   painter.paintMap(map, scaled, under.data, { ...look, bare: false }, out.data);
   context.putImageData(out, 0, 0);
+  return canvas;
+}
+
+/** Return several maps over a photo on one canvas, with a title above each, in rows. */
+export function sheet(shown, maps, columns, lookOf) {
+  const ratio = Math.min(1, SHEET_SIDE / Math.max(shown.width, shown.height));
+  const size = [shown.width * ratio, shown.height * ratio].map(Math.round);
+  const [wide, tall] = [size[0] + GAP, size[1] + TITLE + GAP];
+  const rows = Math.ceil(maps.length / columns);
+  const canvas = Object.assign(document.createElement("canvas"), {
+    width: columns * wide + GAP,
+    height: rows * tall + GAP,
+  });
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.font = '600 15px system-ui, "Liberation Sans", sans-serif';
+  context.fillStyle = "#222";
+  maps.forEach((map, place) => {
+    const left = GAP + (place % columns) * wide;
+    const top = GAP + Math.floor(place / columns) * tall;
+    context.fillText(`${map.title} · ${map.method}`, left, top + TITLE - 8, size[0]);
+    context.drawImage(painted(shown, map, size, lookOf(map.kind)), left, top + TITLE);
+  });
   return canvas;
 }
 

@@ -4,7 +4,7 @@ import { $, chip, h, many, percent } from "../dom.js";
 import { drawBars, drawControls } from "../panel.js";
 import { contrasts, filterBy } from "../run.js";
 import { bringMain, mainTile, relook, settle } from "../stage.js";
-import { attempt, hooks, photo, state } from "../state.js";
+import { attempt, hooks, photo, question, state } from "../state.js";
 import { send } from "../talk.js";
 import { mapOf } from "../tile.js";
 import { drawTrust } from "../trust.js";
@@ -21,6 +21,18 @@ function contrastOf(one) {
   return found ? Object.assign(mapOf(found), { photo: one.id, model: state.model }) : null;
 }
 
+/** True where the stored map is shown: until another class, or a contrast, is chosen. */
+const isStored = () => shown.way === "why" && !state.classes.length && state.contrast === null;
+
+/** The question that the stored map answers: the class that was found rather than the true one. */
+function questionShown() {
+  const one = photo();
+  const target = one && isStored() ? contrastOf(one)?.target : null;
+  if (!target) return question();
+  const [method] = state.about.run.methods;
+  return question({ method, classes: [target.index], contrast: target.rivalIndices[0] });
+}
+
 async function show(signal) {
   const one = photo();
   if (!one) return;
@@ -28,7 +40,7 @@ async function show(signal) {
   drawTools(one, contrast);
   drawMatrix();
   const tile = mainTile();
-  if (contrast && shown.way === "why" && !state.classes.length && state.contrast === null) {
+  if (contrast && isStored()) {
     settle(tile, contrast);
     work.end();
     drawBars();
@@ -159,6 +171,7 @@ const mistakes = {
   ],
   boxes: true,
   isThere: () => Boolean(state.about?.run),
+  question: questionShown,
   show,
   keys: {
     n: () => hooks.beside(1),
