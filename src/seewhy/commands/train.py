@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         count = len(result.unreadable)
         photos = "photo was" if count == 1 else "photos were"
         sys.stderr.write(f"{count} unreadable {photos} left out.\n")
+    for sentence in result.alike:
+        sys.stderr.write(f"{sentence}\n")
     sys.stdout.write(
         f"{result.training_photos} photos for training, {result.validation_photos} for validation\n"
         f"{result.confusion.table()}\nnetwork  {result.path}\nreport   {result.report}\n"

@@ -52,6 +52,7 @@ class Change:
 RELIANCES = {
     "sharpness": "how sharp a photo is",
     "colour": "colour",
+    "chroma": "how fine the colours of a photo are",
     "light": "how bright a photo is",
     "sides": "which way things face",
     "shape": "how a photo was stretched",
@@ -94,6 +95,28 @@ def _compressed(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=QUALITY)
     return np.asarray(Image.open(content).convert("RGB"))
+
+
+def _compressed_in_full(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=QUALITY, subsampling="4:4:4")
+    return np.asarray(Image.open(content).convert("RGB"))
+
+
+def halved_colour(pixels: Seen) -> Seen:
+    """Return pixels whose colour, but not their brightness, has half the resolution."""
+    brightness, *colours = Image.fromarray(pixels).convert("YCbCr").split()
+    height, width = pixels.shape[:2]
+    small = (-(-width // 2), -(-height // 2))
+    halved = [
+        one.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BILINEAR)
+        for one in colours
+    ]
+    return np.asarray(Image.merge("YCbCr", [brightness, *halved]).convert("RGB"))
+
+
+def _halved(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+    return halved_colour(pixels)
 
 
 def _grey(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
@@ -140,6 +163,15 @@ CHANGES = (
     Change(
         "recompressed", "compression", "Saved as a JPEG again",
         f"saved as a JPEG of quality {QUALITY} at the network's input size", _compressed,
+    ),
+    Change(
+        "recompressed, 4:4:4", "compression", "Saved as a JPEG with its whole colour",
+        f"likewise of quality {QUALITY}, without subsampling; the former halves colour (4:2:0)",
+        _compressed_in_full,
+    ),
+    Change(
+        "coarser colour", "chroma", "With colour at half the resolution",
+        "Cb and Cr of YCbCr averaged over 2 × 2 pixels, as in nearly every JPEG", _halved,
     ),
     Change("grey", "colour", "In grey", "luminance, Rec. 601", _grey),
     Change(

@@ -90,7 +90,7 @@ def report(
             sub-folder of the photo's folder's name), or one (height, width) array or None per photo
             that can be explained. Pixels of the object are not zero. A mask counts before boxes.
         changes: photos that the network sees again with harmless changes, such as blurred or in
-            grey: 13 passes for each; 0: none.
+            grey: 15 passes for each; 0: none.
         run: keep the run in this folder, so that it can be resumed and reported on again; by
             default nothing is kept.
         workers: processes that explain photos; needs `run`.

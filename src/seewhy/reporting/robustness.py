@@ -32,6 +32,9 @@ FEWEST = 20
 LOSS = 0.05
 """The share of photos that a change costs for sure (95 %) where it is a finding."""
 
+GAIN = 0.02
+"""Likewise the share that a change gains."""
+
 CLASS_LOSS = 0.25
 """By how much larger a class's share of lost photos is, where it is a finding of its own."""
 
@@ -93,6 +96,11 @@ class ChangeResult:
     def matters(self) -> bool:
         """Whether it costs more than `LOSS`, at 95 %."""
         return self.loss.low > LOSS
+
+    @property
+    def helps(self) -> bool:
+        """Whether it gains more than `GAIN`, at 95 %: the training photos were like that."""
+        return self.loss.high < -GAIN
 
 
 @dataclass(frozen=True, eq=False)

@@ -279,6 +279,17 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
         others = ", ".join(RELIANCES[kind] for kind in list(kinds)[KINDS:])
         found.append(Finding(f"It also relies on {others}.", "bad", "changes"))
     by_class = _on_classes(tested)
+    by_class += [
+        Finding(
+            f"{share_after(one, tested)}: the training photos were like that, and other photos "
+            "are not.",
+            "bad",
+            "changes",
+            next="Make photos so before they are asked about, and train with photos of all kinds.",
+        )
+        for one in tested.results
+        if one.helps
+    ]
     if not kinds:
         worst = max(tested.results, key=lambda each: each.loss.mean)
         found.append(

@@ -9,7 +9,7 @@ CHANGES = Setting(
     "changes",
     "integer",
     300,
-    "photos that the network sees again with each harmless change, such as blurred or in grey: 13 "
+    "photos that the network sees again with each harmless change, such as blurred or in grey: 15 "
     "passes for each photo; 0: none",
     (0, None),
 )

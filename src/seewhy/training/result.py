@@ -24,6 +24,7 @@ class TrainingResult:
         training_photos: how many photos were trained on.
         validation_photos: how many were held out for validation.
         unreadable: files that are not usable photos, and why; they were left out.
+        alike: what all photos have in common that a network may learn, in sentences.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class TrainingResult:
     training_photos: int
     validation_photos: int
     unreadable: tuple[tuple[Path, str], ...]
+    alike: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         left_out = f", {len(self.unreadable)} unreadable" if self.unreadable else ""

@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from seewhy.files import write_whole, written_whole
 from seewhy.progress import Progress, no_progress
+from seewhy.training.alike import alike
 from seewhy.training.batches import ordered_batches
 from seewhy.training.confusion import count_confusions
 from seewhy.training.data import decode_photos, find_classes, sample_photos, split_photos
@@ -161,4 +162,5 @@ def _report(run: TrainingRun, network: Any, path: Path, history: list[EpochLogs]
         training_photos=len(run.training),
         validation_photos=len(run.validation),
         unreadable=run.photos.unreadable,
+        alike=alike(run.photos.paths),
     )
