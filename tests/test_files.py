@@ -13,7 +13,15 @@ import pytest
 
 from seewhy import files
 from seewhy.errors import OptionError, OutputError
-from seewhy.files import UniqueStems, is_file, parse_json, read_text, write_whole, written_whole
+from seewhy.files import (
+    Inputs,
+    UniqueStems,
+    is_file,
+    parse_json,
+    read_text,
+    write_whole,
+    written_whole,
+)
 
 ADVICE = "Give a text file."
 
@@ -133,3 +141,18 @@ def test_stems_are_unique_in_linear_time_even_where_names_have_inner_dots() -> N
     names = {stems.of("same.jpg") for _ in range(100_000)}
     assert len(names) == 100_000
     assert time.process_time() - started < 5  # quadratic time would take hours
+
+
+def test_no_result_overwrites_what_is_read_whatever_its_name(tmp_path: Path) -> None:
+    photo, link = tmp_path / "a.png", tmp_path / "b.png"
+    photo.write_bytes(b"photo")
+    link.symlink_to(photo)
+    inputs = Inputs([photo, tmp_path / "missing.png", "nul\0", 3, None])
+    inputs.check(tmp_path / "c.png", tmp_path / "missing.png", "nul\0")
+    for path in (photo, link, str(photo)):
+        with pytest.raises(OptionError) as caught:
+            inputs.check(tmp_path / "c.png", path)
+        assert str(caught.value) == (
+            f"{path} is one of the photos, and the result would overwrite it. Choose another "
+            "place for the results."
+        )

@@ -11,7 +11,7 @@ import socket
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -167,6 +167,47 @@ def finite(value: SupportsFloat | None) -> float | None:
     """Return a number as JSON can say it: None for NaN and infinity."""
     number = math.nan if value is None else float(value)
     return number if math.isfinite(number) else None
+
+
+class Inputs:
+    """Files that are read, which no result may overwrite, whatever the names and links to them.
+
+    Args:
+        sources: paths; what is of another type, or not there, cannot be overwritten.
+        what: they are.
+        advice: what to do instead, a whole sentence.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[Any],
+        *,
+        what: str = "one of the photos",
+        advice: str = "Choose another place for the results.",
+    ) -> None:
+        self._places = {place for one in sources for place in _places(one)}
+        self._what, self._advice = what, advice
+
+    def check(self, *paths: str | os.PathLike[str]) -> None:
+        """Refuse to write to one of them.
+
+        Raises:
+            OptionError: that is so.
+        """
+        for path in paths:
+            if self._places.intersection(_places(path)):
+                raise OptionError(
+                    f"{os.fspath(path)} is {self._what}, and the result would overwrite it. "
+                    f"{self._advice}"
+                )
+
+
+def _places(path: Any) -> list[tuple[int, int]]:
+    """Return a file's identity on disk, independent of names and links."""
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        status = os.stat(path)  # noqa: PTH116  (sources may be of any type)
+        return [(status.st_dev, status.st_ino)]
+    return []
 
 
 def is_stem(value: Any) -> bool:

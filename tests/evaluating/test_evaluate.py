@@ -553,3 +553,26 @@ def test_the_command_prints_a_table(classifier, tmp_path, monkeypatch, capsys):
     assert "None of the methods that run has an option 'masks'" in capsys.readouterr().err
     assert main(["evaluate", str(photo), "--measure", "removal", "--steps", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "colours"
+
+
+def test_no_result_of_a_command_overwrites_what_it_reads(classifier, tmp_path, monkeypatch, capsys):
+    for name in ("evaluate", "locate"):
+        monkeypatch.setattr(f"seewhy.commands.{name}.load_model", lambda args: classifier)
+    photo, boxes = tmp_path / "000000.png", tmp_path / "boxes.json"
+    Image.fromarray(PHOTOS[0].pixels).save(photo)
+    boxes.write_text(json.dumps({photo.name: [RED_SPOT]}))
+    before = photo.read_bytes(), boxes.read_bytes()
+    evaluating = ["evaluate", str(photo), "--boxes", str(boxes), "--measure", "removal"]
+    for command, path in (
+        ([*evaluating, "--plot", str(photo)], photo),
+        ([*evaluating, "--out", str(boxes)], boxes),
+        ([*evaluating, "--resume", str(photo)], photo),
+        (["locate", str(photo), "--out", str(tmp_path / "x"), "--coco", str(photo)], photo),
+    ):
+        assert main(command) == 1
+        what = "one of the photos" if path == photo else "the file of boxes"
+        assert capsys.readouterr().err.endswith(
+            f"seewhy: {path} is {what}, and the result would overwrite it. Choose another place "
+            "for the results.\n"
+        )
+    assert (photo.read_bytes(), boxes.read_bytes()) == before

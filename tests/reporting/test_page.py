@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import seewhy
-from seewhy.errors import MissingFramework
+from seewhy.errors import MissingFramework, OptionError
 from seewhy.reporting.page import page_bytes
 from seewhy.reporting.result import Appendix
 from seewhy.reporting.sections import SECTIONS
@@ -188,6 +188,23 @@ def test_assets_are_every_photo(saved: Path, found: seewhy.Report) -> None:
     assert len(files) == len(found.observations) == 262
     with Image.open(files[0]) as image:
         assert (image.format, image.size) == ("JPEG", (16, 16))
+
+
+def test_assets_and_pages_overwrite_none_of_the_photos(
+    found: seewhy.Report, tmp_path: Path
+) -> None:
+    from seewhy.reporting.gallery import Gallery
+
+    photo = tmp_path / "000000.jpg"
+    Image.new("RGB", (8, 8), "red").save(photo)
+    before = photo.read_bytes()
+    paths = [*found.gallery.paths[:-1], str(photo)]
+    named = replace(found, gallery=Gallery(paths, found.gallery.fit))
+    for path, assets in ((tmp_path / "a.html", tmp_path), (photo, None)):
+        with pytest.raises(OptionError, match=r"000000\.jpg is one of the photos, and the result"):
+            named.save(path, assets=assets)
+    assert photo.read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["000000.jpg"]
 
 
 def test_photos_that_are_gone_leave_heat_alone(found: seewhy.Report, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from seewhy.commands.progress import progress_bar
     from seewhy.evaluating import evaluate
     from seewhy.explaining.budget import check_budget
+    from seewhy.files import Inputs
     from seewhy.locating.annotations import box_reader
 
     check_budget(args.budget, args.method or ())
@@ -67,6 +68,9 @@ def run(args: argparse.Namespace) -> int:
     sources = sources_of(args.photos)
     if not sources:
         return 1
+    written = [*(args.out or ()), *filter(None, [args.plot, args.resume])]
+    Inputs(sources).check(*written)
+    Inputs([args.boxes], what="the file of boxes").check(*written)
     classifier = load_model(args)
     if args.budget is not None:
         choose_best(args, classifier)

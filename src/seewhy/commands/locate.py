@@ -59,13 +59,15 @@ def run(args: argparse.Namespace) -> int:
     """Locate photo by photo, write pictures and annotations, and report photos that fail."""
     from seewhy.commands.outputs import Outputs
     from seewhy.commands.photos import sources_of
-    from seewhy.files import write_whole
+    from seewhy.files import Inputs, write_whole
     from seewhy.locating.annotations import coco_file, voc_file
 
     sources = sources_of(args.photos)
     if not sources:
         return 1
     outputs = Outputs(args.out, sources)
+    inputs = Inputs(sources)
+    inputs.check(*filter(None, [args.coco]))
     classifier = load_model(args)
     failed: list[str] = []
     annotated: list[AnnotatedPhoto] = []
@@ -77,8 +79,9 @@ def run(args: argparse.Namespace) -> int:
         written = locations.save(outputs.path(f"{stem}.{args.format}"), heat=args.heat)
         (one,), description = locations.annotated(), locations.description
         if args.voc:
-            xml = voc_file(one, folder=Path(args.voc).name)
-            written.append(write_whole(Path(args.voc) / f"{stem}.xml", xml))
+            xml = Path(args.voc) / f"{stem}.xml"
+            inputs.check(xml)
+            written.append(write_whole(xml, voc_file(one, folder=Path(args.voc).name)))
         if args.coco:
             annotated.append(one)
         if args.json:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seewhy.errors import OptionError
-from seewhy.files import UniqueStems
+from seewhy.files import Inputs, UniqueStems
 
 
 class Outputs:
@@ -19,7 +16,9 @@ class Outputs:
         self._folder = Path(folder)
         self._stems = UniqueStems()
         self._kept: dict[str, str] = {}
-        self._inputs = {place for one in sources for place in _places(one)}
+        self._inputs = Inputs(
+            sources, advice="Choose another folder with --out, or another --format."
+        )
 
     def keep(self, stems: Mapping[str, str]) -> None:
         """Let photos keep the names that they have from before, by their keys."""
@@ -38,17 +37,5 @@ class Outputs:
             OptionError: the path is that of an input photo.
         """
         path = self._folder / name
-        if self._inputs.intersection(_places(path)):
-            raise OptionError(
-                f"{path} is one of the photos, and the result would overwrite it. Choose another "
-                "folder with --out, or another --format."
-            )
+        self._inputs.check(path)
         return path
-
-
-def _places(path: Any) -> list[tuple[int, int]]:
-    """Return a file's identity on disk, independent of names and links."""
-    with contextlib.suppress(OSError, TypeError, ValueError):
-        status = os.stat(path)  # noqa: PTH116  (sources may be of any type)
-        return [(status.st_dev, status.st_ino)]
-    return []

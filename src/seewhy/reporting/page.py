@@ -17,7 +17,7 @@ from PIL import Image
 
 from seewhy.errors import MissingFramework, PhotoError
 from seewhy.evaluating.intervals import Interval
-from seewhy.files import write_whole
+from seewhy.files import Inputs, write_whole
 from seewhy.photos.threads import map_ahead
 from seewhy.reporting.gallery import jpeg_bytes
 from seewhy.reporting.result import Report
@@ -147,9 +147,12 @@ def write_assets(report: Report, folder: Path, *, page: Path) -> dict[int, str]:
     Photos that cannot be read any more have none.
 
     Raises:
+        OptionError: a file in the folder is one of the photos, which are often named like this.
         OutputError: the folder cannot be written.
     """
     gallery = report.gallery
+    places = [folder / f"{place:06}.jpg" for place in range(len(gallery.paths))]
+    Inputs(gallery.paths).check(*places)
     start = Path(page).absolute().parent
 
     def write(place: int) -> str | None:
@@ -158,7 +161,7 @@ def write_assets(report: Report, folder: Path, *, page: Path) -> dict[int, str]:
         except PhotoError:
             return None
         image.thumbnail((ASSET, ASSET), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        path = write_whole(folder / f"{place:06}.jpg", jpeg_bytes(np.asarray(image)))
+        path = write_whole(places[place], jpeg_bytes(np.asarray(image)))
         whole = path.absolute()
         if whole.is_relative_to(start):
             return quote(whole.relative_to(start).as_posix())

@@ -17,7 +17,7 @@ from typing import Any
 from jaxtyping import Int
 from numpy import ndarray
 
-from seewhy.files import finite, write_whole
+from seewhy.files import Inputs, finite, write_whole
 from seewhy.reporting.accuracy import Calibration, ClassAccuracy, Share
 from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.gallery import Gallery
@@ -234,9 +234,11 @@ class Report:
             The two files.
 
         Raises:
+            OptionError: one of the photos would be overwritten.
             OutputError: something cannot be written.
         """
         path = Path(path)
+        Inputs(self.gallery.paths).check(path, path.with_suffix(".json"))
         page = self.page(self, path, None if assets is None else Path(assets))
         return [
             write_whole(path, page),
