@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy import ndarray
 
-from seewhy.classifier import Classifier
-from seewhy.errors import OptionError, TargetError
+from seewhy.errors import OptionError
 from seewhy.explaining.question import (
     BEST,
     NETWORK_OPTIONS,
@@ -21,7 +20,6 @@ from seewhy.explaining.settings import QUESTION
 from seewhy.incremental.kernels import Precision
 from seewhy.methods import METHODS
 from seewhy.networks.base import Output
-from seewhy.settings import is_whole, shortened
 
 
 class MethodOptions(TypedDict, total=False):
@@ -132,58 +130,5 @@ def several(given: Any) -> tuple[Any, ...]:
     return tuple(map(_scalar, found))
 
 
-def class_lists(classes: Any) -> tuple[Any, ...] | None:
-    """Return classes as a tuple of names and indices, or a tuple of those for each photo.
-
-    Raises:
-        TargetError: no class, or classes and lists of them, or lists of unlike length.
-    """
-    if classes is None:
-        return None
-    is_one = isinstance(classes, str) or not isinstance(classes, Iterable)
-    found: list[Any] = [classes] if is_one else list(classes)
-    if not found:
-        raise TargetError("classes=[] selects no class. Name at least one.")
-    nested = [isinstance(one, (list, tuple, ndarray)) for one in found]
-    if not any(nested):
-        return tuple(map(one_class, found))
-    if not all(nested):
-        raise TargetError(
-            "classes mixes classes and lists of classes. Give one list for all photos, or one "
-            "list per photo."
-        )
-    lengths = sorted({len(one) for one in found})
-    if len(lengths) > 1 or lengths[0] == 0:
-        raise TargetError(
-            f"The lists of classes have between {lengths[0]} and {lengths[-1]} entries. "
-            "Give every photo the same number of classes, at least one."
-        )
-    return tuple(tuple(map(one_class, one)) for one in found)
-
-
-def one_class(one: Any) -> str | int:
-    """Return a class as it can be named: by text or by a whole number.
-
-    Raises:
-        TargetError: it is anything else.
-    """
-    if isinstance(one, str):
-        return one
-    if is_whole(one):
-        return int(one)
-    raise TargetError(
-        f"A class is a name, a WordNet id or a whole number, not {shortened(one)}. "
-        "Name it by one of these."
-    )
-
-
 def _scalar(one: Any) -> Any:
     return one.item() if isinstance(one, np.generic) else one
-
-
-def indices_of(classifier: Classifier, classes: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return classes as indices, in the same nesting."""
-    return tuple(
-        indices_of(classifier, one) if isinstance(one, tuple) else classifier.class_index(one)
-        for one in classes
-    )

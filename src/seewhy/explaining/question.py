@@ -6,7 +6,7 @@ Axes: n image, t target (class).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -32,6 +32,7 @@ from seewhy.methods.covering import FEATURE_MAPS
 from seewhy.methods.measured import best
 from seewhy.networks.base import INPUT, Network, Output, Targets, Top
 from seewhy.networks.execution import EXACT, Execution
+from seewhy.settings import is_whole, shortened
 
 BEST = "best"
 """The name that stands for the most faithful method within a budget."""
@@ -285,16 +286,10 @@ def as_targets(
     With `class_free`, a network without classes needs none of them.
 
     Raises:
-        TargetError: more than one of them is given, or they do not match the photos or network.
+        TargetError: they do not match the photos or the network.
+        UnknownClass: a class that the network does not have.
     """
-    if sum(one is not None for one in (top, classes, target)) > 1:
-        raise TargetError("'top', 'classes' and 'target' exclude each other. Give one of them.")
     if target is not None:
-        if not callable(target):
-            raise TargetError(
-                f"A target is a callable on the network's output, not {target!r}. "
-                "For classes use classes=[...]."
-            )
         chosen: Targets = target
         return chosen
     if classifier.network.classes is None:
@@ -306,10 +301,7 @@ def as_targets(
         )
     if classes is not None:
         return class_indices(classifier, classes, count)
-    top = 3 if top is None else top
-    if top < 1:
-        raise TargetError(f"top={top} selects no class. Give 1 or more.")
-    return Top(min(top, classifier.network.classes))
+    return Top(min(3 if top is None else top, classifier.network.classes))
 
 
 def class_indices(
@@ -321,28 +313,63 @@ def class_indices(
         TargetError: no class, or another number of lists than photos, or lists of unlike length.
         UnknownClass: a class that the network does not have.
     """
-    if isinstance(classes, (str, int, np.integer)):
-        classes = [classes]
-    classes = list(classes)
-    if not classes:
+    found = class_lists(classes)
+    if not isinstance(found[0], tuple):
+        return np.tile(indices_of(classifier, found), (count, 1))
+    if len(found) != count:
+        raise TargetError(
+            f"{len(found)} lists of classes were given for {count} photos. "
+            "Give one list for all photos, or one list per photo."
+        )
+    return np.array(indices_of(classifier, found))
+
+
+def class_lists(classes: Any) -> tuple[Any, ...]:
+    """Return classes as a tuple of names and indices, or a tuple of those for each photo.
+
+    Raises:
+        TargetError: no class, or classes and lists of them, or lists of unlike length.
+    """
+    is_one = isinstance(classes, str) or not isinstance(classes, Iterable)
+    found: list[Any] = [classes] if is_one else list(classes)
+    if not found:
         raise TargetError("classes=[] selects no class. Name at least one.")
-    nested = [isinstance(one, (list, tuple, ndarray)) for one in classes]
+    nested = [isinstance(one, (list, tuple, ndarray)) for one in found]
     if not any(nested):
-        return np.tile([classifier.class_index(one) for one in classes], (count, 1))
+        return tuple(map(one_class, found))
     if not all(nested):
         raise TargetError(
             "classes mixes classes and lists of classes. Give one list for all photos, or one "
             "list per photo."
         )
-    if len(classes) != count:
-        raise TargetError(
-            f"{len(classes)} lists of classes were given for {count} photos. "
-            "Give one list for all photos, or one list per photo."
-        )
-    lengths = sorted({len(one) for one in classes})
+    lengths = sorted({len(one) for one in found})
     if len(lengths) > 1 or lengths[0] == 0:
         raise TargetError(
             f"The lists of classes have between {lengths[0]} and {lengths[-1]} entries. "
             "Give every photo the same number of classes, at least one."
         )
-    return np.array([[classifier.class_index(one) for one in row] for row in classes])
+    return tuple(tuple(map(one_class, one)) for one in found)
+
+
+def one_class(one: Any) -> str | int:
+    """Return a class as it can be named: by text or by a whole number.
+
+    Raises:
+        TargetError: it is anything else.
+    """
+    if isinstance(one, str):
+        return one
+    if is_whole(one):
+        return int(one)
+    raise TargetError(
+        f"A class is a name, a WordNet id or a whole number, not {shortened(one)}. "
+        "Name it by one of these."
+    )
+
+
+def indices_of(classifier: Classifier, classes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return classes as indices, in the same nesting."""
+    return tuple(
+        indices_of(classifier, one) if isinstance(one, tuple) else classifier.class_index(one)
+        for one in classes
+    )

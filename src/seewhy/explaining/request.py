@@ -30,10 +30,7 @@ from seewhy.explaining.keywords import (
     ARGUMENTS,
     RequestKeywords,
     checked,
-    class_lists,
-    indices_of,
     method_name,
-    one_class,
     options_by_method,
     several,
 )
@@ -42,10 +39,13 @@ from seewhy.explaining.question import (
     Question,
     as_targets,
     check_options,
+    class_lists,
     default_method,
     find_method,
+    indices_of,
     is_class_free,
     layer_names,
+    one_class,
     take_execution,
 )
 from seewhy.incremental.kernels import Precision
@@ -121,7 +121,8 @@ class Request:
         )
         settings = options_by_method(names, options or {}, own)
         settings, execution = take_execution(settings, asked["precision"])
-        asked["classes"] = class_lists(asked["classes"])
+        classes = asked["classes"]
+        asked["classes"] = None if classes is None else class_lists(classes)
         if asked["layer"] is not None:
             asked["layer"] = several(asked["layer"])
         if asked["contrast"] is not None:
