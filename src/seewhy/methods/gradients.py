@@ -155,8 +155,9 @@ def integrated_gradients(
         3, completeness in proposition 1 (arXiv:1703.01365).
 
     Differs from the paper:
-        Equation 3 is the right-hand sum. On photos and a MobileNet, 50 steps left a gap of 6 % of
-        F(x) − F(x') by the sum above, 8 % by trapezoids and 13 % by midpoints (100 steps: 3, 5, 4).
+        Equation 3 is the right-hand sum. On four photos and a MobileNet, 50 steps left a gap of 6 %
+        of F(x) − F(x') by the sum above, 8 % by trapezoids and 13 % by midpoints (100 steps: 3, 5,
+        4).
     """
     steps = at_least_one("steps", steps)
     start_image = _baseline(baseline, image)
