@@ -14,6 +14,11 @@ from starlette.testclient import TestClient
 
 import seewhy
 from seewhy.commands.cli import main
+from seewhy.errors import SeewhyError
+from seewhy.explaining.question import find_method
+from seewhy.explaining.request import Request
+from seewhy.methods import METHODS
+from seewhy.serving.costs import is_slow
 from seewhy.serving.server import Loaded, build_app
 from tests.serving.conftest import HOST, OWN, frames, send
 
@@ -150,3 +155,19 @@ def test_a_name_of_a_photo_cannot_end_the_code_that_is_copied(client):
     assert len(code["python"].splitlines()) == 5
     assert shlex.split(code["command"])[2] == sent["name"]
     assert "\n" not in sent["name"]
+
+
+def test_what_is_marked_as_slow_is_what_waits_in_the_queue(client, built_in):
+    """One cost model: 'best' costs what it stands for, and options count as given."""
+    (listed, *_) = client.get("/api/about").json()["models"]
+    assert {"smooth-grad", "rise", "occlusion", "integrated-gradients"} <= set(listed["slow"])
+    assert not {"cam", "grad-cam", "layer-cam", "saliency"} & set(listed["slow"])
+    for name in METHODS:
+        try:
+            assert is_slow(built_in, Request.of(method=name)) is (name in listed["slow"])
+        except SeewhyError:
+            assert name not in listed["slow"]
+    best = is_slow(built_in, Request.from_dict({"methods": ["best"]}))
+    assert best is (find_method("best").name in listed["slow"])
+    few = {"methods": ["smooth-grad"], "options": {"smooth-grad": {"samples": 2}}}
+    assert not is_slow(built_in, Request.from_dict(few))
