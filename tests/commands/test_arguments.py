@@ -102,7 +102,7 @@ def test_help_of_every_command_names_no_python_value(
         cli.main([command.replace("_", "-"), "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for word in ("None", "True", "False", "()", "(default: )"):
+    for word in ("None", "True", "False", "()", "(default: )", "OPTION_"):
         assert word not in text
 
 

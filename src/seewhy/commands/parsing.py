@@ -13,7 +13,16 @@ from typing import Any, NoReturn
 from seewhy.errors import OptionError, nearest_names
 from seewhy.settings import Setting
 
-METAVARS = {"integer": "N", "number": "X", "patch": "P", "fill": "F", "image": "X", "size": "HxW"}
+METAVARS = {
+    "integer": "N",
+    "number": "X",
+    "boolean": "{true,false}",
+    "patch": "P",
+    "fill": "F",
+    "image": "X",
+    "size": "HxW",
+}
+"""The placeholder of a value in help texts, by the type of the setting."""
 
 FORMATS = ("png", "jpg", "pdf")
 
