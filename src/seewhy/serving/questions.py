@@ -126,7 +126,7 @@ def _request(stored: Any) -> Request:
         raise OptionError(f"The request has an unknown part, '{unknown[0]:.40}'. {RELOAD}")
     for name in PARTS - {"options", "top"}:
         _check_list(stored, name)
-    options = stored.get("options") or {}
+    options = stored.get("options", {})
     given = options.values() if isinstance(options, dict) else [None]
     if not all(isinstance(one, dict) and all(map(_is_plain, one.values())) for one in given):
         raise OptionError(
