@@ -20,7 +20,7 @@ def fold_tokens(
     Class and register tokens have no place in the photo and are left out.
 
     Args:
-        tokens: a layer's answer, or its gradient.
+        tokens: a layer's output, or its gradient.
         grid: rows and columns of patches.
         prefix: how many tokens stand before the first patch.
 

@@ -120,10 +120,10 @@ class Recorder:
 
     def _head(self, name: str, head: Head) -> Around:
         def around(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-            answer = call(*args, **kwargs)
+            output = call(*args, **kwargs)
             self.activations.append(name)
-            self._seen.append((head, next(iter((*args, *kwargs.values()))), answer))
-            return answer
+            self._seen.append((head, next(iter((*args, *kwargs.values()))), output))
+            return output
 
         return around
 
@@ -135,10 +135,10 @@ class Recorder:
         return around
 
     def _keep(self, call: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = call(x, *args, **kwargs)
+        output = call(x, *args, **kwargs)
         if any(x is known for _, _, known in self._seen):
-            self._seen.append((None, x, answer))
-        return answer
+            self._seen.append((None, x, output))
+        return output
 
     def take_off(self, output: Any) -> tuple[Head, Any]:
         """Return what the output ends in, and the scores that went in, in the output's shape."""

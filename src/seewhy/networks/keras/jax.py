@@ -40,7 +40,7 @@ class KerasJax(KerasNetwork):
         compiled: set[int] = set()
         padded: Counter[int] = Counter()
 
-        def answer(*arrays: ndarray) -> Mapping[str, ndarray]:
+        def run(*arrays: ndarray) -> Mapping[str, ndarray]:
             image, batch = (arrays[:1], arrays[1:]) if request.replaced else ((), arrays)
             count = len(batch[0])
             larger = min((size for size in compiled if size > count), default=None)
@@ -52,7 +52,7 @@ class KerasJax(KerasNetwork):
             compiled.add(len(batch[0]))
             return {name: np.asarray(array)[:count] for name, array in found.items()}
 
-        return answer
+        return run
 
     def guided(self, relu: Callable[[Any], Any], ceiling: float | None) -> Callable[[Any], Any]:
         """Return a ReLU with the guided rule on its backward pass."""
@@ -89,26 +89,26 @@ class KerasJax(KerasNetwork):
         met: set[str] = set()
 
         def explained(zeros: Mapping[str, Any]) -> tuple[Any, Any]:
-            def keep(name: str, answer: Any) -> Any:
-                return _add(answer, zeros[name], met, name) if zeros else answer
+            def keep(name: str, output: Any) -> Any:
+                return _add(output, zeros[name], met, name) if zeros else output
 
             # The scope reads the weights from the arguments, and keeps losses and states away.
             with keras.StatelessScope(state_mapping=mapping):
                 tensors = self.show(request, images, further, keep)
-            return tensors.values, (tensors.answer({}), tensors.weights)
+            return tensors.values, (tensors.results({}), tensors.weights)
 
         if request.kind == "none":
             return dict(explained({})[1][0])
         zeros = self._zeros(request, len(images))
-        answer: dict[str, Any]
-        _, backward, (answer, weights) = jax.vjp(explained, zeros, has_aux=True)
+        found: dict[str, Any]
+        _, backward, (found, weights) = jax.vjp(explained, zeros, has_aux=True)
         each = [backward(weights[:, t])[0] for t in range(weights.shape[1])]
         for name in request.layers:
             if name not in met:
                 raise not_on_the_way(self.name, name)
             slopes = jnp.stack([one[name] for one in each], axis=1)
-            answer[f"gradients {name}"] = slopes.astype("float32")
-        return answer
+            found[f"gradients {name}"] = slopes.astype("float32")
+        return found
 
     def _zeros(self, request: Request, images: int) -> dict[str, Any]:
         specs = dict(self.structure(request.size).outputs)
@@ -119,22 +119,22 @@ class KerasJax(KerasNetwork):
         }
 
 
-def _add(answer: Any, zero: Any, met: set[str], name: str) -> Any:
-    """Return answer + zero, and note the name when a backward pass comes by while tracing.
+def _add(output: Any, zero: Any, met: set[str], name: str) -> Any:
+    """Return output + zero, and note the name when a backward pass comes by while tracing.
 
     JAX gives zeros for what a value does not depend on; this tells such zeros from others.
     """
 
-    def plus(answer: Any, zero: Any) -> Any:
-        return answer + zero
+    def plus(output: Any, zero: Any) -> Any:
+        return output + zero
 
     def backward(_: None, gradient: Any) -> tuple[Any, Any]:
         met.add(name)
         return gradient, gradient
 
     add = jax.custom_vjp(plus)
-    add.defvjp(lambda answer, zero: (answer + zero, None), backward)
-    return add(answer, zero)
+    add.defvjp(lambda output, zero: (output + zero, None), backward)
+    return add(output, zero)
 
 
 def _pad(array: ndarray, count: int) -> ndarray:

@@ -361,20 +361,20 @@ class KerasModel(Adapter):
         return self.call(self.model, images)
 
     def _look(self, height: int, width: int) -> ModelStructure:
-        answers: list[tuple[str, Any]] = []
+        calls: list[tuple[str, Any]] = []
 
         def note(name: str) -> Around:
             def around(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-                answer = call(*args, **kwargs)
-                answers.append((name, answer))
-                return answer
+                output = call(*args, **kwargs)
+                calls.append((name, output))
+                return output
 
             return around
 
         found: list[ModelStructure] = []
 
         def look(images: Any) -> Any:
-            answers.clear()
+            calls.clear()
             tokens = TokenGrids()
             around = {name: note(name) for name in self.operations}
             run = self.run(images, around, backend_functions=tokens.places())
@@ -384,7 +384,7 @@ class KerasModel(Adapter):
                 structure_of(
                     self.operations,
                     run,
-                    answers,
+                    calls,
                     tokens,
                     classes=classes,
                     is_channels_first=self.channels_first,

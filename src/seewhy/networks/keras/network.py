@@ -4,7 +4,7 @@ Every question is a `Request`; a backend compiles each request once and keeps it
 question of a kind is only answered. What runs inside a compiled function stands here once, in
 `keras.ops`; how gradients are taken is the backend's.
 
-At an explained layer the answer A goes on as A + 0, and the explained values are differentiated
+At an explained layer the output A goes on as A + 0, and the explained values are differentiated
 by those zeros only: a backward pass stops at the layers, and no parameter has a gradient.
 
 Axes: n image, t target, h row, w column, c channel, k class, m copy of one image, q explained
@@ -40,7 +40,7 @@ from seewhy.networks.keras.tokens import Grid
 from seewhy.networks.tokens import fold_tokens, unfold_tokens
 
 Keep = Callable[[str, Any], Any]
-"""Takes a layer's name and its answer, and returns the answer to go on with."""
+"""Takes a layer's name and its output, and returns the output to go on with."""
 
 _KEPT_REQUESTS = 64
 _RELUS: Mapping[str, float | None] = {"relu": None, "relu6": 6.0}
@@ -62,7 +62,7 @@ class KerasNetwork(KerasModel, ABC):
     def guided(self, relu: Callable[[Any], Any], ceiling: float | None) -> Callable[[Any], Any]:
         """Return a ReLU with the guided rule on its backward pass.
 
-        The gradient passes where it is positive and the answer is between 0 and the ceiling.
+        The gradient passes where it is positive and the output is between 0 and the ceiling.
         """
 
     # What an adapter does
@@ -71,8 +71,8 @@ class KerasNetwork(KerasModel, ABC):
         self, images: Float[ndarray, "n h w c"], names: tuple[str, ...]
     ) -> dict[str, Float[ndarray, "n ..."]]:
         size = images.shape[1:3]
-        answer = self._ask(Request(size, names), images)
-        return {n: self._to_last(n, answer[f"activations {n}"], size) for n in names}
+        found = self._ask(Request(size, names), images)
+        return {n: self._to_last(n, found[f"activations {n}"], size) for n in names}
 
     def _scores_from(
         self, image: Float[ndarray, "1 h w c"], name: str, activations: Float[ndarray, "m ..."]
@@ -90,9 +90,9 @@ class KerasNetwork(KerasModel, ABC):
 
         Args:
             request: the question.
-            images: (n, h, w, c), or one image where a layer's answer is replaced.
+            images: (n, h, w, c), or one image where a layer's output is replaced.
             further: classes (n, t), a unit's channels (n), or the replacing activations.
-            keep: called with each layer's answer, for the gradients.
+            keep: called with each layer's output, for the gradients.
         """
         if request.replaced is not None:
             return self._show_replaced(request.replaced, images, further[0])
@@ -102,13 +102,13 @@ class KerasNetwork(KerasModel, ABC):
 
         def note(name: str) -> Around:
             def around(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-                answer = call(*args, **kwargs)
+                output = call(*args, **kwargs)
                 if name in wanted:
-                    activations[name] = answer
-                    answer = keep(name, answer)
+                    activations[name] = output
+                    output = keep(name, output)
                 if request.kind == "unit" and name == request.target:
-                    unit.append(answer)
-                return answer
+                    unit.append(output)
+                return output
 
             return around
 
@@ -165,14 +165,14 @@ class KerasNetwork(KerasModel, ABC):
         check_one_per_image(tuple(value.shape), images.shape[0])
         return value
 
-    def _unit(self, answer: Any, channels: Any, grid: Grid | None) -> Any:
+    def _unit(self, output: Any, channels: Any, grid: Grid | None) -> Any:
         """Return the mean over the map of one channel of each image: (n)."""
-        if self.channels_first and len(answer.shape) == 4:
-            answer = keras.ops.moveaxis(answer, 1, -1)
-        answer = keras.ops.cast(answer, "float32")
+        if self.channels_first and len(output.shape) == 4:
+            output = keras.ops.moveaxis(output, 1, -1)
+        output = keras.ops.cast(output, "float32")
         if grid is not None:
-            answer = answer[:, grid.patches]
-        means = keras.ops.mean(answer, axis=tuple(range(1, len(answer.shape) - 1)))
+            output = output[:, grid.patches]
+        means = keras.ops.mean(output, axis=tuple(range(1, len(output.shape) - 1)))
         return keras.ops.take_along_axis(means, channels[:, None], axis=1)[:, 0]
 
     def _guided_places(self, met: list[str]) -> list[tuple[Any, str, Around]]:
@@ -237,13 +237,13 @@ class KerasNetwork(KerasModel, ABC):
             kind, count, further = "classes", targets.shape[1], [targets.astype(np.int32)]
         also = further[0].shape[1] if kind == "top" and further else 0
         request = Request(size, names, kind, count, also, target, output, guided)
-        answer = self._ask(request, images, *further)
+        found = self._ask(request, images, *further)
         return Capture(
-            scores=answer.get("scores"),
-            targets=answer.get("classes"),
-            values=answer["values"],
-            activations={n: self._to_last(n, answer[f"activations {n}"], size) for n in names},
-            gradients={n: self._to_last(n, answer[f"gradients {n}"], size, axis=2) for n in names},
+            scores=found.get("scores"),
+            targets=found.get("classes"),
+            values=found["values"],
+            activations={n: self._to_last(n, found[f"activations {n}"], size) for n in names},
+            gradients={n: self._to_last(n, found[f"gradients {n}"], size, axis=2) for n in names},
         )
 
     def _ask(self, request: Request, *arrays: ndarray) -> Mapping[str, ndarray]:

@@ -22,7 +22,7 @@ class Request:
 
     Attributes:
         size: the images' height and width.
-        layers: whose answers are returned, and their gradients if there are targets.
+        layers: whose outputs are returned, and their gradients if there are targets.
         kind: of the targets.
         count: how many targets each image has, of the best classes or of those given.
         also: how many classes are given for each image besides the best ones.
@@ -30,7 +30,7 @@ class Request:
             it takes from outside are those of its first call.
         output: what is explained.
         guided: True where ReLUs let only positive gradients pass backwards.
-        replaced: the layer whose answer is given rather than computed.
+        replaced: the layer whose output is given rather than computed.
     """
 
     size: tuple[int, int]
@@ -62,18 +62,18 @@ class ForwardTensors:
     weights: Any
     activations: Mapping[str, Any]
 
-    def answer(self, gradients: Mapping[str, Any]) -> dict[str, Any]:
+    def results(self, gradients: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a compiled function returns: float32 by what it is, batch axis first."""
-        answer = {f"activations {name}": value for name, value in self.activations.items()}
-        answer |= {f"gradients {name}": value for name, value in gradients.items()}
+        found = {f"activations {name}": value for name, value in self.activations.items()}
+        found |= {f"gradients {name}": value for name, value in gradients.items()}
         if self.values is not None:
             picked = self.classes is not None
-            answer["values"] = (
+            found["values"] = (
                 keras.ops.take_along_axis(self.values, self.classes, axis=1)
                 if picked
                 else self.values
             )
         if self.scores is not None:
-            answer["scores"] = self.scores
-        answer = {name: keras.ops.cast(value, "float32") for name, value in answer.items()}
-        return answer if self.classes is None else {**answer, "classes": self.classes}
+            found["scores"] = self.scores
+        found = {name: keras.ops.cast(value, "float32") for name, value in found.items()}
+        return found if self.classes is None else {**found, "classes": self.classes}

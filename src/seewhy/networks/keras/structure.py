@@ -46,7 +46,7 @@ class ModelStructure:
 
     Attributes:
         layers: in the order in which their calls end.
-        outputs: by layer name, (shape, dtype) of one image's answer, in the model's own layout.
+        outputs: by layer name, (shape, dtype) of one image's output, in the model's own layout.
         default_layer: None where no layer has a map.
         grids: by layer name, where the patches are that its tokens stand for.
         candidates: in a transformer, layers that may be explained by default, the last first.
@@ -145,7 +145,7 @@ def channels_by_trial(
 def structure_of(
     operations: Mapping[str, Any],
     run: ModelOutput,
-    answers: Sequence[tuple[str, Any]],
+    calls: Sequence[tuple[str, Any]],
     tokens: TokenGrids,
     *,
     classes: int | None,
@@ -156,20 +156,20 @@ def structure_of(
     Args:
         operations: every layer and operation by its name.
         run: the run.
-        answers: each layer's name and its answer, in the order in which calls ended.
+        calls: each layer's name and its output, in the order in which calls ended.
         tokens: where patches were turned into tokens.
         classes: how many classes the scores have.
         is_channels_first: whether maps are (n, c, h, w).
     """
-    names = [name for name, _ in answers]
+    names = [name for name, _ in calls]
     last = {name: place for place, name in enumerate(names)}
     layers, outputs, default = [], {}, None
     grids: dict[str, Grid] = {}
     candidates: list[str] = []
     seen: set[int] = set()
-    for place, (name, answer) in enumerate(answers):
-        fresh, spec = id(answer) not in seen, _spec(answer)
-        seen.add(id(answer))
+    for place, (name, output) in enumerate(calls):
+        fresh, spec = id(output) not in seen, _spec(output)
+        seen.add(id(output))
         if last[name] != place:
             continue
         shape = () if spec is None else spec[0][1:]
@@ -203,9 +203,9 @@ def structure_of(
     )
 
 
-def _spec(answer: Any) -> tuple[tuple[int, ...], str] | None:
-    """Return shape and dtype of a layer's answer if it is one tensor for one image."""
-    shape = getattr(answer, "shape", None)
+def _spec(output: Any) -> tuple[tuple[int, ...], str] | None:
+    """Return shape and dtype of a layer's output if it is one tensor for one image."""
+    shape = getattr(output, "shape", None)
     if shape is None or len(shape) < 2 or shape[0] != 1 or any(side is None for side in shape):
         return None
-    return tuple(int(side) for side in shape), backend.standardize_dtype(answer.dtype)
+    return tuple(int(side) for side in shape), backend.standardize_dtype(output.dtype)

@@ -48,11 +48,11 @@ class KerasTensorFlow(KerasNetwork):
         if self._execution.precision == "bfloat16" and not _has_gpu():
             function = _rewritten(function)
 
-        def answer(*arrays: ndarray) -> Mapping[str, ndarray]:
+        def run(*arrays: ndarray) -> Mapping[str, ndarray]:
             tensors = function(*(tf.convert_to_tensor(array) for array in arrays))
             return {name: tensor.numpy() for name, tensor in tensors.items()}
 
-        return answer
+        return run
 
     def guided(self, relu: Callable[[Any], Any], ceiling: float | None) -> Callable[[Any], Any]:
         """Return a ReLU with the guided rule on its backward pass."""
@@ -106,12 +106,12 @@ class KerasTensorFlow(KerasNetwork):
             tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape,
         ):
 
-            def keep(name: str, answer: Any) -> Any:
+            def keep(name: str, output: Any) -> Any:
                 if request.kind == "none":
-                    return answer
-                zeros[name] = tf.zeros_like(answer)
+                    return output
+                zeros[name] = tf.zeros_like(output)
                 tape.watch(zeros[name])
-                return answer + zeros[name]
+                return output + zeros[name]
 
             tensors = self.show(request, images, further, keep)
 
@@ -123,7 +123,7 @@ class KerasTensorFlow(KerasNetwork):
             return {name: tf.cast(slope, tf.float32) for name, slope in slopes.items()}
 
         if not zeros:
-            return tensors.answer({})
+            return tensors.results({})
         targets = tensors.weights.shape[1]
         if targets <= _UNROLLED_TARGETS:
             each = [backward(tensors.weights[:, t]) for t in range(targets)]
@@ -137,7 +137,7 @@ class KerasTensorFlow(KerasNetwork):
                 parallel_iterations=1,
             )
             slopes = {name: tf.experimental.numpy.swapaxes(looped[name], 0, 1) for name in zeros}
-        return tensors.answer(slopes)
+        return tensors.results(slopes)
 
 
 def _has_gpu() -> bool:

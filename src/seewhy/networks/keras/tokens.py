@@ -2,7 +2,7 @@
 
 Keras's tensors do not say what their axes mean. While a model runs once under a tracer, two
 functions are watched: a reshape of a map (n, h, w, c) to (n, h · w, c) makes tokens with a known
-grid, and a concatenation puts class or register tokens before them. A later answer (n, s, c) with
+grid, and a concatenation puts class or register tokens before them. A later output (n, s, c) with
 as many tokens as such a sequence is that sequence, further processed; nothing is guessed from
 square numbers.
 
@@ -66,37 +66,37 @@ class TokenGrids:
         ]
 
     def of(self, shape: Sequence[int | None]) -> Grid | None:
-        """Return the grid of an answer (n, s, c), None for what is no known sequence.
+        """Return the grid of an output (n, s, c), None for what is no known sequence.
 
         Args:
-            shape: of the answer, with the batch axis.
+            shape: of the output, with the batch axis.
         """
         if len(shape) != 3 or shape[1] is None:
             return None
         return self.by_count.get(int(shape[1]))
 
     def _reshape(self, call: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = call(x, *args, **kwargs)
-        before, after = _sides(x), _sides(answer)
+        output = call(x, *args, **kwargs)
+        before, after = _sides(x), _sides(output)
         if len(before) == 4 and len(after) == 3 and None not in (*before[1:], *after[1:]):
             rows, columns, channels = before[1:]
             if after[1:] == (rows * columns, channels) and rows * columns > 1:
                 self.by_count[rows * columns] = Grid(rows, columns)
-        return answer
+        return output
 
     def _join(self, call: Callable[..., Any], parts: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = call(parts, *args, **kwargs)
+        output = call(parts, *args, **kwargs)
         axis = args[0] if args else kwargs.get("axis", 0)
         shapes = [_sides(part) for part in parts]
         known = [place for place, shape in enumerate(shapes) if self.of(shape)]
-        if axis in (1, -2) and len(known) == 1 and len(_sides(answer)) == 3:
+        if axis in (1, -2) and len(known) == 1 and len(_sides(output)) == 3:
             (place,) = known
             grid = self.of(shapes[place])
             before = sum(shape[1] for shape in shapes[:place])
             assert grid is not None
             joined = Grid(grid.rows, grid.columns, grid.prefix + before)
-            self.by_count[_sides(answer)[1]] = joined
-        return answer
+            self.by_count[_sides(output)[1]] = joined
+        return output
 
 
 def first_that_matters(network: Any, names: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ class KerasTorch(KerasModel, TorchNetwork):
     Keras keeps kernels as (h, w, in, out) and turns each into PyTorch's order at every call, a
     fixed cost of 0.1 s for ResNet50 on one CPU core. While a question is answered, copies are used
     that are laid out so that this turning moves nothing: the same values and shapes, other strides,
-    bit for bit the same answers. Afterwards the model has its own memory again.
+    bit for bit the same outputs. Afterwards the model has its own memory again.
     """
 
     @cached_property
@@ -66,18 +66,18 @@ class KerasTorch(KerasModel, TorchNetwork):
             yield
 
     def _hooked(self, hooks: Mapping[str, LayerHook]) -> AbstractContextManager[None]:
-        def around(answered: LayerHook) -> Around:
+        def around(hook: LayerHook) -> Around:
             def stand(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
                 output = call(*args, **kwargs)
-                instead = answered(args, output)
+                instead = hook(args, output)
                 return output if instead is None else instead
 
             return stand
 
         return wrapped(
             [
-                (operation, attribute, around(answered))
-                for name, answered in hooks.items()
+                (operation, attribute, around(hook))
+                for name, hook in hooks.items()
                 for operation, attribute in _calls(self.operations[name])
             ]
         )

@@ -1,4 +1,4 @@
-"""Catch what layers answer while a model runs on PyTorch.
+"""Catch what layers return while a model runs on PyTorch.
 
 Axes: n image; what follows is the layer's own.
 """
@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from seewhy.networks.adapter import StopForward
 
 LayerHook = Callable[[Any, Any], Any]
-"""Called with a layer's inputs and its answer; returns the answer to go on with, or None."""
+"""Called with a layer's inputs and its output; returns the output to go on with, or None."""
 
 
 @contextmanager
@@ -25,16 +25,16 @@ def hooked(hooks: Mapping[torch.nn.Module, LayerHook]) -> Iterator[None]:
     """Hang a forward hook on every module, for this thread's calls, and take all off again."""
     thread = threading.get_ident()
 
-    def only_here(answered: LayerHook) -> Callable[[torch.nn.Module, Any, Any], Any]:
+    def only_here(given: LayerHook) -> Callable[[torch.nn.Module, Any, Any], Any]:
         def hook(module: torch.nn.Module, inputs: Any, output: Any) -> Any:
-            return answered(inputs, output) if threading.get_ident() == thread else None
+            return given(inputs, output) if threading.get_ident() == thread else None
 
         return hook
 
     handles: list[RemovableHandle] = []
     try:
-        for module, answered in hooks.items():
-            handles.append(module.register_forward_hook(only_here(answered)))
+        for module, given in hooks.items():
+            handles.append(module.register_forward_hook(only_here(given)))
         yield
     finally:
         for handle in handles:
@@ -42,19 +42,19 @@ def hooked(hooks: Mapping[torch.nn.Module, LayerHook]) -> Iterator[None]:
 
 
 class ActivationCatcher:
-    """Catches what layers answer in one forward pass.
+    """Catches what layers return in one forward pass.
 
-    Each answer is cut out of the network: the caught tensor is what gradients are taken by,
+    Each output is cut out of the network: the caught tensor is what gradients are taken by,
     and the network goes on with a copy of it, so that an in-place operation after the layer
     (ReLU(inplace=True), `x += y`) cannot change what was caught.
 
     Args:
         names: of the layers.
-        differentiable: whether gradients by the answers will be asked for.
-        stop: whether to end the pass, by EnoughError, when all answers are there.
+        differentiable: whether gradients by the outputs will be asked for.
+        stop: whether to end the pass, by EnoughError, when all outputs are there.
 
     Attributes:
-        answers: by name; of a layer that is called more than once, the first.
+        outputs: by name; of a layer that is called more than once, the first.
         calls: how often each layer was called.
     """
 
@@ -62,7 +62,7 @@ class ActivationCatcher:
         self.names = tuple(dict.fromkeys(names))
         self.differentiable = differentiable
         self.stop = stop
-        self.answers: dict[str, Any] = {}
+        self.outputs: dict[str, Any] = {}
         self.calls: Counter[str] = Counter()
 
     def hooks(self) -> dict[str, LayerHook]:
@@ -77,20 +77,20 @@ class ActivationCatcher:
         self.calls[name] += 1
         if self.calls[name] > 1:
             return None
-        self.answers[name] = output
+        self.outputs[name] = output
         if not isinstance(output, torch.Tensor) or not output.is_floating_point():
             return None
         # The model itself may have switched gradients off around this layer.
         with torch.inference_mode(False), torch.enable_grad():
-            answer = output
+            cut = output
             if output.is_inference() or _shares_memory(output, inputs):
-                answer = output.clone()
-            if self.differentiable and not answer.requires_grad:
-                answer = answer.detach().requires_grad_()
-            self.answers[name] = answer
-            if self.stop and len(self.answers) == len(self.names):
+                cut = output.clone()
+            if self.differentiable and not cut.requires_grad:
+                cut = cut.detach().requires_grad_()
+            self.outputs[name] = cut
+            if self.stop and len(self.outputs) == len(self.names):
                 raise StopForward
-            return answer.clone()
+            return cut.clone()
 
 
 def _shares_memory(output: torch.Tensor, inputs: Any) -> bool:

@@ -48,7 +48,7 @@ _MAKERS = frozenset({
 _RESHAPES = frozenset({"reshape", "view", "flatten", "unflatten", "view_as", "reshape_as"})
 _SWAPS = frozenset({"transpose", "transpose_", "swapaxes", "swapdims"})
 _JOINS = frozenset({"cat", "concat", "concatenate"})
-# Functions whose answer has other places than their arguments.
+# Functions whose output has other places than their arguments.
 _MIXERS = frozenset({
     "matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "einsum",
     "scaled_dot_product_attention", "cdist", "multi_head_attention_forward",
@@ -188,10 +188,10 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         return replace(layout, prefix=layout.prefix + before)
 
 
-def places_of(answer: torch.Tensor, layout: Layout | None) -> torch.Tensor:
-    """Return an answer's places in one row, (n, places, c), float32: pixels, or patches."""
-    channel = layout.channel if layout is not None else answer.ndim - 1
-    places = answer.float().movedim(channel, -1).reshape(len(answer), -1, answer.shape[channel])
+def places_of(output: torch.Tensor, layout: Layout | None) -> torch.Tensor:
+    """Return an output's places in one row, (n, places, c), float32: pixels, or patches."""
+    channel = layout.channel if layout is not None else output.ndim - 1
+    places = output.float().movedim(channel, -1).reshape(len(output), -1, output.shape[channel])
     if layout is not None and layout.grid is not None:
         rows, columns = layout.grid
         places = places[:, layout.prefix : layout.prefix + rows * columns]

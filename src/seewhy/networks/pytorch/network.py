@@ -180,7 +180,7 @@ class TorchNetwork(TorchView):
         *,
         copies: bool,
     ) -> Float[ndarray, "rows k"]:
-        """Run the model with a layer's answer replaced; a row each, where all went well."""
+        """Run the model with a layer's output replaced; a row each, where all went well."""
         spread = BatchBroadcast()
 
         def replace(inputs: Any, output: torch.Tensor) -> torch.Tensor:

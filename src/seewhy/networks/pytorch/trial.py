@@ -36,9 +36,9 @@ class ModuleCall:
 
     Attributes:
         layer: the module as a layer.
-        layout: what the axes of its answer mean; None where it has no rows and columns.
-        ndim: how many axes its answer has.
-        answer: which tensor it answered with: equal for a block and its last layer, different
+        layout: what the axes of its output mean; None where it has no rows and columns.
+        ndim: how many axes its output has.
+        tensor: which tensor it returned: equal for a block and its last layer, different
             before and after an in-place operation.
         functions: how many functions had returned a tensor before it ended.
     """
@@ -46,7 +46,7 @@ class ModuleCall:
     layer: Layer
     layout: Layout | None = None
     ndim: int = 0
-    answer: tuple[int, int] | None = None
+    tensor: tuple[int, int] | None = None
     functions: int = 0
 
 
@@ -59,7 +59,7 @@ class TrialPass:
         calls: of all modules.
         layers: by name, in the order in which their first calls end.
         layouts: by layer; None where nothing is known of the axes.
-        ndims: by layer, how many axes its answer has; 0 where it is not one tensor.
+        ndims: by layer, how many axes its output has; 0 where it is not one tensor.
         output_shape: per image, channels last; None where the output is not one tensor for each.
         activation: the softmax or sigmoid that the output comes from.
         cuts_gradients: whether the model itself switches gradients off.
@@ -118,9 +118,9 @@ def try_out(
             version = 0 if output.is_inference() else output._version
             found = layouts.of(output)
             shape = shape_of(tuple(output.shape), found, layout)
-            answer = (serials[output], version)
+            tensor = (serials[output], version)
             called = len(layouts.functions)
-            calls.append(ModuleCall(Layer(name, kind, shape), found, output.ndim, answer, called))
+            calls.append(ModuleCall(Layer(name, kind, shape), found, output.ndim, tensor, called))
             if len(shape) == 3:
                 last.append((name, output, found or layout, version))
 
@@ -133,18 +133,18 @@ def try_out(
     activation, scores = None, None
     if isinstance(output, torch.Tensor):
         scores, activation = watch.before_activation(output)
-    answers = isinstance(output, torch.Tensor) and output.shape[:1] == images.shape[:1]
+    is_batch = isinstance(output, torch.Tensor) and output.shape[:1] == images.shape[:1]
     return TrialPass(
         size=_size(images, layout),
         calls=tuple(calls),
         layers=_layers(calls),
         layouts={call.layer.name: call.layout for call in reversed(calls)},
         ndims={call.layer.name: call.ndim for call in reversed(calls)},
-        output_shape=shape_of(tuple(output.shape), None, layout) if answers else None,
+        output_shape=shape_of(tuple(output.shape), None, layout) if is_batch else None,
         activation=activation,
         cuts_gradients=watched,
         functions=tuple(layouts.functions),
-        scores=scores if answers else None,
+        scores=scores if is_batch else None,
         means={
             name: places_of(map_, axes).mean(1)
             for name, map_, axes, version in last
@@ -175,15 +175,15 @@ def shape_of(shape: tuple[int, ...], layout: Layout | None, images: Layout) -> t
 def candidates(trial: TrialPass) -> list[str]:
     """Return the layers that may be explained where none is named, the best first.
 
-    They are the last ones with rows and columns. Modules that answer with the same tensor (a
+    They are the last ones with rows and columns. Modules that return the same tensor (a
     block, its stage, its last activation) count as one, and the innermost gives the name.
-    What a pooling answers is passed over, and in transformers what a projection within
-    attention or perceptron answers, which is no state of the network.
+    What a pooling returns is passed over, and in transformers what a projection within
+    attention or perceptron returns, which is no state of the network.
     """
     groups: dict[tuple[int, int], list[ModuleCall]] = {}
     for call in trial.calls:
-        if call.answer is not None:
-            groups.setdefault(call.answer, []).append(call)
+        if call.tensor is not None:
+            groups.setdefault(call.tensor, []).append(call)
     found = []
     for group in reversed(groups.values()):
         named = [call.layer.name for call in group if _may_be_named(call, trial)]

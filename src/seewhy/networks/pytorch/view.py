@@ -40,7 +40,7 @@ class ForwardPass:
     Attributes:
         output: as the model returned it; None where the pass was ended before.
         before: the same with a softmax or sigmoid at the end taken off.
-        caught: by layer, what it answered.
+        caught: by layer, what it returned.
         watch: who watched the functions; None where nobody had to.
     """
 
@@ -75,7 +75,7 @@ class TorchView(Adapter):
 
     @abstractmethod
     def _layout(self, layer: str, size: tuple[int, int]) -> Layout | None:
-        """Return what the axes of a layer's answer mean, for images of a height and width."""
+        """Return what the axes of a layer's output mean, for images of a height and width."""
 
     @abstractmethod
     def _is_watched(self, *, differentiable: bool) -> bool:
@@ -130,14 +130,14 @@ class TorchView(Adapter):
             except StopForward:
                 pass
         for name in catch.names:
-            if catch.calls[name] != 1 or not isinstance(catch.answers[name], torch.Tensor):
+            if catch.calls[name] != 1 or not isinstance(catch.outputs[name], torch.Tensor):
                 check_layer(self.name, name, [_as_called(name, catch)])
         before = output
         if watch is not None:
             before = tree_map_only(
                 torch.Tensor, lambda one: watch.before_activation(one)[0], output
             )
-        caught = {**catch.answers, INPUT: tensor} if INPUT in names else catch.answers
+        caught = {**catch.outputs, INPUT: tensor} if INPUT in names else catch.outputs
         return ForwardPass(output, before, caught, watch)
 
     def _class_scores(self, before: Any) -> torch.Tensor | None:
@@ -157,7 +157,7 @@ class TorchView(Adapter):
     def _channels_last(
         self, tensor: torch.Tensor, name: str, images: Float[ndarray, "n h w c"]
     ) -> Float[ndarray, "n ..."]:
-        """Return a layer's answer or gradient as numpy: channels last, tokens folded."""
+        """Return a layer's output or gradient as numpy: channels last, tokens folded."""
         layout = self._layout(name, size_of(images))
         if layout is not None and layout.channel != tensor.ndim - 1:
             tensor = tensor.movedim(layout.channel, -1)
@@ -198,6 +198,6 @@ def size_of(images: Float[ndarray, "n h w c"]) -> tuple[int, int]:
 
 def _as_called(name: str, catch: ActivationCatcher) -> Layer:
     """Return a layer as a pass has met it: as often as called, () for no tensor."""
-    answer = catch.answers.get(name)
-    shape = tuple(answer.shape[1:]) if isinstance(answer, torch.Tensor) else ()
+    output = catch.outputs.get(name)
+    shape = tuple(output.shape[1:]) if isinstance(output, torch.Tensor) else ()
     return Layer(name, "", shape, catch.calls[name])

@@ -138,16 +138,16 @@ class NarrowableNetwork(TorchNetwork):
             made = traced.fused(names, guided=guided)
             if made is None or self._exact is None:
                 return None
-            fused = self._answers(names, made)
+            fused = self._outputs(names, made)
         except FAILURES:
             return None
-        plain, exact = self._answers(names), self._exact._answers(names)
+        plain, exact = self._outputs(names), self._exact._outputs(names)
         together = zip(fused, plain, exact, strict=True) if len(fused) == len(plain) else ()
         is_close = [_is_close(*three) for three in together]
         return made if is_close and all(is_close) else None
 
-    def _answers(self, names: frozenset[str], fused: FusedPass | None = None) -> list[torch.Tensor]:
-        """Return what layers and the network answer to random images, fused or not."""
+    def _outputs(self, names: frozenset[str], fused: FusedPass | None = None) -> list[torch.Tensor]:
+        """Return what layers and the network return for random images, fused or not."""
         caught: dict[str, torch.Tensor] = {}
 
         def keep(name: str) -> LayerHook:

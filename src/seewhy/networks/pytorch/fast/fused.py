@@ -94,11 +94,11 @@ class FoldedWeights:
         )
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the layer and its normalization answer."""
+        """Return what the layer and its normalization return."""
         if isinstance(self.layer, torch.nn.Linear):
             return functional.linear(x, self.weight, self.bias)
-        answer: torch.Tensor = self.layer._conv_forward(x, self.weight, self.bias)
-        return answer
+        output: torch.Tensor = self.layer._conv_forward(x, self.weight, self.bias)
+        return output
 
     def fused(
         self, x: torch.Tensor, other: torch.Tensor | None, ending: Ending | None
@@ -112,16 +112,16 @@ class FoldedWeights:
             )
         name, scalars = ("none", []) if ending is None else (ending.name, list(ending.scalars))
         operator, given = torch.ops.mkldnn._convolution_pointwise, (self._packed, self.bias, *shape)
-        answer: torch.Tensor
+        output: torch.Tensor
         if other is None:
-            answer = operator(x, *given, name, scalars, "")
+            output = operator(x, *given, name, scalars, "")
         else:
             unary = None if ending is None else name
-            answer = operator.binary(x, other, *given, "add", 1.0, unary, scalars, "")
-        return answer
+            output = operator.binary(x, other, *given, "add", 1.0, unary, scalars, "")
+        return output
 
     def slope_by_input(self, slope: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-        """Return the gradient by the layer's input, from the gradient by its answer.
+        """Return the gradient by the layer's input, from the gradient by its output.
 
         With stride 1 that is a convolution too, with its weights turned by 180°.
         """
@@ -150,7 +150,7 @@ class FoldedWeights:
         return found
 
     def shape(self, x: torch.Tensor) -> tuple[int, ...]:
-        """Return the shape of a 2-dimensional convolution's answer."""
+        """Return the shape of a 2-dimensional convolution's output."""
         layer, sides = self.layer, []
         for axis, side in enumerate(x.shape[2:]):
             reach = layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1
@@ -181,12 +181,12 @@ class FusedLayer(torch.nn.Module):  # type: ignore[misc]  # torch ships no types
             if not is_differentiated:
                 return self.weights.fused(x, other, self.ending)
             if self.ending in (None, ENDINGS["relu"]):
-                answer: torch.Tensor = _Differentiable.apply(x, other, self.weights, self.ending)
-                return answer
-        answer = self.weights.apply(x)
+                output: torch.Tensor = _Differentiable.apply(x, other, self.weights, self.ending)
+                return output
+        output = self.weights.apply(x)
         if other is not None:
-            answer = answer + other
-        return answer if self.ending is None else self.ending.apply(answer)
+            output = output + other
+        return output if self.ending is None else self.ending.apply(output)
 
     def _fits(self, x: torch.Tensor, other: torch.Tensor | None) -> bool:
         if not self.is_offered or x.ndim != 4 or x.dtype != self.weights.weight.dtype:
@@ -207,16 +207,16 @@ class _Differentiable(torch.autograd.Function):  # type: ignore[misc]
         weights: FoldedWeights,
         ending: Ending | None,
     ) -> torch.Tensor:
-        answer = weights.fused(x, other, ending)
-        context.save_for_backward(answer if ending is not None else None)
+        output = weights.fused(x, other, ending)
+        context.save_for_backward(output if ending is not None else None)
         context.weights, context.shape = weights, x.shape
-        return answer
+        return output
 
     @staticmethod
     def backward(context: Any, slope: torch.Tensor) -> Any:
-        (answer,) = context.saved_tensors
-        if answer is not None:
-            slope = torch.ops.aten.threshold_backward(slope, answer, 0)
+        (output,) = context.saved_tensors
+        if output is not None:
+            slope = torch.ops.aten.threshold_backward(slope, output, 0)
         by_x = None
         if context.needs_input_grad[0]:
             by_x = context.weights.slope_by_input(slope, context.shape)

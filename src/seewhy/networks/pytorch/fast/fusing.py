@@ -2,9 +2,9 @@
 
     convolution → batch normalization → + other → ReLU    becomes    one convolution
 
-Which answer is read where is known from torch.fx, which runs the module with stand-ins for tensors,
+Which output is read where is known from torch.fx, which runs the module with stand-ins for tensors,
 not from the order of names. Only what nobody else reads is fused: a layer that is looked at keeps
-its own answer. A module that torch.fx cannot follow, as its way depends on numbers, is not fused.
+its own output. A module that torch.fx cannot follow, as its way depends on numbers, is not fused.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class TracedModule:
             self.module, self.graph = module, tracer.trace(module)
         finally:  # the tracer keeps tensors that the module makes as attributes of the module
             made = {name: vars(module).pop(name) for name in set(vars(module)) - before}
-        self.answers = tracer.answers
+        self.outputs = tracer.outputs
         self._constants = made
         self._exact = exact
         self._modules = dict(module.named_modules(remove_duplicate=False))
@@ -80,7 +80,7 @@ class TracedModule:
             guided: keep activations as functions of their own: a guided backward pass changes them.
 
         Returns:
-            None where a layer does not answer once, with one tensor; and where nothing is fused.
+            None where a layer does not return once, and one tensor; and where nothing is fused.
         """
         graph = fx.Graph()
         copies: dict[fx.Node, fx.Node] = {}
@@ -112,22 +112,22 @@ class TracedModule:
     def _look(
         self, graph: fx.Graph, copies: Mapping[fx.Node, fx.Node], names: Iterable[str]
     ) -> dict[str, _Look] | None:
-        """Put a look at each layer's answer where its call ends; what follows reads the look."""
+        """Put a look at each layer's output where its call ends; what follows reads the look."""
         asked = set(names)
         looks: dict[str, _Look] = {}
         current: dict[fx.Node, fx.Node] = {}
         ends: dict[fx.Node, fx.Node] = {}
-        for name in [one for one in self.answers if one in asked]:
-            ((answer, last), *more) = self.answers[name]
-            if more or not isinstance(answer, fx.Proxy):
+        for name in [one for one in self.outputs if one in asked]:
+            ((output, last), *more) = self.outputs[name]
+            if more or not isinstance(output, fx.Proxy):
                 return None
-            source = current.get(answer.node, copies[answer.node])
+            source = current.get(output.node, copies[output.node])
             key = f":look_{len(looks)}"
             with graph.inserting_after(ends.get(last, copies[last])):
                 look = graph.call_module(key, (source,))
             _read_instead(source, look)
             looks[key] = _Look(name)
-            current[answer.node] = ends[last] = look
+            current[output.node] = ends[last] = look
         return looks if len(looks) == len(asked) else None
 
     def _fuse(self, graph: fx.Graph, node: fx.Node, *, guided: bool) -> FusedLayer | None:
@@ -181,7 +181,7 @@ class TracedModule:
         return type(self._module(node)) in _PASSING and len(node.args) == 1
 
     def _normalization(self, node: fx.Node, *, of: fx.Node) -> Normalization | None:
-        """Return the batch normalization of another node's answer, from what it remembers."""
+        """Return the batch normalization of another node's output, from what it remembers."""
         if (node.op, node.target) == ("call_function", functional.batch_norm):
             return self._called_normalization(node, of=of)
         module = self._module(node)
@@ -244,28 +244,28 @@ class FusedPass:
 
 
 class _Look(torch.nn.Module):  # type: ignore[misc]  # torch ships no types here
-    """Hands a layer's answer to a hook, and goes on with what the hook returns."""
+    """Hands a layer's output to a hook, and goes on with what the hook returns."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
         self.hook: LayerHook | None = None
 
-    def forward(self, answer: Any) -> Any:
-        instead = None if self.hook is None else self.hook((answer,), answer)
-        return answer if instead is None else instead
+    def forward(self, output: Any) -> Any:
+        instead = None if self.hook is None else self.hook((output,), output)
+        return output if instead is None else instead
 
 
 class _Tracer(fx.Tracer):  # type: ignore[misc]  # nor here
-    """Follows a module's data, and notes what each module inside answers.
+    """Follows a module's data, and notes what each module inside returns.
 
     Attributes:
-        answers: by path, in the order in which calls end: each answer, and the last node so far.
+        outputs: by path, in the order in which calls end: each output, and the last node so far.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers: dict[str, list[tuple[Any, fx.Node]]] = {}
+        self.outputs: dict[str, list[tuple[Any, fx.Node]]] = {}
 
     def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
         for path, module in root.named_modules():
@@ -276,10 +276,10 @@ class _Tracer(fx.Tracer):  # type: ignore[misc]  # nor here
     def call_module(
         self, m: torch.nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
-        answer = super().call_module(m, forward, args, kwargs)
+        output = super().call_module(m, forward, args, kwargs)
         last = next(iter(reversed(self.graph.nodes)))
-        self.answers.setdefault(self.path_of_module(m), []).append((answer, last))
-        return answer
+        self.outputs.setdefault(self.path_of_module(m), []).append((output, last))
+        return output
 
 
 def _read_instead(source: fx.Node, look: fx.Node) -> None:
