@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 import seewhy
+from seewhy.datasets.manifest import find_items
 from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.reading import Run
 from seewhy.errors import ModelError, OptionError, UnknownClass
@@ -84,8 +86,6 @@ def test_the_report_says_first_what_matters(found: seewhy.Report) -> None:
 def test_training_photos_are_searched_for_shortcuts_and_have_no_part_in_the_rest(
     folder: tuple[Path, list[str]],
 ) -> None:
-    from seewhy.datasets.manifest import find_items
-
     items = [
         item for item in find_items(folder[0], true_labels="folders") if "bad" not in item.path
     ]
@@ -120,7 +120,7 @@ def test_the_shortcut_is_the_tagged_photos(
     found: seewhy.Report, folder: tuple[Path, list[str]]
 ) -> None:
     shortcut = found.shortcuts[-1]
-    assert [one.verdict for one in found.shortcuts] == ["cleared", "confirmed"]
+    assert [one.verdict for one in found.shortcuts] == ["confirmed"]
     searched = found.searched[1]
     paths = {found.observations.paths[searched.photos[one]] for one in shortcut.suspect.members}
     assert paths == {*folder[1], str(folder[0] / "cold" / "tagged.png")}
@@ -162,7 +162,7 @@ def test_a_network_that_is_not_in_a_file_is_given_again(
         "a file. Give the network, too: seewhy.report(run, classifier)."
     )
     again = seewhy.report(tmp_path / "run", cheating_classifier())
-    assert [one.verdict for one in again.shortcuts] == ["cleared", "confirmed"]
+    assert [one.verdict for one in again.shortcuts] == ["confirmed"]
 
 
 def test_another_network_than_the_runs_is_refused(run: Run) -> None:
@@ -203,6 +203,21 @@ def test_without_labels_there_are_clusters_and_maps_only(few: tuple[Path, list[s
         "where the network is wrong. Put photos of a class into a folder of its name, or name a "
         "column of labels with --true-labels."
     )
+
+
+def test_photos_are_listed_once(
+    few: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["seewhy.reporting.report"]
+    listed = []
+
+    def find(*arguments: Any, **options: Any) -> Any:
+        listed.append(arguments)
+        return find_items(*arguments, **options)
+
+    monkeypatch.setattr(module, "find_items", find)
+    seewhy.report(few[0], cheating_classifier(), changes=0)
+    assert len(listed) == 1
 
 
 def test_photos_in_one_folder_have_no_labels(few: tuple[Path, list[str]]) -> None:
@@ -315,8 +330,6 @@ def test_a_run_without_descriptors_says_what_is_missing(
 
 
 def test_without_scikit_learn_training_still_gets_a_report(few: tuple[Path, list[str]]) -> None:
-    from seewhy.datasets.manifest import find_items
-
     items = find_items(few[0], true_labels="folders")
     found = report_on_items(cheating_classifier(), items, search=False)
     assert found.searched == ()

@@ -173,12 +173,14 @@ def hot_regions(maps: Float[ndarray, "n h w"], others: Float[ndarray, "m h w"]) 
 def shared_pixels(members: UInt8[ndarray, "n H W 3"], others: UInt8[ndarray, "m H W 3"]) -> Region:
     """Return the pixels that photos of a group have in common, as those with a stamp have.
 
-        cell: MAD(members) ≤ 0.4 · MAD(others),  MAD: median distance from the median colour
+        cell: MAD(members) ≤ 0.4 · min(MAD(others), median over the cells of MAD(members)),
+        MAD: median distance from the median colour
 
-    on 32 × 32 cells; up to half of the members may be without it.
+    on 32 × 32 cells; up to half of the members may be without it, and photos that are all darker,
+    or fainter, than the others share nothing for that.
     """
     ours, theirs = _scatter(members), _scatter(others)
-    cells = ours <= STILL * np.maximum(theirs, 1)
+    cells = ours <= STILL * np.maximum(np.minimum(theirs, np.median(ours)), 1)
     return Region("pixels", np.repeat(cells[None], len(members), axis=0), True)
 
 

@@ -132,9 +132,9 @@ def report(
             "A report on photos needs a network. Name one: --model M on the command "
             "line, classifier=... in Python."
         )
-    labels = _true_labels(source, true_labels)
+    items, labels = _listed(source, column, true_labels)
     if isinstance(object_masks, str | os.PathLike):
-        check_masks(object_masks, _paths(source, column))
+        check_masks(object_masks, [item.path for item in items])
     if run is not None:
         _check(find_method(method) if method else None, options)
         made = batch(
@@ -147,7 +147,6 @@ def report(
         return of_run(made, given, {})
     if workers:
         raise OptionError("Workers write a run. Name a folder for it: run=..., or --run FOLDER.")
-    items = find_items(source, column=column, true_labels=labels)
     return report_on_items(
         _loaded(classifier, settings or {}),
         items,
@@ -346,20 +345,20 @@ def _check_classes(classifier: Classifier) -> None:
         )
 
 
-def _true_labels(source: Any, given: Any) -> Any:
-    """Return where labels come from: sub-folders of a single folder, unless something is given."""
-    if given is not None:
-        return None if isinstance(given, str) and given == NO_LABELS else given
+def _listed(source: Any, column: str, given: Any) -> tuple[list[Item], Any]:
+    """Return the photos, listed once, and where their labels come from.
+
+    Unless something is given, labels are the sub-folders of a single folder that has photos in
+    sub-folders only.
+    """
     sources = [source] if isinstance(source, str | os.PathLike) else list(source)
-    if len(sources) != 1 or not isinstance(sources[0], str | os.PathLike):
-        return None
-    root = Path(sources[0]).expanduser()
-    if is_address(os.fspath(sources[0])) or not root.is_dir():
-        return None
-    items = find_items(sources)
-    is_inside = all(Path(item.path).parent != root.absolute() for item in items)
-    return FOLDERS if is_inside else None
-
-
-def _paths(source: Any, column: str) -> list[str]:
-    return [item.path for item in find_items(source, column=column, true_labels=None)]
+    one = sources[0] if len(sources) == 1 else None
+    root = None
+    if given is None and isinstance(one, str | os.PathLike) and not is_address(os.fspath(one)):
+        folder = Path(one).expanduser()
+        root = folder.absolute() if folder.is_dir() else None
+    labels = FOLDERS if root else None if isinstance(given, str) and given == NO_LABELS else given
+    items = find_items(source, column=column, true_labels=labels)
+    if root and any(Path(item.path).parent == root for item in items):
+        return [replace(item, label=None) for item in items], None
+    return items, labels

@@ -211,6 +211,8 @@ def _examined(
             evidence = _tested(photos, suspect, answer, seed=seed)
             if evidence.confirmed:
                 verdict = Verdict.CONFIRMED
+            elif suspect.descriptor == STAMP and not evidence.pasted and not evidence.trials:
+                verdict = Verdict.TOO_FEW  # what they share is nowhere, or most of the photo
             elif verdict != Verdict.TOO_FEW:
                 verdict = Verdict.CLEARED if evidence.clears else Verdict.OPEN
     place = evidence.place

@@ -35,11 +35,13 @@ class Tile:
         number: of the tile.
         described: what is on it, for those who do not see it.
         link: the address of the photo beside the page; '' without one.
+        is_wide: whether it holds two pictures.
     """
 
     number: int
     described: str
     link: str
+    is_wide: bool = False
 
 
 class Tiles:
@@ -65,6 +67,12 @@ class Tiles:
         index = place if heatmap is None else self._keep(heatmap)
         kind = "signed" if signed else "heat"
         return self._tile(self._want(place), index, kind, f"{self.names[place]}, with heat over it")
+
+    def beside(self, place: int, *, signed: bool = False) -> Tile:
+        """Return a tile of a photo, and beside it the photo with the best class's heat over it."""
+        kind = "beside signed" if signed else "beside"
+        described = f"{self.names[place]}, and the same with heat over it"
+        return self._tile(self._want(place), place, kind, described)
 
     def mean(self, picture: Thumbnail | None, heatmap: ndarray | None = None) -> Tile:
         """Return a tile of a mean photo, with or without a mean map over it."""
@@ -92,7 +100,7 @@ class Tiles:
     def _tile(self, photo: int | str, index: int, kind: str, described: str) -> Tile:
         self._tiles.append((photo, index, kind))
         link = self.links.get(photo, "") if isinstance(photo, int) else ""
-        return Tile(len(self._tiles) - 1, described, link)
+        return Tile(len(self._tiles) - 1, described, link, kind.startswith("beside"))
 
     def blocks(self, gallery: Gallery) -> dict[str, Any]:
         """Return the page's data: tiles and photos; packed, a table of all photos, and maps."""

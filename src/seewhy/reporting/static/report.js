@@ -51,18 +51,21 @@ async function load(key) {
 /** Paint a canvas: a photo, heat over it, or what speaks for one class against another. */
 async function show(canvas, { photo, map, kind }) {
   const under = await picture(photo);
-  canvas.width = under.width;
+  const isBeside = kind.startsWith("beside");
+  const left = isBeside ? under.width + Math.round(under.width / 28) : 0;
+  canvas.width = left + under.width;
   canvas.height = under.height;
   const context = canvas.getContext("2d");
   const out = new Uint8ClampedArray(under.pixels);
   if (map >= 0) {
-    const signed = kind === "signed";
+    const signed = kind.endsWith("signed");
     const placed = placeMap(mapAt(map), under.box, under.width, under.height);
     const peak = peakOf(placed, signed);
     const options = { colours: palette(signed ? "coolwarm" : "turbo"), opacity: 0.72, heatIsOpacity: true, signed, empty: !(peak > 0) };
     paint(under.pixels, scaleHeat(placed, signed, peak), options, out);
   }
-  context.putImageData(new ImageData(out, under.width, under.height), 0, 0);
+  context.putImageData(new ImageData(out, under.width, under.height), left, 0);
+  if (isBeside) context.putImageData(new ImageData(under.pixels, under.width, under.height), 0, 0);
 }
 
 /** Paint all tiles of the page, letting it be read and scrolled in between. */
