@@ -25,7 +25,8 @@ from torch import nn
 
 import seewhy
 from seewhy.datasets.shards import rows_of
-from seewhy.datasets.table import Row, shard_bytes
+from seewhy.datasets.table import shard_bytes
+from seewhy.explaining.rows import Row
 from seewhy.methods.cam import cam
 from seewhy.photos.fitting import Fit
 from seewhy.reporting.descriptors import what_descriptors

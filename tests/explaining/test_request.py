@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import json
 import shlex
 from pathlib import Path
@@ -375,3 +376,22 @@ def test_code_is_as_short_as_the_request() -> None:
         "seewhy explain cat.jpg --labels 'my labels.txt' --method occlusion --patch 32 "
         "--class tabby"
     )
+
+
+@pytest.mark.parametrize("name", ["explain", "compare", "stream", "estimate", "batch"])
+def test_help_and_completion_name_every_keyword(name: str) -> None:
+    function: Any = getattr(seewhy, name)
+    named = inspect.signature(function).parameters
+    expected = set(RequestKeywords.__annotations__) - ({"method"} if name == "compare" else set())
+    assert expected <= set(named)
+    assert all(one.kind is not one.VAR_KEYWORD for one in named.values())
+    assert named["zoom"].default == 1
+    assert named["masks"].default == 4000
+    assert ("shard_size" in named) == (name == "batch")
+
+
+def test_methods_and_their_options_are_of_compare_alone() -> None:
+    for name in ("methods", "options"):
+        with pytest.raises(OptionError) as raised:
+            seewhy.explain(classifier(), photo(1), **{name: ["cam"]})
+        assert str(raised.value).startswith(f"The method 'grad-cam' has no option '{name}'. ")
