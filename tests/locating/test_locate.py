@@ -24,7 +24,7 @@ from seewhy.locating import locate
 from seewhy.locating.heat import GRID, mix_classes, otsu_share, weigh_middle
 from seewhy.locating.looking import crop, erase
 from seewhy.locating.result import Location, Locations
-from seewhy.locating.search import Search
+from seewhy.locating.search import BoxSearch
 from seewhy.maps import resize_map
 from seewhy.methods import METHODS
 from seewhy.photos.photo import Placement
@@ -287,7 +287,7 @@ def test_the_prior_is_a_gaussian_of_the_middle(classifier):
     ],
 )
 def test_the_middle_counts_more_where_one_object_is_looked_for(given, weighs):
-    assert Search(**given).weighs_middle is weighs
+    assert BoxSearch(**given).weighs_middle is weighs
 
 
 def test_the_method_s_options_and_the_request_s_keywords_are_taken(classifier):

@@ -106,7 +106,7 @@ def _located(
     from seewhy.commands.progress import progress_bar
     from seewhy.explaining.request import Request
     from seewhy.locating._locate import located_photos
-    from seewhy.locating.search import Search
+    from seewhy.locating.search import BoxSearch
     from seewhy.locating.settings import SEARCH
     from seewhy.photos.photo import PhotoFailure
 
@@ -117,7 +117,7 @@ def _located(
         layer=args.layer,
         batch_size=args.batch_size,
     )
-    search = Search(request=request, **values_of(args, SEARCH))
+    search = BoxSearch(request=request, **values_of(args, SEARCH))
     with progress_bar("photos") as progress:
         for item in located_photos(classifier, sources, search, progress=progress):
             if isinstance(item, PhotoFailure):

@@ -28,8 +28,8 @@ from seewhy.evaluating.columns import GROUPS
 from seewhy.evaluating.costs import evaluation_cost
 from seewhy.evaluating.curves import check_probability
 from seewhy.evaluating.faithfulness import CELLS
+from seewhy.evaluating.measurements import Measurements
 from seewhy.evaluating.measuring import Study
-from seewhy.evaluating.records import Records
 from seewhy.evaluating.result import Evaluation
 from seewhy.evaluating.sanity import cascade
 from seewhy.evaluating.settings import MEASURES, REMOVAL_STEPS
@@ -142,7 +142,7 @@ def evaluate(
             classes=classes,
             boxes=None if boxes is None else _boxes_of(boxes),
             masks=object_masks,
-            records=Records(journal),
+            records=Measurements(journal),
             progress=progress,
         )
         survey.run(sources)

@@ -15,7 +15,7 @@ from numpy import ndarray
 from seewhy.evaluating.columns import MEASURES
 from seewhy.evaluating.curves import FILLS
 from seewhy.evaluating.localizing import OVERLAPS, held_out_box_accuracy
-from seewhy.evaluating.records import Record
+from seewhy.evaluating.measurements import Measurement
 from seewhy.evaluating.result import FOUND_AT, Evaluation, MethodScores
 from seewhy.evaluating.survey import Survey
 
@@ -46,7 +46,7 @@ def assemble(survey: Survey, *, question: Mapping[str, Any]) -> Evaluation:
 
 
 def _scores(
-    keys: Sequence[str], measured: Sequence[Record], grid: Mapping[str, float | None]
+    keys: Sequence[str], measured: Sequence[Measurement], grid: Mapping[str, float | None]
 ) -> MethodScores:
     arrays: dict[str, Any] = {
         name: _column([record.values.get(name) for record in measured])

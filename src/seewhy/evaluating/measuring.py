@@ -25,7 +25,7 @@ from seewhy.evaluating.localizing import (
     energy_share,
     pointing_game,
 )
-from seewhy.evaluating.records import Record
+from seewhy.evaluating.measurements import Measurement
 from seewhy.evaluating.sanity import agreement
 from seewhy.explaining.answering import answer
 from seewhy.explaining.request import Request
@@ -141,7 +141,7 @@ def measure_rows(
     subject: Subject,
     rows: Mapping[str, MeasuredMap],
     reference: Float[ndarray, "g g"] | None = None,
-) -> dict[str, Record]:
+) -> dict[str, Measurement]:
     """Measure methods and baselines on one photo.
 
     Args:
@@ -177,7 +177,7 @@ def measure_rows(
         finite = {
             key: float(value) if np.isfinite(value) else None for key, value in values.items()
         }
-        records[name] = Record(finite, curves, overlaps, study.settings(name))
+        records[name] = Measurement(finite, curves, overlaps, study.settings(name))
     return records
 
 

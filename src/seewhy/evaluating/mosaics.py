@@ -22,7 +22,7 @@ CONFIDENT = 0.5
 
 
 @dataclass(frozen=True)
-class Mosaic:
+class PhotoMosaic:
     """Four photos, in reading order.
 
     Attributes:
@@ -40,7 +40,7 @@ def choose_mosaics(
     *,
     least: float = CONFIDENT,
     generator: np.random.Generator | None = None,
-) -> list[Mosaic]:
+) -> list[PhotoMosaic]:
     """Group photos of different classes by four; each is in one mosaic at most.
 
     Where fewer than four classes are left, a class is repeated, and only the quadrants of the
@@ -71,7 +71,7 @@ def choose_mosaics(
         placed = [chosen[place] for place in random.permutation(4)]
         kinds = [classes[index] for index in placed]
         unique = tuple(place for place in range(4) if kinds.count(kinds[place]) == 1)
-        mosaics.append(Mosaic((placed[0], placed[1], placed[2], placed[3]), unique))
+        mosaics.append(PhotoMosaic((placed[0], placed[1], placed[2], placed[3]), unique))
     return mosaics
 
 

@@ -26,7 +26,7 @@ BASELINE_STYLES = ("--", ":", "-.", (0, (1, 4)))
 
 
 @runtime_checkable
-class Measured(Protocol):
+class RankedEvaluation(Protocol):
     """An `Evaluation`, as far as it is drawn."""
 
     @property
@@ -48,7 +48,7 @@ class Measured(Protocol):
         ...
 
 
-def plot(evaluation: Measured, path: Path) -> Path:
+def plot(evaluation: RankedEvaluation, path: Path) -> Path:
     """Write the picture of an evaluation.
 
     Above, the mean probability while the hottest cells go, and while they come, over both fills:
@@ -83,7 +83,7 @@ def plot(evaluation: Measured, path: Path) -> Path:
     return path
 
 
-def _curves(evaluation: Measured, direction: str, axes: Any) -> None:
+def _curves(evaluation: RankedEvaluation, direction: str, axes: Any) -> None:
     """Draw the mean curve of each method, over both fills."""
     from matplotlib import colormaps
 
@@ -132,7 +132,7 @@ def _alike(curves: Mapping[str, Any], order: Sequence[str]) -> list[list[str]]:
     return sorted(groups, key=lambda names: min(order.index(name) for name in names))
 
 
-def _ranks(evaluation: Measured, axes: Any) -> None:
+def _ranks(evaluation: RankedEvaluation, axes: Any) -> None:
     """Draw the rank of each method by each measure as numbers on shades."""
     ranks = evaluation.ranks()
     measures = [name for name in MEASURES if any(name in row for row in ranks.values())]

@@ -25,9 +25,9 @@ from seewhy.evaluating.baselines import (
     photo_key,
 )
 from seewhy.evaluating.faithfulness import CELLS, cell_means
+from seewhy.evaluating.measurements import Measurement, Measurements
 from seewhy.evaluating.measuring import OCCLUSION, MeasuredMap, Study, Subject, measure_rows
 from seewhy.evaluating.mosaics import choose_mosaics, heat_in_quadrant, mosaic_pixels
-from seewhy.evaluating.records import Record, Records
 from seewhy.explaining.result import Explanation
 from seewhy.maps import resize_map
 from seewhy.photos.batches import PhotoBatch, finite_answers, photos_in_batches
@@ -69,7 +69,7 @@ class Survey:
     classes: Sequence[int | None]
     boxes: BoxesOf | None
     masks: MaskOf | None
-    records: Records
+    records: Measurements
     progress: Progress
     subjects: list[Subject] = field(default_factory=list)
     failed: list[PhotoFailure] = field(default_factory=list)
@@ -165,7 +165,7 @@ class Survey:
                 "reference",
                 key,
                 OCCLUSION,
-                Record({}, {"cells": cells.ravel().tolist()}, options=settings),
+                Measurement({}, {"cells": cells.ravel().tolist()}, options=settings),
             )
         rows = self._of_methods(photo, subject, {name: explained[name] for name in methods})
         rows |= self._of_baselines(photo, subject, [name for name in left if name in BASELINES])
@@ -183,7 +183,7 @@ class Survey:
         probability = float(classifier.probabilities(scores)[0, target])
         return target, rival, probability, target == order[0]
 
-    def _keep_class(self, key: str, found: _Class) -> Record:
+    def _keep_class(self, key: str, found: _Class) -> Measurement:
         target, rival, probability, is_best = found
         values = {
             "target": target,
@@ -191,7 +191,7 @@ class Survey:
             "probability": probability if np.isfinite(probability) else None,
             "is_best": float(is_best),
         }
-        record = Record(values)
+        record = Measurement(values)
         self.records.add("class", key, "", record)
         return record
 
@@ -211,7 +211,7 @@ class Survey:
         photo: Photo,
         key: str,
         pixels: UInt8[ndarray, "h w 3"],
-        known: Record,
+        known: Measurement,
         objects: tuple[Boxes | None, Bool[ndarray, "H W"] | None],
     ) -> Subject:
         (target, *rival), probability = _pair(known), known.values["probability"]
@@ -266,7 +266,7 @@ class Survey:
             copies={stop: heatmap for stop, _ in self.study.copies},
         )
 
-    def keep(self, subject: Subject, records: Mapping[str, Record]) -> None:
+    def keep(self, subject: Subject, records: Mapping[str, Measurement]) -> None:
         """Keep what was measured of a photo."""
         for name, record in records.items():
             kept = replace(record, options=self.settings(name))
@@ -315,7 +315,7 @@ class Survey:
             if wanted:
                 for name, values in self._shares(key, four, mosaic.unique, wanted).items():
                     self.records.add(
-                        "mosaic", key, name, Record(values, options=self.settings(name))
+                        "mosaic", key, name, Measurement(values, options=self.settings(name))
                     )
             self.advance(len(self.rows))
 
@@ -346,7 +346,7 @@ class Survey:
         return shares
 
 
-def _pair(known: Record) -> list[int]:
+def _pair(known: Measurement) -> list[int]:
     """Return the class of a photo, and its runner-up if there is one."""
     pair = (known.values["target"], known.values["rival"])
     return [int(index) for index in pair if index is not None]

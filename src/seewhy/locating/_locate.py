@@ -22,7 +22,7 @@ from seewhy.explaining.stream import stream_request
 from seewhy.locating.heat import mix_classes, otsu_share, weigh_middle
 from seewhy.locating.looking import erase, look_again
 from seewhy.locating.result import Location, Locations, join
-from seewhy.locating.search import Prior, Search
+from seewhy.locating.search import BoxSearch, Prior
 from seewhy.photos.photo import PhotoFailure
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress, no_progress
@@ -86,7 +86,7 @@ def locate(
         heat of several classes, the prior, Otsu's threshold, the second classification of each box,
         erasing, and merging.
     """
-    search = Search(
+    search = BoxSearch(
         request=Request.single(**request),
         zoom=request.get("zoom"),
         fast=fast,
@@ -111,7 +111,7 @@ def locate(
 
 
 def located_photos(
-    classifier: Any, photos: Any, search: Search, *, progress: Progress = no_progress
+    classifier: Any, photos: Any, search: BoxSearch, *, progress: Progress = no_progress
 ) -> Iterator[Locations | PhotoFailure]:
     """Yield the boxes of one photo after another, or why there are none, as `locate` finds them."""
     classifier = as_classifier(classifier)
@@ -128,7 +128,7 @@ def located_photos(
 
 
 def _located(
-    classifier: Classifier, explanation: Explanation, search: Search
+    classifier: Classifier, explanation: Explanation, search: BoxSearch
 ) -> Iterator[Locations | PhotoFailure]:
     """Yield the boxes of each photo of a batch; where the network returns NaN, one by one."""
     try:
@@ -144,7 +144,7 @@ def _located(
         yield locations.only(photo)
 
 
-def _locations(classifier: Classifier, explanation: Explanation, search: Search) -> Locations:
+def _locations(classifier: Classifier, explanation: Explanation, search: BoxSearch) -> Locations:
     """Draw boxes from heatmaps, those of the search's question."""
     explanation = _heat(explanation, search)
     photos = explanation.photos
@@ -172,19 +172,19 @@ def _locations(classifier: Classifier, explanation: Explanation, search: Search)
     )
 
 
-def _explained(classifier: Classifier, photos: list[Photo], search: Search) -> Explanation:
+def _explained(classifier: Classifier, photos: list[Photo], search: BoxSearch) -> Explanation:
     """Explain photos that are in memory, as the search asks."""
     question = search.question.bind(classifier, len(photos))
     return next(iter(answer(question, photos)[0].values()))
 
 
-def _heat(explanation: Explanation, search: Search) -> Explanation:
+def _heat(explanation: Explanation, search: BoxSearch) -> Explanation:
     """Return the heat that boxes are drawn from."""
     explanation = mix_classes(explanation) if search.mixes_classes else explanation
     return weigh_middle(explanation) if search.weighs_middle else explanation
 
 
-def _proposed(explanation: Explanation, search: Search) -> list[list[Location]]:
+def _proposed(explanation: Explanation, search: BoxSearch) -> list[list[Location]]:
     """Return the boxes of the heat of each photo."""
     proposed: list[list[Location]] = []
     for photo, targets in enumerate(explanation.targets):

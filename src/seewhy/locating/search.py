@@ -20,7 +20,7 @@ Prior = Literal["middle", "none"]
 
 
 @dataclass(frozen=True)
-class Search:
+class BoxSearch:
     """How boxes are searched for; see `seewhy.locate`.
 
     Attributes:

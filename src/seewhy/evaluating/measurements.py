@@ -17,7 +17,7 @@ Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
-class Record:
+class Measurement:
     """One method on one photo.
 
     Attributes:
@@ -33,8 +33,8 @@ class Record:
     options: str = "{}"
 
 
-class Records:
-    """Records by stage, photo, method and options; with a journal, each is appended at once.
+class Measurements:
+    """Measurements by stage, photo, method and options; with a journal, each is appended at once.
 
     Args:
         journal: of an earlier run, or a new one; None: in memory only.
@@ -45,7 +45,7 @@ class Records:
     """
 
     def __init__(self, journal: Journal | None) -> None:
-        self._found: dict[Key, Record] = {}
+        self._found: dict[Key, Measurement] = {}
         self._journal = journal
         if journal is None:
             return
@@ -57,7 +57,7 @@ class Records:
         for number, entry in enumerate(journal.entries, 2):
             try:
                 key = (entry.pop("stage"), entry.pop("photo"), entry.pop("method"))
-                record = Record(**entry)
+                record = Measurement(**entry)
                 self._found[*key, record.options] = record
             except (TypeError, KeyError) as error:
                 raise OptionError(
@@ -69,11 +69,11 @@ class Records:
     def __len__(self) -> int:
         return len(self._found)
 
-    def get(self, stage: str, photo: str, method: str, options: str) -> Record | None:
+    def get(self, stage: str, photo: str, method: str, options: str) -> Measurement | None:
         """Return a record; None where it is not there, or the method had other options."""
         return self._found.get((stage, photo, method, options))
 
-    def add(self, stage: str, photo: str, method: str, record: Record) -> None:
+    def add(self, stage: str, photo: str, method: str, record: Measurement) -> None:
         """Keep a record, and append it to the file."""
         self._found[stage, photo, method, record.options] = record
         if self._journal is not None:
