@@ -54,7 +54,9 @@ def check(classifier: Any, photos: Any = None) -> CheckResult:
     images, _ = classifier.prepare(shown[:ANSWERS])
     cam = _why_no_cam(classifier)
     occlusion = _occlusion(classifier)
-    shape = next(one.shape for one in classifier.network.layers if one.name == classifier.layer)
+    shape = next(
+        layer.shape for layer in classifier.network.layers if layer.name == classifier.layer
+    )
     return CheckResult(
         model=classifier.name,
         runs_on=backend_in_use(classifier),

@@ -113,9 +113,9 @@ class CheckResult:
             ),
             ("familiarity", self.familiarity),
         ]
-        rows += [("answers" if not n else "", one) for n, one in enumerate(self.answers)]
+        rows += [("answers" if not n else "", line) for n, line in enumerate(self.answers)]
         limits = self.limits or ("nothing was found that cannot be done",)
-        return (*rows, *(("cannot" if not n else "", one) for n, one in enumerate(limits)))
+        return (*rows, *(("cannot" if not n else "", line) for n, line in enumerate(limits)))
 
     @property
     def lines(self) -> tuple[str, ...]:

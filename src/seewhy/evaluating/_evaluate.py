@@ -220,7 +220,7 @@ def _copies(classifier: Classifier) -> tuple[tuple[str, Classifier], ...]:
     if not learned:
         return ()
     try:
-        order = [one.name for one in network.layers if one.name in learned]
+        order = [layer.name for layer in network.layers if layer.name in learned]
         found = [network.randomized(stop) for stop in cascade(order, 2)]
     except ModelError as error:
         warnings.warn(
@@ -228,7 +228,9 @@ def _copies(classifier: Classifier) -> tuple[tuple[str, Classifier], ...]:
         )
         return ()
     stops = ("head", "weights") if len(found) > 1 else ("weights",)
-    return tuple((stop, _like(classifier, one)) for stop, one in zip(stops, found, strict=True))
+    return tuple(
+        (stop, _like(classifier, network)) for stop, network in zip(stops, found, strict=True)
+    )
 
 
 def _like(classifier: Classifier, network: Any) -> Classifier:

@@ -23,7 +23,7 @@ from seewhy.evaluating.survey import Survey
 def assemble(survey: Survey, *, question: Mapping[str, Any]) -> Evaluation:
     """Return the evaluation of the photos that were measured."""
     methods = {}
-    keys = [one.key for one in survey.subjects]
+    keys = [subject.key for subject in survey.subjects]
     for name in survey.rows:
         settings = survey.settings(name)
         records = [survey.records.get("photo", key, name, settings) for key in keys]
@@ -36,11 +36,11 @@ def assemble(survey: Survey, *, question: Mapping[str, Any]) -> Evaluation:
         methods[name] = _scores(keys, measured, grid)
     classifier = survey.study.classifier
     return Evaluation(
-        photos=tuple(one.name for one in survey.subjects),
+        photos=tuple(subject.name for subject in survey.subjects),
         model=classifier.name,
         methods=methods,
         failed=tuple(survey.failed),
-        classes=tuple(classifier.label(one.target) for one in survey.subjects),
+        classes=tuple(classifier.label(subject.target) for subject in survey.subjects),
         question=dict(question),
     )
 

@@ -64,10 +64,10 @@ def choose_mosaics(
     mosaics = []
     while len(left) > 1 and sum(map(len, left.values())) >= 4:
         largest = sorted(left, key=lambda one: (-len(left[one]), one))
-        chosen = [left[one].pop(0) for one in largest[:4]]
+        chosen = [left[kind].pop(0) for kind in largest[:4]]
         while len(chosen) < 4:  # from the class with the most photos
             chosen.append(max(left.values(), key=len).pop(0))
-        left = defaultdict(list, {one: rest for one, rest in left.items() if rest})
+        left = defaultdict(list, {kind: rest for kind, rest in left.items() if rest})
         placed = [chosen[place] for place in random.permutation(4)]
         kinds = [classes[index] for index in placed]
         unique = tuple(place for place in range(4) if kinds.count(kinds[place]) == 1)

@@ -66,7 +66,7 @@ def plot(evaluation: RankedEvaluation, path: Path) -> Path:
             f"'{path}' cannot be drawn: pictures are PNG, JPEG or PDF. Let the file end in .png, "
             ".jpg or .pdf."
         )
-    has_curves = any(one.curves for one in evaluation.methods.values())
+    has_curves = any(scores.curves for scores in evaluation.methods.values())
     height = 0.3 * len(evaluation.methods) + 1.6
     figure = Figure(figsize=(11, height + (4.4 if has_curves else 0)), layout="constrained")
     if has_curves:
@@ -89,8 +89,10 @@ def _curves(evaluation: RankedEvaluation, direction: str, axes: Any) -> None:
 
     sign = -1 if MEASURES[direction].higher_is_better else 1
     curves = {
-        name: np.mean([curve for key, curve in one.curves.items() if key.startswith(direction)], 0)
-        for name, one in evaluation.methods.items()
+        name: np.mean(
+            [curve for key, curve in scores.curves.items() if key.startswith(direction)], 0
+        )
+        for name, scores in evaluation.methods.items()
     }
     order = sorted(
         (name for name in curves if name not in BASELINES),
@@ -123,7 +125,7 @@ def _alike(curves: Mapping[str, Any], order: Sequence[str]) -> list[list[str]]:
     """Group methods whose curves cannot be told apart; the first of a group is drawn."""
     groups: list[list[str]] = []
     for name in sorted(order, key=list(curves).index):
-        same = (one for one in groups if np.allclose(curves[one[0]], curves[name], 0, ALIKE))
+        same = (group for group in groups if np.allclose(curves[group[0]], curves[name], 0, ALIKE))
         group = next(same, None)
         if group is None:
             groups.append([name])

@@ -128,8 +128,10 @@ class Evaluation:
             "model": self.model,
             "photos": len(self.photos),
             "question": dict(self.question),
-            "failed": [{"photo": one.name, "reason": one.reason} for one in self.failed],
-            "methods": {name: one.as_dict() for name, one in self.methods.items()},
+            "failed": [
+                {"photo": failure.name, "reason": failure.reason} for failure in self.failed
+            ],
+            "methods": {name: scores.as_dict() for name, scores in self.methods.items()},
         }
 
     def as_json(self) -> str:
@@ -162,7 +164,7 @@ class Evaluation:
 
         A star marks a mean that beats that of every baseline at 95 %, photo by photo.
         """
-        rows = [self._cells(name, one) for name, one in self.methods.items()]
+        rows = [self._cells(name, scores) for name, scores in self.methods.items()]
         titles = [title for title in rows[0] if any(row[title] != "– " for row in rows)][1:]
         parts = [titles[start : start + COLUMNS] for start in range(0, len(titles), COLUMNS)]
         tables = []
@@ -227,7 +229,7 @@ class Evaluation:
 
         ranks: dict[str, dict[str, float]] = {name: {} for name in self.methods}
         for measure in measures:
-            means = {name: one.mean(measure) for name, one in self.methods.items()}
+            means = {name: scores.mean(measure) for name, scores in self.methods.items()}
             there = [name for name, mean in means.items() if np.isfinite(mean)]
             sign = -1 if MEASURES[measure].higher_is_better else 1
             found = rankdata([sign * means[name] for name in there]) if there else []
@@ -239,10 +241,10 @@ class Evaluation:
         count = len(self.photos)
         return f"Evaluation of {short_name(self.model)} on {count} photos\n{self.as_table()}"
 
-    def _cells(self, name: str, one: MethodScores) -> dict[str, str]:
+    def _cells(self, name: str, scores: MethodScores) -> dict[str, str]:
         cells = {"method": name}
         for key, measure in MEASURES.items():
-            mean = one.mean(key)
+            mean = scores.mean(key)
             star = "*" if self.beats_baselines(name, key) else " "
             cells[measure.title] = f"{mean:.3f}{star}" if np.isfinite(mean) else "– "
         return cells

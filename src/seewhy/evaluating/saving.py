@@ -19,7 +19,9 @@ def write_parquet(rows: Sequence[dict[str, Any]], path: Path) -> Path:
         OutputError: the file cannot be written.
     """
     try:
-        arrow, parquet = (importlib.import_module(one) for one in ("pyarrow", "pyarrow.parquet"))
+        arrow, parquet = (
+            importlib.import_module(module) for module in ("pyarrow", "pyarrow.parquet")
+        )
     except ImportError as error:
         raise MissingFramework(
             "An evaluation is written as Parquet by pyarrow, which is not installed. Install it: "

@@ -95,9 +95,9 @@ class Survey:
                     self.subjects.append(subject)
         content = json.dumps(
             {
-                one.key: [one.boxes.tolist(), one.size]
-                for one in sorted(self.subjects, key=lambda one: one.key)
-                if one.boxes is not None
+                subject.key: [subject.boxes.tolist(), subject.size]
+                for subject in sorted(self.subjects, key=lambda subject: subject.key)
+                if subject.boxes is not None
             }
         )
         self.all_boxes = json.dumps({"boxes": f"{crc32(content.encode()):08x}"})
@@ -240,11 +240,11 @@ class Survey:
         }
         return {
             name: MeasuredMap(
-                maps=one.maps[0],
-                heat=one.heatmap(0, 0) if "boxes" in self.study.groups else None,
+                maps=explanation.maps[0],
+                heat=explanation.heatmap(0, 0) if "boxes" in self.study.groups else None,
                 copies={stop: found[name].maps[0, 0] for stop, found in copies.items()},
             )
-            for name, one in explained.items()
+            for name, explanation in explained.items()
         }
 
     def _of_baselines(
@@ -254,7 +254,7 @@ class Survey:
         random = generator_of(photo_key(subject.name, subject.pixels))
         drawn = baseline_maps(subject.pixels, names, generator=random)
         heat = baseline_maps(photo.pixels, names, generator=random)
-        return {name: self._unchanging(one, heat[name]) for name, one in drawn.items()}
+        return {name: self._unchanging(heatmap, heat[name]) for name, heatmap in drawn.items()}
 
     def _unchanging(
         self, heatmap: Float[ndarray, "h w"], heat: Float[ndarray, "H W"]
@@ -283,9 +283,9 @@ class Survey:
         """Return the mean box of all photos, or of the others than one."""
         return mean_box(
             [
-                (one.boxes, one.size)
-                for one in self.subjects
-                if one.boxes is not None and one.key != key
+                (subject.boxes, subject.size)
+                for subject in self.subjects
+                if subject.boxes is not None and subject.key != key
             ]
         )
 
@@ -306,10 +306,10 @@ class Survey:
 
     def measure_mosaics(self) -> None:
         """Measure mosaics of four photos whose class the network is sure of."""
-        sure = [one for one in self.subjects if one.is_best]
+        sure = [subject for subject in self.subjects if subject.is_best]
         for mosaic in choose_mosaics([x.target for x in sure], [x.probability for x in sure]):
             four = [sure[place] for place in mosaic.photos]
-            key = " | ".join(one.key for one in four)
+            key = " | ".join(subject.key for subject in four)
             self.mosaics[key] = four
             wanted = self.left("mosaic", key, self.rows)
             if wanted:
@@ -323,9 +323,9 @@ class Survey:
         self, key: str, four: Sequence[Subject], quadrants: Sequence[int], wanted: Sequence[str]
     ) -> dict[str, dict[str, float | None]]:
         """Return by method and photo the share of heat in the right quadrant."""
-        whole = mosaic_pixels(np.stack([one.pixels for one in four]))
+        whole = mosaic_pixels(np.stack([subject.pixels for subject in four]))
         methods = [name for name in wanted if name not in BASELINES]
-        classes = [one.target for one in four]
+        classes = [subject.target for subject in four]
         explained = self.study.explain(self.study.fitted(whole, "mosaic"), methods, classes=classes)
         drawn = baseline_maps(
             whole,
@@ -354,7 +354,9 @@ def _pair(known: Measurement) -> list[int]:
 
 def _objects_key(boxes: Boxes | None, mask: Bool[ndarray, "H W"] | None) -> str:
     """Return what tells the objects of a photo from others, which its measures depend on."""
-    parts = [b"" if one is None else np.ascontiguousarray(one).tobytes() for one in (boxes, mask)]
+    parts = [
+        b"" if array is None else np.ascontiguousarray(array).tobytes() for array in (boxes, mask)
+    ]
     return f" objects {crc32(b''.join(parts)):08x}"
 
 

@@ -154,7 +154,9 @@ def _locations(classifier: Classifier, explanation: Explanation, search: BoxSear
         places = [place for place, boxes in enumerate(newest) if boxes]
         if not places:
             break
-        erased = [erase(photos[place], [one.box for one in found[place]]) for place in places]
+        erased = [
+            erase(photos[place], [location.box for location in found[place]]) for place in places
+        ]
         newest = [[] for _ in photos]
         proposed = _proposed(_heat(_explained(classifier, erased, search), search), search)
         for place, boxes in zip(places, proposed, strict=True):
@@ -202,7 +204,9 @@ def _proposed(explanation: Explanation, search: BoxSearch) -> list[list[Location
 
 def _merged(boxes: list[Location], overlap: float, min_probability: float) -> tuple[Location, ...]:
     """Keep the likeliest of overlapping boxes; those without a probability count as 0."""
-    likely = np.nan_to_num(np.array([one.seen.probability for one in boxes], np.float64), nan=0.0)
-    edges = np.array([one.box for one in boxes], np.int64).reshape(-1, 4)
+    likely = np.nan_to_num(
+        np.array([location.seen.probability for location in boxes], np.float64), nan=0.0
+    )
+    edges = np.array([location.box for location in boxes], np.int64).reshape(-1, 4)
     kept = merge_overlaps(edges, likely, overlap=overlap)
     return tuple(boxes[index] for index in kept if likely[index] >= min_probability)

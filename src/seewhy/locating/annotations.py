@@ -75,8 +75,8 @@ def coco(photos: Sequence[AnnotatedPhoto], *, description: str) -> dict[str, Any
     return {
         "info": {"description": description},
         "images": [
-            {"id": image, "file_name": one.name, "width": one.width, "height": one.height}
-            for image, one in enumerate(photos, 1)
+            {"id": image, "file_name": photo.name, "width": photo.width, "height": photo.height}
+            for image, photo in enumerate(photos, 1)
         ],
         "annotations": annotations,
         "categories": [
@@ -166,7 +166,7 @@ def _checked(path: Path, photo: Photo, *, by_name: dict[str, Boxes]) -> Boxes:
             what = f"is outside the photo, which is {width} × {height} pixels"
         else:
             continue
-        corners = ", ".join(f"{one:g}" for one in box)
+        corners = ", ".join(f"{edge:g}" for edge in box)
         raise OptionError(
             f"The box [{corners}] of '{photo.name}' in {path} {what}. A box is [x0, y0, x1, y1] "
             "in pixels, with x0 < x1 and y0 < y1."
@@ -176,7 +176,9 @@ def _checked(path: Path, photo: Photo, *, by_name: dict[str, Boxes]) -> Boxes:
 
 def _named_boxes(content: Any) -> dict[str, Boxes]:
     return {
-        Path(name).name: _array([one["box"] if isinstance(one, dict) else one for one in boxes])
+        Path(name).name: _array(
+            [entry["box"] if isinstance(entry, dict) else entry for entry in boxes]
+        )
         for name, boxes in content.items()
     }
 

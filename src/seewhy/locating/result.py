@@ -120,10 +120,10 @@ class Locations(Drawable):
         if heat and self.explanation is not None:
             largest = _largest_heat(self.explanation, photo)
             pixels = overlay(pixels, largest, opacity=HEAT_OPACITY, heat_is_opacity=True)
-        captions = [one.caption for one in boxes]
+        captions = [location.caption for location in boxes]
         if captions and not self.is_familiar(photo):
             captions[0] += f"\n({UNFAMILIAR})"
-        return draw_boxes(pixels, [one.box for one in boxes], captions)
+        return draw_boxes(pixels, [location.box for location in boxes], captions)
 
     def is_familiar(self, photo: int = 0) -> bool:
         """Return False if the photo is unlike anything the network was trained on."""
@@ -176,13 +176,15 @@ class Locations(Drawable):
                 "familiarity": self._familiarity(index),
                 "boxes": [
                     {
-                        "box": list(one.box),
-                        **one.seen.as_dict(),
-                        "proposed_by": one.proposed_by.as_dict(),
-                        "confirmed": None if one.confirmed is None else finite(one.confirmed),
-                        "threshold": finite(one.threshold),
+                        "box": list(location.box),
+                        **location.seen.as_dict(),
+                        "proposed_by": location.proposed_by.as_dict(),
+                        "confirmed": None
+                        if location.confirmed is None
+                        else finite(location.confirmed),
+                        "threshold": finite(location.threshold),
                     }
-                    for one in boxes
+                    for location in boxes
                 ],
             }
             for index, (photo, boxes) in enumerate(zip(self.photos, self.found, strict=True))
@@ -203,7 +205,7 @@ class Locations(Drawable):
                 photo.name,
                 photo.pixels.shape[1],
                 photo.pixels.shape[0],
-                tuple((one.box, one.seen) for one in boxes),
+                tuple((location.box, location.seen) for location in boxes),
             )
             for photo, boxes in zip(self.photos, self.found, strict=True)
         ]
@@ -233,8 +235,8 @@ class Locations(Drawable):
         """
         folder = Path(folder)
         return [
-            write_whole(folder / f"{stem}.xml", voc_file(one, folder=folder.name))
-            for stem, one in zip(self._stems(), self.annotated(), strict=True)
+            write_whole(folder / f"{stem}.xml", voc_file(annotated, folder=folder.name))
+            for stem, annotated in zip(self._stems(), self.annotated(), strict=True)
         ]
 
     def _pages(self) -> list[UInt8[ndarray, "_ _ 3"]]:
@@ -243,7 +245,10 @@ class Locations(Drawable):
     def __repr__(self) -> str:
         rows = [
             f"{photo.name}: "
-            + (", ".join(f"{one.title} {list(one.box)}" for one in boxes) or "nothing found")
+            + (
+                ", ".join(f"{location.title} {list(location.box)}" for location in boxes)
+                or "nothing found"
+            )
             + ("" if self.is_familiar(index) else f" ({UNFAMILIAR})")
             for index, (photo, boxes) in enumerate(zip(self.photos, self.found, strict=True))
         ]
@@ -267,7 +272,7 @@ def _joined(parts: Sequence[Explanation]) -> Explanation:
     """Return the explanations of photos as one."""
 
     def all_of(name: str) -> tuple[Any, ...]:
-        return tuple(one for part in parts for one in getattr(part, name))
+        return tuple(item for part in parts for item in getattr(part, name))
 
     of_photos: dict[str, Any] = {name: all_of(name) for name in OF_PHOTOS}
     return replace(parts[0], maps=np.concatenate([part.maps for part in parts]), **of_photos)
