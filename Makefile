@@ -2,7 +2,7 @@
 # make test   install everything and run every test on every framework
 # make check  lint, format, types: of Python, and of the page's JavaScript (needs Node.js and npm)
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
-# make fuzz   100,000 damaged photos, model files, options and side files (SEEWHY_FUZZ_FIRST=N: others)
+# make fuzz   100,000 damaged photos, model files, options, runs and side files, by a new seed
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,8 +52,11 @@ keras2: .venv/test
 truth: .venv/test
 	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),32) $(TRUTH)
 
+FUZZ_SEED := $(or $(SEEWHY_FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
+
 fuzz: .venv/test
-	SEEWHY_FUZZ=100000 $(BIN)/python -m pytest tests/fuzz -n 2 --durations=15 $(PYTEST)
+	@echo "seed $(FUZZ_SEED), by which SEEWHY_FUZZ_SEED repeats it"
+	SEEWHY_FUZZ=100000 SEEWHY_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -n 2 --durations=15 $(PYTEST)
 
 # The page's JavaScript: Prettier, ESLint and TypeScript, pinned in package-lock.json.
 node_modules/created: package.json package-lock.json

@@ -10,6 +10,10 @@ from __future__ import annotations
 import functools
 import json
 import math
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +22,32 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from seewhy.files import written_whole
+from seewhy.errors import OptionError
+from seewhy.files import parse_json, written_whole
 from seewhy.training.optimizer import make_optimizer
 from seewhy.training.result import EpochLogs
+
+LOGGED = ("loss", "accuracy", "val_loss", "val_accuracy")
+"""What every epoch has, of `EpochLogs`."""
+
+DAMAGED_STATE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy raises for a damaged archive of arrays."""
 
 EpochDone = Callable[[EpochLogs, int], None]
 """Called after every epoch with its measures and the number of epochs planned."""
@@ -158,16 +185,35 @@ def save_state(
 
 
 def load_state(path: Path, model: Any, optimizer: Any) -> tuple[list[EpochLogs], list[ndarray]]:
-    """Put a saved state into a model and its optimizer; return its history and best weights."""
-    with np.load(path) as stored:
-        rows = json.loads(stored["rows"].tobytes().decode())
-        groups = {
-            group: [
-                stored[f"{group}{index}"]
-                for index in range(sum(name.startswith(group) for name in stored.files))
-            ]
-            for group in ("model", "optimizer", "best")
-        }
+    """Put a saved state into a model and its optimizer; return its history and best weights.
+
+    Raises:
+        OptionError: the file is damaged, or of another network; nothing is put anywhere.
+    """
+    wanted = {
+        "model": [np.shape(one) for one in model.get_weights()],
+        "optimizer": [tuple(one.shape) for one in optimizer.variables],
+    }
+    wanted["best"] = wanted["model"]
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            rows = parse_json(stored["rows"].tobytes())
+            groups = {
+                group: [stored[f"{group}{index}"] for index in range(len(shapes))]
+                for group, shapes in wanted.items()
+            }
+        for group, shapes in wanted.items():
+            if [one.shape for one in groups[group]] != shapes or not all(
+                one.dtype.kind in "fiu" for one in groups[group]
+            ):
+                raise ValueError(f"its {group} is of another network")
+        if not all(isinstance(row[name], int | float) for row in rows for name in LOGGED):
+            raise ValueError("its epochs are not numbers")
+    except DAMAGED_STATE as error:
+        raise OptionError(
+            f"The run to resume cannot be continued: '{path}' is damaged ({error}). Start over "
+            "without --resume (and with --overwrite)."
+        ) from error
     model.set_weights(groups["model"])
     for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
         variable.assign(value)

@@ -5,6 +5,7 @@ Axes: n photo, t photo that is trained on, v held-out photo, k class, c channel 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ from seewhy.training.augmentation import Augmentation
 from seewhy.training.base import build_on_base, freeze, pooled_part, unfreeze
 from seewhy.training.batches import ordered_batches, steps_per_epoch, training_batches
 from seewhy.training.data import DecodedPhotos, balancing_weights
-from seewhy.training.fit import EpochDone, Schedule, fit_stage
+from seewhy.training.fit import DAMAGED_STATE, EpochDone, Schedule, fit_stage
 from seewhy.training.networks import LAST_MAP, augmented, small_network
 from seewhy.training.recipe import Recipe
 from seewhy.training.result import EpochLogs
@@ -224,9 +225,11 @@ def first_schedule(recipe: Recipe) -> Schedule:
 def pooled_features(network: Any, pixels: ndarray, store: Path) -> Float[ndarray, "n c"]:
     """Return the mean over rows and columns of every photo's last map, computed once and stored."""
     if store.is_file():
-        stored: ndarray = np.load(store)
-        if len(stored) == len(pixels):
-            return stored
+        with contextlib.suppress(*DAMAGED_STATE):  # damaged: they are computed again
+            with store.open("rb") as file:
+                stored: ndarray = np.load(file)
+            if stored.ndim == 2 and len(stored) == len(pixels) and stored.dtype == np.float32:
+                return stored
     targets = np.zeros((len(pixels), 1), np.float32)
     batches = ordered_batches(pixels, targets, np.arange(len(pixels)), batch_size=FEATURE_BATCH)
     features = np.asarray(pooled_part(network).predict(batches, verbose=0), np.float32)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.errors import ModelError, OptionError, OutputError
-from seewhy.files import write_whole
+from seewhy.files import parse_json, write_whole
 from seewhy.training.recipe import Recipe
 from seewhy.zoo.keras_files import read_metadata
 
@@ -123,9 +123,11 @@ class Workspace:
                 "one."
             )
         try:
-            stored = json.loads(path.read_text("utf-8"))
+            stored = parse_json(path.read_bytes())
             recipe, photos, folder = (stored[name] for name in ("recipe", "photos", "folder"))
-        except (ValueError, KeyError, TypeError) as error:
+            if not isinstance(recipe, dict):
+                raise TypeError("a recipe is a table")
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise OptionError(
                 f"The run to resume cannot be read: '{path}' is damaged. Start over without "
                 "--resume (and with --overwrite)."
