@@ -20,8 +20,7 @@ from seewhy.photos.photo import Placement
 KEYS = -0.75
 """The parameter a of the cubic kernel: OpenCV's and PyTorch's choice (Pillow, TensorFlow: −0.5)."""
 
-BAND = 32
-"""Rows that are interpolated at a time: they stay in the processor's memory."""
+BAND = 32  # rows that are interpolated at a time: they stay in the processor's memory
 
 
 def resize_map(
@@ -78,12 +77,13 @@ def heatmap_on_photo(
     Raises:
         OptionError: the interpolation is unknown.
     """
-    rows, columns = _positions(heatmap, placement, size)
-    seen_rows, seen_columns = _within(rows, heatmap.shape[0]), _within(columns, heatmap.shape[1])
+    rows, columns, seen_rows, seen_columns = _positions(heatmap, placement, size)
     sampled = _sample(heatmap, rows[seen_rows], columns[seen_columns], interpolation)
     if sampled.shape == size:
         return sampled
     placed = np.full(size, np.nan, dtype=np.float32)
+    if placement.cells is not None:
+        placed[placement.pixels(size)] = 0
     placed[seen_rows, seen_columns] = sampled
     return placed
 
@@ -160,8 +160,7 @@ def heat_levels(
     Returns:
         None for maps with NaN or infinity, and where the network saw nothing of the photo.
     """
-    rows, columns = _positions(heatmaps, placement, size)
-    seen_rows, seen_columns = _within(rows, heatmaps.shape[1]), _within(columns, heatmaps.shape[2])
+    rows, columns, seen_rows, seen_columns = _positions(heatmaps, placement, size)
     rows, columns = rows[seen_rows], columns[seen_columns]
     if not (rows.size and columns.size and np.isfinite(heatmaps).all()):
         return None
@@ -230,27 +229,28 @@ def _peak(values: Float[ndarray, "*shape"]) -> float:
 
 def _positions(
     heatmap: Float[ndarray, "*batch h w"], placement: Placement, size: tuple[int, int]
-) -> tuple[Float[ndarray, " H"], Float[ndarray, " W"]]:
-    """Return where the photo's rows and columns lie in the map, in cells from its first centre."""
-    x0, y0, x1, y1 = placement.box
+) -> tuple[Float[ndarray, " H"], Float[ndarray, " W"], slice, slice]:
+    """Return where the photo's rows and columns lie in the map, in cells, and which were seen."""
+    x0, y0, x1, y1 = placement.map_box
     h, w = heatmap.shape[-2:]
     rows = (np.arange(size[0]) + 0.5 - y0) * (h / (y1 - y0)) - 0.5
     columns = (np.arange(size[1]) + 0.5 - x0) * (w / (x1 - x0)) - 0.5
-    return rows, columns
+    seen = _within(rows, h), _within(columns, w)
+    return rows, columns, *(seen if placement.cells is None else placement.pixels(size, seen))
 
 
 def _extremes(
     heatmap: Float[ndarray, "*batch h w"], placement: Placement, size: tuple[int, int]
 ) -> tuple[Int[ndarray, " y"], Int[ndarray, " x"], Float[ndarray, "*batch y x"]]:
     """Return rows and columns of the photo that contain the maps' extremes, and their values."""
-    rows, columns = _positions(heatmap, placement, size)
-    ys, xs = _ends(rows, heatmap.shape[-2]), _ends(columns, heatmap.shape[-1])
+    rows, columns, seen_rows, seen_columns = _positions(heatmap, placement, size)
+    ys = _ends(rows, heatmap.shape[-2], seen_rows)
+    xs = _ends(columns, heatmap.shape[-1], seen_columns)
     return ys, xs, _sample(heatmap, rows[ys], columns[xs], "linear")
 
 
-def _ends(positions: Float[ndarray, " m"], cells: int) -> Int[ndarray, " k"]:
+def _ends(positions: Float[ndarray, " m"], cells: int, seen: slice) -> Int[ndarray, " k"]:
     """Return the first and last position between each two neighbouring centres."""
-    seen = _within(positions, cells)
     before = np.floor(np.clip(positions[seen], 0, cells - 1))
     last = np.append(np.flatnonzero(np.diff(before)), len(before) - 1)
     first = np.append(0, last[:-1] + 1)

@@ -75,7 +75,7 @@ def answer(
             if not question.is_class_free(row)
             else ((WHATEVER,),) * len(photos),
             predictions=predictions,
-            placements=placements,
+            placements=question.placed(row, placements),
             row=row,
             layer=", ".join(question.layers_of(row)),
             model=question.classifier.name,

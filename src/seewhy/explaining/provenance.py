@@ -93,6 +93,7 @@ def provenance_of(question: Question, row: Method, rounding: Rounding | None) ->
         "size": list(classifier.size),
         "fit": _fields(classifier.fit),
         "preprocess": plain(classifier.preprocess),
+        "cells": list(question.cells_of(row)),
     }
     return Provenance(facts, classifier.session)
 

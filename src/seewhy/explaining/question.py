@@ -31,7 +31,10 @@ from seewhy.methods.base import Method, Needs
 from seewhy.methods.covering import FEATURE_MAPS
 from seewhy.methods.measured import best
 from seewhy.networks.base import INPUT, Network, Output, Targets, Top
+from seewhy.networks.cells import WHOLE, Shares
+from seewhy.networks.checks import check_layer, is_name
 from seewhy.networks.execution import EXACT, Execution
+from seewhy.photos.photo import Placement
 from seewhy.settings import is_whole, shortened
 
 BEST = "best"
@@ -85,6 +88,23 @@ class Question:
         if method.multiplies and len(self.layers) == 1:
             return scale_layers(self.classifier, self.layers[0])
         return self.layers if method.at_layer else (INPUT,)
+
+    def cells_of(self, method: Method) -> Shares:
+        """Return what a method's maps cover of the network's input.
+
+        Raises:
+            LayerError: a layer is no map of the photo.
+        """
+        if not method.at_layer or self.request.zoom > 1:
+            return WHOLE
+        session, size = self.classifier.session, self.classifier.size
+        found = [session.cells(name, size) for name in self.layers_of(method)]
+        return found[0]
+
+    def placed(self, method: Method, placements: Sequence[Placement]) -> tuple[Placement, ...]:
+        """Return where a method's maps lie in photos, whose placements are of the whole input."""
+        cells = self.cells_of(method)
+        return tuple(one.of_cells(cells) for one in placements)
 
     @property
     def all_layers(self) -> tuple[str, ...]:
@@ -246,11 +266,16 @@ def layer_names(classifier: Classifier, layer: Any) -> tuple[str, ...]:
 
     Raises:
         UnknownLayer: the network has no such layer.
+        LayerError: it is not called once, as a container that is only iterated over.
     """
     if layer is None:
         return (classifier.layer,)
     several = layer if isinstance(layer, (list, tuple)) else [layer]
-    return tuple(dict.fromkeys(classifier.network.layer_name(one) for one in several))
+    network = classifier.network
+    names = tuple(dict.fromkeys(network.layer_name(one) for one in several))
+    for name in filter(is_name, names):
+        check_layer(network.name, name, network.layers)
+    return names
 
 
 def scale_layers(classifier: Classifier, layer: str) -> tuple[str, ...]:

@@ -327,7 +327,7 @@ class Explanation(Drawable):
             ),
             "probabilities": np.array([[one.probability for one in row] for row in self.targets]),
             "scores": np.array([[one.score for one in row] for row in self.targets]),
-            "seen": np.array([placement.box for placement in self.placements]),
+            "seen": np.array([placement.map_box for placement in self.placements]),
             "photos": np.array([photo.name for photo in self.photos]),
             "provenance": np.array(told),
         }

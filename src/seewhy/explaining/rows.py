@@ -26,6 +26,7 @@ from seewhy.explaining.rounding import Rounding
 from seewhy.explaining.zooming import seen_part
 from seewhy.maps import heatmap_on_photo, is_empty, scale_map, scale_signed_map
 from seewhy.methods import METHODS
+from seewhy.networks.cells import WHOLE
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Photo, Placement
 
@@ -224,6 +225,8 @@ def from_rows(rows: Sequence[Row], photo: Photo, background: Background) -> Expl
     placement = fit_photo(photo, background.fit)[1]
     if background.request.zoom > 1:
         placement = Placement(seen_part(photo, placement))
+    y0, x0, y1, x1 = facts.get("cells", WHOLE)
+    placement = placement.of_cells((y0, x0, y1, x1))
     shown = None
     if method.shown_from is not None and any(name.startswith("grid") for name in extras):
         options = method.settings(background.request.options.get(method.name, {}))
@@ -313,7 +316,7 @@ def map_columns(
     if empty:
         return found
     row, column = np.unravel_index(np.nanargmax(heat), heat.shape)
-    x0, y0, x1, y1 = placement.box
+    x0, y0, x1, y1 = placement.map_box
     border, centre = energies(heat)
     return found | {
         "peak": float(heat[row, column]),

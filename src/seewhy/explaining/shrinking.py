@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from seewhy.photos.fitting import preview_size, shrink
 from seewhy.photos.photo import Photo, Placement
 
@@ -25,9 +27,13 @@ def shrunk(explanation: Explanation, photo: int) -> Explanation:
         return alone
     pixels = shrink(large.pixels, size) if large.preview is None else large.preview
     down, across = size[0] / height, size[1] / width
-    x0, y0, x1, y1 = placement.box
+    box, cells = (
+        None if edges is None else tuple(np.multiply(edges, (across, down, across, down)).tolist())
+        for edges in (placement.box, placement.cells)
+    )
+    assert box is not None
     return dataclasses.replace(
         alone,
         photos=(Photo(pixels, large.name, large.path),),
-        placements=(Placement((x0 * across, y0 * down, x1 * across, y1 * down)),),
+        placements=(Placement(box, cells),),
     )

@@ -6,10 +6,10 @@ Axes: n image, t target, h row, w column, c channel, k class, m copy of one imag
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -40,6 +40,9 @@ from seewhy.networks.checks import (
 )
 from seewhy.networks.linear import ANY, MEAN, LinearMap, PooledSamples, identity
 from seewhy.networks.random_weights import LearnedWeight, layer_generator, random_weights
+from seewhy.networks.trying import NeedsCompany, first, repeated
+
+T = TypeVar("T")
 
 
 class StopForward(BaseException):
@@ -54,6 +57,7 @@ class Adapter(Network):
     """
 
     is_pair: bool = False
+    _needs_company: bool = False
     separator = "/"
     """Between the parts of a layer's path."""
 
@@ -172,7 +176,8 @@ class Adapter(Network):
         names = self._names(layers)
         if SCORES in names:
             self._check_targets(Top(1), len(images))
-        found = self._activations(images, names)
+        found = self._accompanied(images, lambda some, _: self._activations(some, names))
+        found = {name: array[: len(images)] for name, array in found.items()}
         check_finite(self.name, _described(found))
         return found
 
@@ -227,7 +232,13 @@ class Adapter(Network):
             (unit,) = self._names([targets.layer])
             targets = replace(targets, layer=unit)
         self._check_targets(targets, len(images), unit)
-        capture = self._capture(images, names, targets, output=output, guided=guided)
+        capture = self._accompanied(
+            images,
+            lambda some, times: first(
+                self._capture(some, names, repeated(targets, times), output=output, guided=guided),
+                len(images),
+            ),
+        )
         check_one_per_image(capture.values.shape[:1], len(images))
         check_finite(
             self.name,
@@ -236,6 +247,26 @@ class Adapter(Network):
             | {f"gradients at '{name}'": array for name, array in capture.gradients.items()},
         )
         return capture
+
+    def _accompanied(
+        self, images: Float[ndarray, "n h w c"], ask: Callable[[ndarray, int], T]
+    ) -> T:
+        """Ask by the images; by one image twice where the network drops the axis of one.
+
+        Args:
+            images: of the question.
+            ask: takes images and how many times each is among them.
+        """
+        if len(images) > 1:
+            return ask(images, 1)
+        if not self._needs_company:
+            try:
+                return ask(images, 1)
+            except NeedsCompany:
+                pass
+        found = ask(np.concatenate([images, images]), 2)
+        self._needs_company = True
+        return found
 
     def _names(self, layers: Sequence[Any]) -> tuple[str, ...]:
         names = []

@@ -223,6 +223,10 @@ class Network(ABC):
         listed = f"The nearest: {near}." if near else f"It has: {', '.join(names)}."
         raise UnknownLayer(f"'{self.name}' has no layer '{layer}'. {listed}")
 
+    def may_move(self, layer: str) -> bool:
+        """True where rows and columns may not be those of the photo: crops, pads, reshapes."""
+        return False
+
     # Forward
 
     @abstractmethod

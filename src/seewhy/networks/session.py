@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from seewhy.errors import ModelError, NotACamNetwork, SeewhyWarning
+from seewhy.networks.cells import Cells, Shares, find_cells, not_a_map
 from seewhy.networks.execution import EXACT, Execution
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Session:
         self._engines: dict[tuple[int, ...], Engine] = {}
         self._without_engine: dict[tuple[int, ...], str] = {}
         self._digest: tuple[bytes, str] | None = None
+        self._cells: dict[tuple[str, tuple[int, int]], Cells] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Session, (self.network,)
@@ -168,6 +170,20 @@ class Session:
                     whole.update(np.ascontiguousarray(one).data)
                 self._digest = sample.digest(), whole.hexdigest()
             return self._digest[1]
+
+    def cells(self, layer: str, size: tuple[int, int]) -> Shares:
+        """Return what a layer's map covers of the network's input; found by trial, once.
+
+        Raises:
+            LayerError: the layer is no map of the photo.
+        """
+        with self._lock:
+            if (layer, size) not in self._cells:
+                self._cells[layer, size] = find_cells(self.network, layer, size)
+            found = self._cells[layer, size]
+        if not found.shows:
+            raise not_a_map(self.network.name, layer)
+        return found.box
 
     def has_engine(self, size: tuple[int, ...]) -> bool:
         """True if an engine was made before, and may be out of date."""

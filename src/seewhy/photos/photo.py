@@ -5,6 +5,7 @@ Axes: h row, w column. Pixels are uint8, RGB, upright.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,54 @@ class Placement:
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the photo, edges, not centres: a whole photo is
             (0, 0, width, height). It extends beyond the photo if the fit had to pad.
+        cells: the same of what a layer's map covers, where the network itself crops or pads; None:
+            the box. A map is 0 in the box beyond its cells, which the layer does not see.
     """
 
     box: tuple[float, float, float, float]
+    cells: tuple[float, float, float, float] | None = None
+
+    @property
+    def map_box(self) -> tuple[float, float, float, float]:
+        """What a map covers of the photo."""
+        return self.box if self.cells is None else self.cells
+
+    def pixels(
+        self, size: tuple[int, int], of: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> tuple[slice, slice]:
+        """Return the rows and columns, among some, of a photo whose centres the network saw.
+
+        Args:
+            size: height and width of the photo.
+            of: the rows and columns in question; all of them unless given.
+        """
+        x0, y0, x1, y1 = self.box
+        rows, columns = (
+            slice(
+                max(one.start or 0, math.ceil(low - 0.5)),
+                min(side if one.stop is None else one.stop, math.floor(high - 0.5) + 1),
+            )
+            for low, high, side, one in ((y0, y1, size[0], of[0]), (x0, x1, size[1], of[1]))
+        )
+        return rows, columns
+
+    def of_cells(self, shares: tuple[float, float, float, float]) -> Placement:
+        """Return the placement of a map that covers a part of the network's input.
+
+        Args:
+            shares: (y0, x0, y1, x1) of the input's height and width.
+        """
+        if shares == (0.0, 0.0, 1.0, 1.0):
+            return self
+        left, top, right, bottom = self.box
+        (y0, y1), (x0, x1) = (
+            [low + share * (high - low) for share in (one, two)]
+            for low, high, one, two in (
+                (top, bottom, shares[0], shares[2]),
+                (left, right, shares[1], shares[3]),
+            )
+        )
+        return Placement(self.box, (x0, y0, x1, y1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,7 +72,7 @@ def answer(
         "pixelLevel": explanation.pixel_level,
         "fromMinimum": explanation.from_minimum,
         "unit": unit_of(find_method(explanation.method)),
-        "placement": list(explanation.placements[0].box),
+        "placement": list(explanation.placements[0].map_box),
         "photo": list(explanation.photos[0].pixels.shape[:2]),
         "targets": [one.as_dict() | _rivals(one) for one in explanation.targets[0]],
         "predictions": [one.as_dict() for one in explanation.predictions[0][:SHOWN]],

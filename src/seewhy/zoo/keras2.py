@@ -209,6 +209,8 @@ class _Graph:
 
     def _input(self, name: str, config: Mapping[str, Any]) -> Any:
         shape = config.get("batch_input_shape") or config.get("batch_shape")
+        if not isinstance(shape, list):
+            raise CannotRebuild(f"layer '{name}' (InputLayer): it has no shape")
         self.names.add(new_name(name))
         return import_keras().Input(
             batch_shape=tuple(shape), dtype=config.get("dtype"), name=new_name(name)

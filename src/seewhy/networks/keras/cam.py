@@ -46,6 +46,15 @@ def linear_map(operation: Any, *, classes: int | None) -> LinearMap | None:
     return for_classes(kernel.reshape(-1, kernel.shape[-1]).T, bias, classes=classes)
 
 
+def ends_linear(operations: Mapping[str, Any], layers: Sequence[Layer]) -> bool:
+    """True where the output is what a linear layer returned: scores, and no probabilities."""
+    inner = [one for one in layers_after(layers, INPUT) if one.kind not in ("Flatten", "Reshape")]
+    last = operations.get(inner[-1].name) if inner else None
+    activation = getattr(last, "activation", None)
+    is_linear = isinstance(last, keras.layers.Dense | keras.layers.Conv2D)
+    return is_linear and getattr(activation, "__name__", "") == "linear"
+
+
 def may_be_linear(operations: Mapping[str, Any], after: Sequence[Layer]) -> bool:
     """Return False where one of Keras's own layers is known not to be linear.
 

@@ -7,42 +7,45 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.errors import ModelError
+from seewhy.errors import ModelError, SeewhyError
 from seewhy.incremental import Graph
-from seewhy.networks.adapter import Adapter, StopForward
+from seewhy.networks.adapter import Adapter
 from seewhy.networks.base import FilterBank, Head, Layer, Moments
 from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.execution import EXACT, Execution
+from seewhy.networks.keras import ending
 from seewhy.networks.keras.calls import TRACING, Around, Recorder, wrapped
 from seewhy.networks.keras.cam import layers_after, linear_map, may_be_linear
 from seewhy.networks.keras.copying import copied, learned_weights, no_copy
 from seewhy.networks.keras.fast.lowering import lower
 from seewhy.networks.keras.fast.narrowing import Place, cast_all, casting_places
-from seewhy.networks.keras.filters import filters_of, to_numpy
+from seewhy.networks.keras.filters import filters_of
 from seewhy.networks.keras.private import backend, inner_layers, learns
-from seewhy.networks.keras.published import family_of
 from seewhy.networks.keras.structure import (
+    FAILURES,
     ModelOutput,
     ModelStructure,
+    before_scores,
     channels_by_trial,
     channels_first,
+    check_inputs,
     input_shape,
+    moves,
     structure_of,
     walk,
 )
 from seewhy.networks.keras.tokens import TokenGrids, first_that_matters
 from seewhy.networks.linear import LinearMap
 from seewhy.networks.random_weights import LearnedWeight
+from seewhy.networks.trying import NeedsCompany
 from seewhy.photos.preprocessing import Preprocess
 
 _SIZE_FOR_ANY = 224
@@ -78,6 +81,7 @@ class KerasModel(Adapter):
         self.name = name
         if not isinstance(model, keras.layers.Layer):
             raise ModelError(f"a {type(model).__name__} is no Keras model. Give a keras.Model")
+        check_inputs(model, name, call)
         self.call, self.is_pair = call, is_pair
         self._size = size or (_SIZE_FOR_ANY, _SIZE_FOR_ANY)
         self.channels_first = channels_first(operation for _, operation in walk(model))
@@ -89,6 +93,7 @@ class KerasModel(Adapter):
         self.operations = dict(walk(model))
         self._structures: dict[tuple[int, int], ModelStructure] = {}
         self._matters: str | None = None
+        self._ends_in: Head | None = None
         self._execution = EXACT
         self._casts: list[Place] = []
 
@@ -110,7 +115,9 @@ class KerasModel(Adapter):
         if structure.default_layer is None:
             raise no_map(self.name)
         if structure.default_layer not in structure.grids:
-            return structure.default_layer
+            is_map = len(structure.output_shape) > 1
+            before = before_scores(structure, self.layers_with_weights()) if is_map else None
+            return before or structure.default_layer
         if self._matters is None:
             self._matters = first_that_matters(self, structure.candidates)
         return self._matters
@@ -119,13 +126,18 @@ class KerasModel(Adapter):
     def head(self) -> Head:
         """What the output ends in; that of two classes, where the user names two labels."""
         structure = self.structure()
+        ending = self._ending()
+        if ending != "linear":
+            return ending
         is_logit = structure.classes == 2 and structure.output_shape == (1,)
         return "sigmoid" if is_logit else structure.head
 
     @property
     def classes(self) -> int | None:
         """How many classes there are: 2 for one sigmoid output, 1 for one without."""
-        return self.structure().classes
+        is_probability = self._ending() == "sigmoid"
+        is_pair = is_probability and self.structure().output_shape == (1,)
+        return 2 if is_pair else self.structure().classes
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -143,6 +155,10 @@ class KerasModel(Adapter):
         for variable in self.model.weights:
             yield keras.ops.convert_to_numpy(variable)
 
+    def may_move(self, layer: str) -> bool:
+        """True where rows and columns may not be those of the photo: crops, pads, reshapes."""
+        return moves(self.model, self.operations, self.structure(), layer)
+
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:
         """Return the filters of a convolution; two sets of a separable one."""
         name = self.layer_name(layer)
@@ -158,48 +174,17 @@ class KerasModel(Adapter):
 
     def remembered(self) -> dict[str, Moments]:
         """Return the stored mean and variance of every batch normalization, by its layer's name."""
-        found = {}
-        for name, layer in self.operations.items():
-            mean, variance = (getattr(layer, f"moving_{one}", None) for one in ("mean", "variance"))
-            if mean is not None and variance is not None:
-                found[name] = Moments(to_numpy(mean).reshape(-1), to_numpy(variance).reshape(-1))
-        return found
+        return ending.remembered(self.operations)
 
     def first_input(
         self, images: Float[ndarray, "n h w c"], names: Collection[str]
     ) -> tuple[str, ndarray] | None:
         """Run the model up to the first of the layers; return its name and its input."""
-        reached: list[tuple[str, Any]] = []
-
-        def around(name: str) -> Around:
-            def stand(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-                given = next(iter((*args, *kwargs.values())), None)
-                if not keras.ops.is_tensor(given):
-                    return call(*args, **kwargs)
-                reached.append((name, given))
-                raise StopForward
-
-            return stand
-
-        places = [(self.operations[name], "call", around(name)) for name in names]
-        with suppress(StopForward), wrapped(places):
-            self._answer(keras.ops.convert_to_tensor(images))
-        if not reached:
-            return None
-        name, given = reached[0]
-        try:
-            array = np.asarray(keras.ops.convert_to_numpy(given), np.float32)
-        except (NotImplementedError, TypeError):  # without numbers, while a graph is traced
-            return None
-        is_moved = self.channels_first and array.ndim == 4
-        return name, np.moveaxis(array, 1, -1) if is_moved else array
+        return ending.first_input(self, images, names)
 
     def published(self) -> tuple[Preprocess, str] | None:
         """Return the mode that the model's family was published with, and how this is known."""
-        family = family_of(self.operations)
-        if family is None:
-            return None
-        return family.preprocess, f"the names of its layers: a {family.name} of keras.applications"
+        return ending.published(self.operations)
 
     def _learned_weights(self) -> Iterator[LearnedWeight]:
         return learned_weights(self.model, self.operations)
@@ -224,11 +209,7 @@ class KerasModel(Adapter):
         Raises:
             ModelError: it cannot be read, see `lower`.
         """
-        if self.call is not None:
-            raise ModelError(
-                f"'{self.name}' is called by a function of yours; a Keras model can be re-run "
-                "window by window only where it is called with images alone."
-            )
+        ending.check_graph(self.name, self.call, self._ending())
         graph = lower(self.model, size=size)
         is_pair = self.classes == 2 and self.output_shape == (1,)
         return replace(graph, pair_scores=is_pair)
@@ -285,9 +266,17 @@ class KerasModel(Adapter):
             if getattr(operation, "quantization_mode", None) is not None:
                 places.append((operation, "quantized_call", stand))
         with wrapped([*places, *recorder.places(self.functions), *backend_functions]):
-            output = self._answer(images)
+            try:
+                output = self._answer(images)
+            except FAILURES as error:
+                if isinstance(error, SeewhyError) or not self._structures or images.shape[0] != 1:
+                    raise
+                raise NeedsCompany from error
             if self._casts:
                 output = cast_all(output, "bfloat16", "float32")
+        known = self._structures.get(tuple(images.shape[1:3]))
+        if known is not None and images.shape[0] == 1:
+            ending.check_axes(output, known.output_shape)
         heads: list[Head] = []
 
         def take_off(tensor: Any) -> Any:
@@ -308,10 +297,24 @@ class KerasModel(Adapter):
         if keras.tree.is_nested(scores) or len(scores.shape) != 2:
             return None
         scores = keras.ops.cast(scores, "float32")
-        is_logit = run.head == "sigmoid" or (run.head == "linear" and self.is_pair)
+        if self._ends_in in ("sigmoid", "softmax"):
+            scores = ending.as_scores(scores, self._ends_in)
+        is_logit = (
+            self._ends_in == "sigmoid"
+            or run.head == "sigmoid"
+            or (run.head == "linear" and self.is_pair)
+        )
         if is_logit and scores.shape[1] == 1:
             scores = keras.ops.concatenate([-scores, scores], axis=1)
         return scores
+
+    def _ending(self) -> Head:
+        """Return what the output itself is: "sigmoid" or "softmax" of scores that are not there."""
+        if self._ends_in is None:
+            self._ends_in = "linear"
+            self._ends_in = ending.ending(self)
+            self.__dict__.pop("_compiled", None)  # scores mean something else now
+        return self._ends_in
 
     def class_probabilities(self, run: ModelOutput) -> Any:
         """Return the probabilities (n, k) of a run: sigmoid of the scores, or else softmax."""
@@ -334,7 +337,8 @@ class KerasModel(Adapter):
         return 0.1 if "bfloat16" in kinds else 0.02 if "float16" in kinds else 1e-3
 
     def _image(self, height: int | None, width: int | None) -> Any:
-        shape = (1, height, width, self.input_shape[2])
+        # Two, as a model that squeezes its tensors means something else with one.
+        shape = (2, height, width, self.input_shape[2])
         return keras.KerasTensor(shape, dtype="float32")
 
     def _build(self) -> None:

@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from seewhy.errors import ModelError
 from seewhy.networks.base import Head, Layer
-from seewhy.networks.keras.private import backend, inner_layers
+from seewhy.networks.keras.private import backend, functional, inner_layers
 from seewhy.networks.keras.tokens import Grid, TokenGrids
 
 _NOT_EXPLAINED = ("Pool", "Dropout", "Pad", "Cropping", "EinsumDense", "Softmax")
 """Kinds that are never the default: what shrinks or pads a map, and the heads of attention."""
 
-_FAILURES = (ValueError, TypeError, RuntimeError, AssertionError, LookupError)
+_MOVERS = (
+    "Crop", "GetItem", "Slice", "Reshape", "Permute", "Transpose", "Roll", "Flip", "Lambda", "Take",
+    "Moveaxis", "Swapaxes", "Einsum", "Resizing", "Patch", "Split", "Unstack",
+)  # fmt: skip
+"""Kinds of layers and operations after which rows and columns may not be where they were."""
+
+FAILURES = (ValueError, TypeError, RuntimeError, AssertionError, LookupError)
 """What a model may raise when it is called with images that it cannot take."""
 
 
@@ -113,6 +120,22 @@ def input_shape(
     return None, None, None
 
 
+def check_inputs(model: Any, network: str, call: Any) -> None:
+    """Refuse a model that takes more than images, unless the user's function calls it.
+
+    Raises:
+        ModelError: it has several inputs; the message says what to do.
+    """
+    names = [str(one.name) for one in getattr(model, "inputs", None) or []]
+    if call is not None or len(names) < 2:
+        return
+    listed = ", ".join(f"'{name}'" for name in names)
+    raise ModelError(
+        f"'{network}' has {len(names)} inputs ({listed}), and a photo is one. Say what the others "
+        "get, in Python: seewhy.Classifier(model, call=lambda model, images: model([images, ...]))"
+    )
+
+
 def channels_by_trial(
     network: str, size: tuple[int, int], run: Callable[[tuple[int, int], int], None]
 ) -> int:
@@ -130,7 +153,7 @@ def channels_by_trial(
     for channels in (3, 1):
         try:
             run(size, channels)
-        except _FAILURES as error:
+        except FAILURES as error:
             failures.append(f"with {channels}: {str(error).strip().splitlines()[0]}")
         else:
             return channels
@@ -203,9 +226,41 @@ def structure_of(
     )
 
 
-def _spec(output: Any) -> tuple[tuple[int, ...], str] | None:
-    """Return shape and dtype of a layer's output if it is one tensor for one image."""
-    shape = getattr(output, "shape", None)
-    if shape is None or len(shape) < 2 or shape[0] != 1 or any(side is None for side in shape):
+def _spec(answer: Any) -> tuple[tuple[int, ...], str] | None:
+    """Return shape and dtype of a layer's answer if it is one tensor for one image."""
+    shape = getattr(answer, "shape", None)
+    if shape is None or len(shape) < 2 or shape[0] != 2 or any(side is None for side in shape):
         return None
-    return tuple(int(side) for side in shape), backend.standardize_dtype(output.dtype)
+    return (1, *(int(side) for side in shape[1:])), backend.standardize_dtype(answer.dtype)
+
+
+def moves(model: Any, operations: Mapping[str, Any], structure: ModelStructure, layer: str) -> bool:
+    """True where something before the end of a layer may move rows and columns."""
+    if functional(model) is None:
+        return True
+    for known in structure.layers:
+        operation = operations[known.name]
+        pads = np.ravel(getattr(operation, "padding", 0)) if "ZeroPadding" in known.kind else ()
+        inner = isinstance(operation, keras.Model) and functional(operation) is None
+        if inner or any(word in known.kind for word in _MOVERS) or max(pads, default=0) > 7:
+            return True
+        if not type(operation).__module__.startswith("keras."):
+            return True
+        if known.name == layer:
+            return False
+    return True
+
+
+def before_scores(structure: ModelStructure, learning: Sequence[str]) -> str | None:
+    """Return the last layer before the one that scores every place, in a segmentation.
+
+    Args:
+        structure: of a model whose output is a map.
+        learning: the layers with weights.
+    """
+    order = [layer.name for layer in structure.layers]
+    ends = [order.index(one) for one in order if one in learning]
+    last = structure.default_layer
+    if not ends or last is None or order.index(last) < ends[-1]:
+        return None
+    return next((one for one in structure.candidates if order.index(one) < ends[-1]), None)

@@ -93,6 +93,8 @@ class FunctionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships n
                 if step.activation is not None:
                     return step.source, step.activation
                 source, activation = self.before_activation(step.source)
+                if activation == "softmax" and step.result.numel() != step.source.numel():
+                    return output, None  # one column of a softmax is the softmax of nothing
                 return (output if activation is None else step.again(source)), activation
         return output, None
 

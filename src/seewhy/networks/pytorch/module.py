@@ -28,7 +28,8 @@ from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.linear import LinearMap, PooledSamples
 from seewhy.networks.pytorch.cam import LINEAR, derived_map, linear_map
 from seewhy.networks.pytorch.copying import copied, learned_weights
-from seewhy.networks.pytorch.fast.executing import FAILURES, NarrowableNetwork
+from seewhy.networks.pytorch.default import first_that_matters, first_that_shows, is_weighty
+from seewhy.networks.pytorch.fast.executing import NarrowableNetwork
 from seewhy.networks.pytorch.fast.kernels import PyTorchKernels
 from seewhy.networks.pytorch.fast.lowering import lower
 from seewhy.networks.pytorch.filters import filters_of
@@ -43,15 +44,18 @@ from seewhy.networks.pytorch.telling import (
     told_size,
 )
 from seewhy.networks.pytorch.trial import (
-    ModuleCall,
     TrialPass,
     candidates,
+    ends_linear,
     functions_after,
     layers_after,
+    moves,
+    pads_far,
     try_out,
 )
-from seewhy.networks.pytorch.view import to_numpy
+from seewhy.networks.pytorch.view import FAILURES, to_numpy
 from seewhy.networks.random_weights import LearnedWeight
+from seewhy.networks.trying import NeedsCompany, ending_by_trial
 from seewhy.photos.preprocessing import Preprocess
 
 _SIZE_FOR_ANY = 224
@@ -99,6 +103,7 @@ class PyTorchNetwork(NarrowableNetwork):
         self._run(self.model)
         self._trials: dict[tuple[int, int], TrialPass] = {}
         self._default_layer: str | None = None
+        self._ends_in: Head | None = None
         self._is_channels_last = False
 
     # Facts
@@ -120,7 +125,7 @@ class PyTorchNetwork(NarrowableNetwork):
             names = candidates(self._trial())
             if not names:
                 raise no_map(self.name)
-            self._default_layer = self._first_that_matters(names)
+            self._default_layer = first_that_shows(self, first_that_matters(self, names), names)
         return self._default_layer
 
     @property
@@ -129,7 +134,7 @@ class PyTorchNetwork(NarrowableNetwork):
         shape = self._trial().output_shape
         if shape is None or len(shape) > 1:
             return "linear"
-        found = self._trial().activation or "linear"
+        found = self._trial().activation or self._ending()
         return "sigmoid" if self.is_pair and found == "linear" and shape in ((), (1,)) else found
 
     @property
@@ -152,6 +157,10 @@ class PyTorchNetwork(NarrowableNetwork):
     def output_shape(self) -> tuple[int, ...]:
         """The output's shape per image; () for several outputs."""
         return self._trial().output_shape or ()
+
+    def may_move(self, layer: str) -> bool:
+        """True where rows and columns may not be those of the photo: crops, pads, reshapes."""
+        return moves(self._trial(), layer) or any(pads_far(one) for one in self._modules.values())
 
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:
         """Return the filters of a convolution."""
@@ -217,6 +226,10 @@ class PyTorchNetwork(NarrowableNetwork):
 
     def engine(self, size: tuple[int, int]) -> Engine:
         """Return an engine that re-runs the module where a patch changed its input."""
+        if self._ending() != "linear":
+            raise ModelError(
+                f"'{self.name}' returns probabilities, and no engine has their scores."
+            )
         graph = lower(self.model, size=size, channels=self.input_shape[2], call=self.call)
         graph = replace(graph, pair_scores=graph.pair_scores and self.classes == 2)
         kernels = partial(PyTorchKernels, device=str(device_and_type(self.model)[0]))
@@ -242,7 +255,7 @@ class PyTorchNetwork(NarrowableNetwork):
         self._modules = {path: one for path, one in model.named_modules() if path}
 
     def _last_linear(self) -> torch.nn.Module | None:
-        weighty = [call.layer for call in self._trial().calls if self._is_weighty(call)]
+        weighty = [call.layer for call in self._trial().calls if is_weighty(self, call)]
         is_row = bool(weighty) and math.prod(weighty[-1].shape[:-1]) == 1
         return self._modules[weighty[-1].name] if is_row else None
 
@@ -296,11 +309,39 @@ class PyTorchNetwork(NarrowableNetwork):
             return None
         image = self._noise()[:1]
         with self._undisturbed():
-            seen = self._see(image, [layer], differentiable=True)
+            try:
+                seen = self._see(image, [layer], differentiable=True)
+            except NeedsCompany:
+                return None
             scores = self._class_scores(seen.before)
             if scores is None:
                 return None
             return derived_map(scores, seen.caught[layer], self._layout(layer, self.image_size))
+
+    def _lacks_an_axis(self, output: Any, answers: Mapping[str, Any]) -> bool:
+        trial = self._trial()
+        axes = {name: trial.ndims.get(name, 0) for name in answers}
+        lacking = [
+            isinstance(one, torch.Tensor) and one.ndim < axes[name] for name, one in answers.items()
+        ]
+        if isinstance(output, torch.Tensor) and trial.output_shape is not None:
+            lacking.append(output.ndim < 1 + len(trial.output_shape))
+        return any(lacking)
+
+    def _ending(self) -> Head:
+        if self._ends_in is None:
+            self._ends_in = "linear"
+            trial = self._trial()
+            scores = trial.scores
+            may_be = scores is not None and scores.ndim <= 2 and trial.activation is None
+            if may_be and not ends_linear(trial) and _is_within_one(scores):
+                self._ends_in = ending_by_trial(self._noise(), self._outputs)
+        return self._ends_in
+
+    def _outputs(self, images: Float[ndarray, "n h w c"]) -> ndarray | None:
+        with self._undisturbed(), torch.no_grad():
+            output = self._ask(self._tensor(images))
+        return to_numpy(output.reshape(len(images), -1)) if len(output) == len(images) else None
 
     def _tolerance(self) -> float:
         kind = torch.bfloat16 if self._is_autocast else device_and_type(self.model)[1]
@@ -335,42 +376,6 @@ class PyTorchNetwork(NarrowableNetwork):
                     ) from error
         raise AssertionError("the last way returns or raises")
 
-    def _first_that_matters(self, names: list[str]) -> str:
-        """Return the first of the layers whose rows and columns the output depends on."""
-        for some in (names[:1], names[1:_CANDIDATES]):
-            matter = self._that_matter(some, at=None)
-            if matter:
-                return matter[0]
-        # The scores depend on nothing: a new head of zeros. Ask what the head is given instead.
-        weighty = [call.layer.name for call in self._trial().calls if self._is_weighty(call)]
-        matter = self._that_matter(names[:_CANDIDATES], at=weighty[-1]) if weighty else []
-        return (matter or names)[0]
 
-    def _is_weighty(self, call: ModuleCall) -> bool:
-        module = self._modules[call.layer.name]
-        return next(module.children(), None) is None and hasattr(module, "weight")
-
-    def _that_matter(self, names: list[str], *, at: str | None) -> list[str]:
-        """Return the layers whose rows and columns the output, or a layer's input, depends on."""
-        image = self._noise()[:1]
-        given: list[Any] = []
-
-        def note(inputs: Any, output: Any) -> None:
-            given.extend(inputs[:1])
-
-        with self._undisturbed():
-            with self._hooked({} if at is None else {at: note}):
-                seen = self._see(image, [name for name in names if name != at], differentiable=True)
-            seen_at = seen.before if at is None else (given or [None])[0]
-            if not isinstance(seen_at, torch.Tensor) or not seen_at.requires_grad:
-                return []
-            random = np.random.default_rng(2).normal(size=tuple(seen_at.shape)).astype(np.float32)
-            value = (seen_at.float() * torch.from_numpy(random).to(seen_at.device)).sum()
-            asked = [name for name in names if name != at]
-            caught = [seen.caught[name] for name in asked]
-            slopes = torch.autograd.grad(value, caught, allow_unused=True)
-            return [
-                name
-                for name, slope in zip(asked, slopes, strict=True)
-                if slope is not None and self._channels_last(slope, name, image).any()
-            ]
+def _is_within_one(scores: torch.Tensor | None) -> bool:
+    return scores is not None and bool(((scores >= 0) & (scores <= 1)).all())

@@ -23,6 +23,7 @@ from seewhy.networks.checks import (
 from seewhy.networks.pytorch.functions import BatchBroadcast, FunctionWatcher
 from seewhy.networks.pytorch.layout import places_of
 from seewhy.networks.pytorch.view import ForwardPass, TorchView, size_of, to_numpy
+from seewhy.networks.trying import NeedsCompany
 
 
 class TorchNetwork(TorchView):
@@ -57,8 +58,14 @@ class TorchNetwork(TorchView):
         """
         with self._undisturbed(), torch.no_grad():
             if name not in self._spreads:
-                self._spreads[name] = self._is_spreadable(image, name)
-            return self._replaced(image, name, activations, copies=not self._spreads[name])
+                try:
+                    self._spreads[name] = self._is_spreadable(image, name)
+                except NeedsCompany:
+                    self._spreads[name] = False
+            spreads, count = self._spreads[name], len(activations)
+            if not spreads and count == 1:
+                activations = np.repeat(activations, 2, axis=0)
+            return self._replaced(image, name, activations, copies=not spreads)[:count]
 
     # Explained values and their gradients
 

@@ -15,7 +15,7 @@ import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from seewhy.networks.base import Layer
-from seewhy.networks.pytorch.functions import Activation, FunctionWatcher
+from seewhy.networks.pytorch.functions import VALUE_PRESERVING, Activation, FunctionWatcher
 from seewhy.networks.pytorch.hooks import LayerHook, hooked
 from seewhy.networks.pytorch.layout import Layout, LayoutTracker, places_of
 
@@ -25,6 +25,13 @@ _CARRIER = re.compile(
     re.IGNORECASE,
 )
 _PROJECTION = re.compile(r"(NonDynamicallyQuantizable)?Linear|Dense|EinsumDense", re.IGNORECASE)
+
+MOVERS = frozenset({
+    "reshape", "view", "unflatten", "permute", "transpose", "swapaxes", "swapdims", "movedim",
+    "moveaxis", "einsum", "roll", "pad", "narrow", "__getitem__", "index_select", "gather", "take",
+    "flip", "rot90", "unfold", "fold", "grid_sample", "as_strided", "chunk", "split", "flatten",
+})  # fmt: skip
+"""Functions after which rows and columns may not be where they were."""
 
 _LAST = 16
 """The means of so many layers are kept: of those whose maps may be what is pooled."""
@@ -202,6 +209,34 @@ def layers_after(trial: TrialPass, layer: str) -> list[Layer]:
 def functions_after(trial: TrialPass, layer: str) -> tuple[str, ...]:
     """Return the names of the functions that are called after a layer."""
     return trial.functions[trial.calls[_end(trial, layer) - 1].functions :]
+
+
+def ends_linear(trial: TrialPass) -> bool:
+    """True where the output is what a linear map returned: scores, and no probabilities."""
+    left = [name for name in trial.functions if name not in VALUE_PRESERVING]
+    return bool(left) and left[-1] in ("linear", "conv2d", "addmm", "matmul", "__matmul__")
+
+
+def moves(trial: TrialPass, layer: str) -> bool:
+    """True where a function before the end of a layer may move rows and columns."""
+    call = next((one for one in trial.calls if one.layer.name == layer), None)
+    if call is None or call.layout is None:
+        return True
+    return not MOVERS.isdisjoint(trial.functions[: call.functions])
+
+
+def pads_far(module: torch.nn.Module) -> bool:
+    """True for a convolution that is padded by more than its kernel, as in FCN."""
+    sides = (
+        zip(
+            getattr(module, "padding", ()) or (),
+            getattr(module, "kernel_size", ()) or (),
+            strict=False,
+        )
+        if isinstance(module, torch.nn.Conv2d) and not isinstance(module.padding, str)
+        else ()
+    )
+    return any(pad > kernel for pad, kernel in sides)
 
 
 def _end(trial: TrialPass, layer: str) -> int:

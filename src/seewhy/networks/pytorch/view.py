@@ -21,8 +21,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch.utils._pytree import tree_map_only
 
+from seewhy.errors import SeewhyError
 from seewhy.networks.adapter import Adapter, StopForward
-from seewhy.networks.base import INPUT, Layer
+from seewhy.networks.base import INPUT, Head, Layer
 from seewhy.networks.checks import (
     check_layer,
     is_name,
@@ -31,6 +32,13 @@ from seewhy.networks.pytorch.functions import FunctionWatcher
 from seewhy.networks.pytorch.hooks import ActivationCatcher, LayerHook
 from seewhy.networks.pytorch.layout import Layout
 from seewhy.networks.tokens import fold_tokens, unfold_tokens
+from seewhy.networks.trying import PROBABLE, NeedsCompany
+
+FAILURES = (
+    RuntimeError, TypeError, ValueError, AssertionError, LookupError, AttributeError,
+    NotImplementedError,
+)  # fmt: skip
+"""What a model may raise when it is called with images that it cannot take."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,14 @@ class TorchView(Adapter):
 
         return run
 
+    def _lacks_an_axis(self, output: Any, answers: Mapping[str, Any]) -> bool:
+        """True where what one image gave has fewer axes than what two images gave."""
+        return False
+
+    def _ending(self) -> Head:
+        """Return what the output itself is: "sigmoid" or "softmax" of scores that are not there."""
+        return "linear"
+
     # One pass
 
     def _see(
@@ -129,9 +145,15 @@ class TorchView(Adapter):
                     output = forward(given)
             except StopForward:
                 pass
+            except FAILURES as error:
+                if len(images) > 1 or isinstance(error, SeewhyError):
+                    raise
+                raise NeedsCompany from error
         for name in catch.names:
             if catch.calls[name] != 1 or not isinstance(catch.outputs[name], torch.Tensor):
                 check_layer(self.name, name, [_as_called(name, catch)])
+        if len(images) == 1 and self._lacks_an_axis(output, catch.answers):
+            raise NeedsCompany
         before = output
         if watch is not None:
             before = tree_map_only(
@@ -150,6 +172,10 @@ class TorchView(Adapter):
         scores = before.float()
         if scores.ndim == 1:
             scores = scores[:, None]
+        ending = self._ending()
+        if ending != "linear":
+            scores = scores.clamp(PROBABLE, 1 - PROBABLE)
+            scores = scores.logit() if ending == "sigmoid" else scores.log()
         return torch.cat([-scores, scores], 1) if scores.shape[1] != self.classes else scores
 
     # Axes

@@ -25,12 +25,7 @@ from seewhy.networks.pytorch.fast.narrowing import (
 from seewhy.networks.pytorch.hooks import LayerHook
 from seewhy.networks.pytorch.network import TorchNetwork
 from seewhy.networks.pytorch.telling import device_and_type
-
-FAILURES = (
-    RuntimeError, TypeError, ValueError, AssertionError, LookupError, AttributeError,
-    NotImplementedError,
-)  # fmt: skip
-"""What a model may raise when it is called with images that it cannot take."""
+from seewhy.networks.pytorch.view import FAILURES
 
 FURTHER_OFF, SLACK = 2.0, 0.01
 """A fused pass may be off by so many times the error of the pass that is not fused, and besides by

@@ -1,0 +1,205 @@
+"""Where the cells of a layer's map are in the network's input: found by trial.
+
+A network may crop or pad its input, keep tokens in an order of its own, or have axes that are not
+rows and columns. The shape of a tensor tells none of that. What a changed patch of the input
+changes in the map does.
+
+Axes: n image, h row, w column, c channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seewhy.errors import LayerError
+from seewhy.networks.base import INPUT, Network
+from seewhy.networks.checks import layers_hint
+
+PATCHES = ((0.3, 0.25), (0.3, 0.75), (0.7, 0.25), (0.7, 0.75))
+"""Centres of the patches that are changed, as shares of height and width."""
+
+PATCH = 0.09
+"""Half the side of a patch, as a share of the side."""
+
+STRIP = 0.03
+"""The width of the strips at the edges that must show in the map, as a share of the side."""
+
+LIKENESS = 0.6
+"""The least correlation of the places of the patches with the places where they show."""
+
+FELT = 1e-5
+"""Changes below this share of the largest activation are rounding."""
+
+SHIFTED = 0.75
+"""Cells by which a map must be off before it is placed otherwise than over the whole input."""
+
+Shares = tuple[float, float, float, float]
+"""(y0, x0, y1, x1) in shares of the input's height and width."""
+
+WHOLE: Shares = (0.0, 0.0, 1.0, 1.0)
+
+Maps = Callable[[ndarray], ndarray]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where a layer's map lies in the network's input.
+
+    Attributes:
+        box: what the map covers; beyond 0 and 1 where the network pads.
+        shows: True where changed patches show at their places; else it is no map of the input.
+    """
+
+    box: Shares = WHOLE
+    shows: bool = True
+
+
+def find_cells(network: Network, layer: str, size: tuple[int, int]) -> Cells:
+    """Return where a layer's map lies in the network's input, by trial where that may differ.
+
+    Raises:
+        LayerError: the layer has no map.
+    """
+    if layer == INPUT or not network.may_move(layer):
+        return Cells()
+    found: dict[Any, Cells] = network.__dict__.setdefault("_cells_by_layer", {})
+    if (layer, size) not in found:
+        found[layer, size] = _tried(network, layer, size)
+    return found[layer, size]
+
+
+def _tried(network: Network, layer: str, size: tuple[int, int]) -> Cells:
+    def maps(images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n ..."]:
+        return network.activations(images, [layer])[layer]
+
+    base, other = trial_images((*size, network.input_shape[2]))
+    images = tried(base, other)
+    answers = maps(images)
+    if answers.ndim != 4 or max(answers.shape[1:3]) < 2:
+        return Cells()
+    box = _seen(maps, base, other, answers)
+    if box == WHOLE:
+        box = _padded(maps, base, other, answers)
+    return Cells(box, shows_patches(answers, box))
+
+
+def not_a_map(network: str, layer: str) -> LayerError:
+    """Return the error for a layer whose rows and columns are not those of the photo."""
+    return LayerError(
+        f"'{layer}' of '{network}' is no map of the photo: patches that were changed do not show "
+        "at their places in it. Its tokens are in another order, or its axes are no rows and "
+        f"columns. Choose another layer, or list them: {layers_hint(network)}"
+    )
+
+
+def trial_images(shape: tuple[int, int, int]) -> tuple[ndarray, ndarray]:
+    """Return two images that differ everywhere."""
+    base = np.random.default_rng(3).uniform(size=shape).astype(np.float32)
+    return base, ((base + 0.5) % 1).astype(np.float32)
+
+
+def tried(base: Float[ndarray, "h w c"], other: Float[ndarray, "h w c"]) -> ndarray:
+    """Return the base, the base with each edge changed, and with each patch changed."""
+    height, width = base.shape[:2]
+    images = np.repeat(base[None], 5 + len(PATCHES), axis=0)
+    rows, columns = (max(1, round(STRIP * side)) for side in (height, width))
+    images[1, :rows], images[2, :, :columns] = other[:rows], other[:, :columns]
+    images[3, -rows:], images[4, :, -columns:] = other[-rows:], other[:, -columns:]
+    for image, (y, x) in zip(images[5:], PATCHES, strict=True):
+        place = tuple(
+            slice(max(0, round((at - PATCH) * side)), round((at + PATCH) * side) + 1)
+            for at, side in ((y, height), (x, width))
+        )
+        image[place] = other[place]
+    return images
+
+
+def shows_patches(answers: Float[ndarray, "n h w c"], box: Shares = WHOLE) -> bool:
+    """Return whether the changed patches show at their places in a map."""
+    changes = np.abs(answers[5:] - answers[0]).sum(-1)
+    rows, columns = changes.shape[1:]
+    y0, x0, y1, x1 = box
+    felt = changes.max(axis=(1, 2)) > FELT * max(float(np.abs(answers[0]).max()), 1e-12)
+    if felt.sum() < 3:
+        return bool(felt.sum() == 0) or box != WHOLE
+    for axis, cells, low, high in ((0, rows, y0, y1), (1, columns, x0, x1)):
+        if cells < 2:
+            continue
+        expected = np.array([patch[axis] for patch in PATCHES])[felt]
+        found = np.array([_middle(change, axis) for change in changes])[felt]
+        found = low + (found + 0.5) / cells * (high - low)
+        if np.ptp(found) == 0 or np.corrcoef(expected, found)[0, 1] < LIKENESS:
+            return False
+    return True
+
+
+def _middle(change: Float[ndarray, "h w"], axis: int) -> float:
+    """Return the row or column in which a change is concentrated."""
+    weights = np.where(change >= 0.5 * change.max(), change, 0).sum(1 - axis)
+    return float((weights * np.arange(len(weights))).sum() / max(float(weights.sum()), 1e-30))
+
+
+def _seen(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shares:
+    """Return the part of the input that the map depends on: less than all of it after a crop."""
+    limit = FELT * max(float(np.abs(answers[0]).max()), 1e-12)
+    is_felt = np.abs(answers[1:5] - answers[0]).reshape(4, -1).max(1) > limit
+    if is_felt.all():
+        return WHOLE
+    height, width = sides = base.shape[:2]
+    limits = np.array([height, width, height, width])
+    unfelt = np.where(is_felt, 0, 1)
+    felt = np.where(is_felt, 1, limits)
+    while np.any(felt - unfelt > 1):
+        middle = (unfelt + felt) // 2
+        changed = np.abs(maps(_beyond(base, other, middle)) - answers[0]).reshape(4, -1).max(1)
+        unfelt = np.where(changed > limit, unfelt, middle)
+        felt = np.where(changed > limit, middle, felt)
+    top, left, bottom, right = (int(one) for one in np.where(is_felt, 0, unfelt))
+    if top + bottom >= height or left + right >= width:
+        return WHOLE  # it depends on nothing
+    rows, columns = answers.shape[1:3]
+    # A stride that does not divide the side leaves a few pixels out: that is no crop.
+    if max(top, bottom) * rows < SHIFTED * height and max(left, right) * columns < SHIFTED * width:
+        return WHOLE
+    return top / sides[0], left / sides[1], 1 - bottom / sides[0], 1 - right / sides[1]
+
+
+def _beyond(base: ndarray, other: ndarray, counts: ndarray) -> ndarray:
+    """Return the base four times, with its first or last rows or columns changed."""
+    top, left, bottom, right = counts
+    images = np.repeat(base[None], 4, axis=0)
+    images[0, :top], images[1, :, :left] = other[:top], other[:, :left]
+    images[2, len(base) - bottom :] = other[len(base) - bottom :]
+    images[3, :, base.shape[1] - right :] = other[:, base.shape[1] - right :]
+    return images
+
+
+def _padded(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shares:
+    """Return what the map covers where cells at its edges see no photo at all: padding.
+
+    The places of two patches in the map tell how many pixels a cell is, and where the first is.
+    """
+    changed = np.abs(maps(other[None])[0] - answers[0]).max(-1)
+    limit = FELT * max(float(np.abs(answers[0]).max()), 1e-12)
+    edges = [changed[0], changed[:, 0], changed[-1], changed[:, -1]]
+    if all((edge > limit).any() for edge in edges):
+        return WHOLE
+    changes = np.abs(answers[5:] - answers[0]).sum(-1)
+    spans = []
+    for axis, cells in ((0, changed.shape[0]), (1, changed.shape[1])):
+        expected = np.array([patch[axis] for patch in PATCHES])
+        found = np.array([_middle(change, axis) for change in changes]) + 0.5
+        if np.ptp(found) == 0:
+            return WHOLE
+        share, start = np.polyfit(found, expected, 1)
+        low, high = start, start + share * cells
+        is_whole = max(abs(low), abs(high - 1)) * cells < SHIFTED
+        spans.append((0.0, 1.0) if is_whole else (float(low), float(high)))
+    (y0, y1), (x0, x1) = spans
+    return y0, x0, y1, x1

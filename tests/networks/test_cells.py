@@ -1,0 +1,155 @@
+"""Where a layer's map lies in the photo is found by trial: planted marks show at their places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import seewhy
+from seewhy.errors import LayerError
+from seewhy.maps import heat_levels, heatmap_on_photo, peak_on_photo
+from seewhy.photos.photo import Placement
+
+HEIGHT, WIDTH = 160, 320
+
+
+class Positive(nn.Module):
+    """A positive convolution of a part of the photo, and a sum: heat is where light is."""
+
+    def __init__(
+        self, before: Callable[[torch.Tensor], torch.Tensor], after: Any = None, **options: Any
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 5, stride=2, **{"padding": 2, **options})
+        nn.init.ones_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)
+        self.named = nn.Identity() if after is None else after
+        self.before = before
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = self.named(self.conv(self.before(x)).relu())
+        return found.flatten(1).sum(1, keepdim=True)
+
+
+def heat_of(network: nn.Module, photo: np.ndarray, layer: str = "conv") -> np.ndarray:
+    classifier = seewhy.Classifier(network.eval(), size=(HEIGHT, WIDTH), preprocess="unit")
+    explanation = seewhy.explain(classifier, photo, method="grad-cam", layer=layer)
+    return explanation.heatmaps[0][0]
+
+
+BEFORE: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "a crop of rows": lambda x: x[:, :, 60:140],
+    "a crop of the centre": lambda x: x[:, :, 20:140, 40:280],
+    "a narrowing": lambda x: x.narrow(3, 10, 300),
+    "a padding": lambda x: functional.pad(x, (40, 0, 24, 0)),
+    "a padding of both": lambda x: functional.pad(x, (32, 32, 32, 32)),
+    "nothing": lambda x: x,
+}
+
+
+@pytest.mark.parametrize("kind", BEFORE)
+def test_heat_is_at_the_mark_whatever_the_network_crops_or_pads(kind: str) -> None:
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[100:116, 200:240] = 255
+    heat = heat_of(Positive(BEFORE[kind]), photo)
+    rows, columns = np.where(heat > 0.5)
+    found = np.array([rows.min(), rows.max(), columns.min(), columns.max()])
+    np.testing.assert_allclose(found, (100, 115, 200, 239), atol=5)
+    assert np.isfinite(heat).all()
+
+
+def test_a_convolution_that_pads_by_more_than_its_kernel_is_placed() -> None:
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[100:116, 200:240] = 255
+    heat = heat_of(Positive(BEFORE["nothing"], padding=40), photo)
+    rows, columns = np.where(heat > 0.5)
+    found = np.array([rows.min(), rows.max(), columns.min(), columns.max()])
+    np.testing.assert_allclose(found, (100, 115, 200, 239), atol=6)
+
+
+def test_a_plain_network_is_not_tried() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = seewhy.Classifier(network, size=64, preprocess="unit")
+    assert not found.network.may_move(found.layer)
+
+
+class Shuffled(nn.Module):
+    """Keeps patches window after window, as Hiera does its mask units."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, c, h, w = x.shape
+        x = x.view(n, c, h // 20, 20, w // 20, 20).permute(0, 2, 4, 3, 5, 1)
+        return x.reshape(n, h, w, c)
+
+
+class Swapped(nn.Module):
+    """Rows and columns are swapped."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.transpose(2, 3).contiguous()
+
+
+class Flattened(nn.Module):
+    """Axes that are no rows and columns: sides and anchors."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(2)[:, None]
+
+
+class ChannelsLast(nn.Module):
+    """Rows, columns and channels: a map, whose channels are last."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(0, 2, 3, 1).contiguous()
+
+
+@pytest.mark.parametrize("scrambling", [Shuffled(), Swapped(), Flattened()], ids=repr)
+def test_a_layer_whose_places_are_not_those_of_the_photo_is_refused(scrambling: Any) -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    network = Positive(BEFORE["nothing"], scrambling)
+    with pytest.raises(LayerError) as caught:
+        heat_of(network, photo, "named")
+    assert str(caught.value) == (
+        "'named' of 'Positive' is no map of the photo: patches that were changed do not show at "
+        "their places in it. Its tokens are in another order, or its axes are no rows and columns. "
+        "Choose another layer, or list them: classifier.network.layers"
+    )
+    # Without a name, the layer before it is explained.
+    assert seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit").layer == "conv"
+
+
+def test_a_named_layer_with_channels_last_is_a_map() -> None:
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[100:116, 200:240] = 255
+    heat = heat_of(Positive(BEFORE["nothing"], ChannelsLast()), photo, "named")
+    rows, columns = np.where(heat > 0.5)
+    assert (abs(rows.min() - 100), abs(columns.max() - 239)) <= (4, 4)
+
+
+def test_a_map_of_a_part_is_zero_in_the_rest_of_the_photo() -> None:
+    whole = Placement((0.0, 0.0, 40.0, 20.0))
+    part = whole.of_cells((0.5, 0.25, 1.0, 0.75))
+    assert part.map_box == (10.0, 10.0, 30.0, 20.0)
+    raw = np.arange(1, 9, dtype=np.float32).reshape(2, 4)
+    placed = heatmap_on_photo(raw, part, (20, 40))
+    assert placed[:10].max() == placed[:, :10].max() == placed[:, 30:].max() == 0
+    assert placed[10:, 10:30].min() >= 1
+    assert peak_on_photo(raw, part, (20, 40)) == (27, 17)
+    levels = heat_levels(raw[None], part, (20, 40))
+    assert levels is not None
+    assert (levels.corner, levels.levels.shape) == ((10, 10), (1, 10, 20))
+
+
+def test_a_map_beyond_the_photo_is_cut_to_what_the_network_saw() -> None:
+    padded = Placement((0.0, 0.0, 40.0, 20.0)).of_cells((-0.5, -0.5, 1.5, 1.5))
+    raw = np.zeros((4, 4), np.float32)
+    raw[1, 2] = 1  # the cell over rows 0 ... 10 and columns 20 ... 40
+    placed = heatmap_on_photo(raw, padded, (20, 40))
+    row, column = np.unravel_index(placed.argmax(), placed.shape)
+    assert (abs(row - 4.5), abs(column - 29.5)) <= (1, 1)

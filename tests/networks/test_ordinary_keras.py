@@ -1,0 +1,116 @@
+"""Keras models as people write them, on every backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import seewhy
+from seewhy.errors import ModelError
+
+pytestmark = [
+    pytest.mark.backends,
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+    ),
+]
+PHOTO = np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
+
+
+class Pooled(keras.Model):
+    """A convolution, a pooling and dense layers that a test joins."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        keras.utils.set_random_seed(0)
+        self.conv = layers.Conv2D(8, 3, padding="same", activation="relu", name="conv")
+        self.out, self.other = layers.Dense(classes), layers.Dense(classes)
+
+    def pooled(self, x: Any) -> Any:
+        return keras.ops.mean(self.conv(x), axis=(1, 2))
+
+
+class Squeezed(Pooled):
+    def call(self, x: Any) -> Any:
+        return self.out(keras.ops.squeeze(keras.ops.expand_dims(self.pooled(x), 1)))
+
+
+class MeanOfSigmoids(Pooled):
+    def call(self, x: Any) -> Any:
+        h = self.pooled(x)
+        return (keras.ops.sigmoid(self.out(h)) + keras.ops.sigmoid(self.other(h))) / 2
+
+
+def shown(model: Any, **settings: Any) -> dict[str, float]:
+    classifier = seewhy.Classifier(model, size=(32, 48), preprocess="unit", **settings)
+    found = seewhy.explain(classifier, PHOTO, top=2, method="grad-cam", layer="conv")
+    return {one.label: one.probability for one in found.predictions[0]}
+
+
+def own(model: Any) -> Any:
+    pair = np.stack([PHOTO, PHOTO]).astype(np.float32) / 255
+    return np.asarray(keras.ops.convert_to_numpy(model(pair)))[0]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="TensorFlow squeezes no batch that it traces"
+)
+def test_one_photo_is_explained_where_the_model_drops_its_axis() -> None:
+    model = Squeezed(4)
+    scores = own(model)
+    expected = np.exp(scores) / np.exp(scores).sum()
+    found = shown(model)
+    assert found == pytest.approx(
+        {f"class {index}": float(value) for index, value in enumerate(expected)}, abs=1e-5
+    )
+
+
+def test_one_output_that_is_a_probability_is_shown_as_it_is() -> None:
+    model = MeanOfSigmoids(1)
+    value = float(own(model)[0])
+    assert shown(model, labels=["healthy", "ill"]) == pytest.approx(
+        {"healthy": 1 - value, "ill": value}, abs=1e-5
+    )
+
+
+def test_independent_probabilities_do_not_go_through_a_softmax() -> None:
+    model = MeanOfSigmoids(3)
+    expected = {f"class {index}": float(value) for index, value in enumerate(own(model))}
+    assert shown(model) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_model_with_two_inputs_is_told_call() -> None:
+    image, table = keras.Input((32, 48, 3), name="image"), keras.Input((4,), name="table")
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(image))
+    model = keras.Model(
+        [image, table], layers.Dense(3)(layers.Concatenate()([pooled, table])), name="two"
+    )
+    with pytest.raises(ModelError) as caught:
+        seewhy.Classifier(model, preprocess="unit")
+    assert str(caught.value) == (
+        "'two' has 2 inputs ('image', 'table'), and a photo is one. Say what the others get, in "
+        "Python: seewhy.Classifier(model, call=lambda model, images: model([images, ...]))"
+    )
+
+
+@pytest.mark.parametrize("end", ["sigmoid", "softmax", None])
+def test_a_segmentation_is_explained_at_the_last_layer_before_the_scores(end: str | None) -> None:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 48, 3))
+    enc = layers.Conv2D(8, 3, activation="relu", padding="same")(image)
+    low = layers.Conv2D(8, 3, activation="relu", padding="same")(layers.MaxPooling2D()(enc))
+    joined = layers.Concatenate()([enc, layers.UpSampling2D()(low)])
+    dec = layers.Conv2D(8, 3, activation="relu", padding="same", name="dec")(joined)
+    model = keras.Model(image, layers.Conv2D(3, 1, activation=end, name="mask")(dec))
+    found = seewhy.Classifier(model, preprocess="unit")
+    assert found.layer == "dec"
+    explained = seewhy.explain(found, PHOTO, target=lambda o: keras.ops.sum(o[..., 1], axis=(1, 2)))
+    # The gradient of a sum of scores by the layer is the weights of the 1×1 convolution.
+    weights = keras.ops.convert_to_numpy(model.get_layer("mask").kernel)[0, 0, :, 1]
+    inner = keras.Model(image, dec)(PHOTO[None].astype(np.float32) / 255)
+    by_hand = np.maximum(keras.ops.convert_to_numpy(inner)[0] @ weights, 0)
+    np.testing.assert_allclose(explained.maps[0, 0], by_hand, atol=1e-4)
