@@ -335,10 +335,10 @@ class PyTorchNetwork(NarrowableNetwork):
             scores = trial.scores
             may_be = scores is not None and scores.ndim <= 2 and trial.activation is None
             if may_be and not ends_linear(trial) and _is_within_one(scores):
-                self._ends_in = ending_by_trial(self._noise(), self._outputs)
+                self._ends_in = ending_by_trial(self._noise(), self._returned)
         return self._ends_in
 
-    def _outputs(self, images: Float[ndarray, "n h w c"]) -> ndarray | None:
+    def _returned(self, images: Float[ndarray, "n h w c"]) -> ndarray | None:
         with self._undisturbed(), torch.no_grad():
             output = self._ask(self._tensor(images))
         return to_numpy(output.reshape(len(images), -1)) if len(output) == len(images) else None

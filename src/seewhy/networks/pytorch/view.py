@@ -152,7 +152,7 @@ class TorchView(Adapter):
         for name in catch.names:
             if catch.calls[name] != 1 or not isinstance(catch.outputs[name], torch.Tensor):
                 check_layer(self.name, name, [_as_called(name, catch)])
-        if len(images) == 1 and self._lacks_an_axis(output, catch.answers):
+        if len(images) == 1 and self._lacks_an_axis(output, catch.outputs):
             raise NeedsCompany
         before = output
         if watch is not None:
