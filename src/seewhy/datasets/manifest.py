@@ -197,7 +197,7 @@ def _walk(folder: Path) -> Iterator[Found]:
                 if inner in walked or (entry.is_symlink() and _are_nested(inner, root)):
                     continue
                 yield from walk(entry.path, inner)
-            elif Path(entry.name).suffix.lower() in PHOTO_ENDINGS:
+            elif entry.name.lower().endswith(PHOTO_ENDINGS):
                 yield _found(entry.path)
 
     yield from walk(str(folder), root)

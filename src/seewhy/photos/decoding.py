@@ -27,7 +27,8 @@ from jaxtyping import Shaped, UInt8
 from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from seewhy.errors import PhotoError
+from seewhy.errors import PhotoError, SeewhyWarning
+from seewhy.photos.foreign import HEAD, foreign_array, heic_format, is_heic
 from seewhy.photos.guards import WatchedFile, check_claim, in_strips
 
 FORMATS = (
@@ -58,6 +59,9 @@ DECODER_ERRORS = (
 )
 """What Pillow's decoders raise for damaged files, and (an assertion) for closed ones."""
 
+BITS_8, BITS_12 = 255, 4095
+"""The largest values of 8 and of 12 bits."""
+
 _FILTERS = threading.Lock()
 """Python's warning filters are one per process, not per thread."""
 
@@ -72,8 +76,23 @@ def decode_file(source: Any, name: str) -> UInt8[ndarray, "h w 3"]:
     Raises:
         PhotoError: it is missing, empty, truncated, not an image, or too large to decode safely.
     """
+    if isinstance(source, Path):
+        array = foreign_array(source, _head_of(source), name)
+        if array is not None:
+            return decode_array(array, f"'{name}'")
     with opened(source, name) as image:
         return decode_image(image, name, is_ours=True)
+
+
+def _head_of(path: Path) -> bytes:
+    """Return a file's first bytes; none where it cannot be opened, which is told later."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return b""
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except (OSError, ValueError):  # ValueError: a name with NUL
+        return b""
 
 
 @contextlib.contextmanager
@@ -101,8 +120,10 @@ def opened(source: Any, name: str) -> Iterator[Image.Image]:
                 raise PhotoError(f"'{name}' is empty (0 bytes). Get the file again.")
             _check_header(file, name)
             watched = WatchedFile(file, length, name)
+            formats = [heic_format(name)] if is_heic(file.read(16)) else _formats()
+            file.seek(0)
             with _quiet_pillow():
-                image = Image.open(watched, formats=_formats())
+                image = Image.open(watched, formats=formats)
             watched.opened(image)
         except PhotoError:
             raise
@@ -186,6 +207,14 @@ def _scale_of_grey(
         raise PhotoError(
             f"'{name}' contains grey values from {low:.0f} to {high:.0f}; 16-bit grey is in "
             "0..65535. Scale it, and save it as 8-bit or 16-bit grey."
+        )
+    if BITS_8 < high <= BITS_12:
+        warnings.warn(
+            f"'{name}' is 16-bit grey with no value above {high:.0f} of 65535, so it is nearly "
+            "black: it looks like 12 bits that were not scaled. Multiply its values by 16, or save "
+            "it with 8 bits.",
+            SeewhyWarning,
+            stacklevel=2,
         )
     return lambda strip: np.asarray(strip).astype(np.uint16)
 

@@ -15,6 +15,7 @@ from PIL import Image
 from seewhy.errors import PhotoError
 from seewhy.photos.decoding import decode_array, decode_file, decode_image
 from seewhy.photos.fitting import Fit, check_fit
+from seewhy.photos.foreign import FOREIGN_ENDINGS
 from seewhy.photos.photo import Photo, PhotoFailure
 from seewhy.photos.threads import map_ahead
 
@@ -32,10 +33,10 @@ __all__ = [
     "weight",
 ]
 
-PHOTO_ENDINGS = frozenset((
+PHOTO_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".dib",
-    ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".tga",
-))  # fmt: skip
+    ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".tga", *FOREIGN_ENDINGS,
+)  # fmt: skip
 """The extensions of photos in a folder; a file that is named may have any."""
 
 KINDS: dict[type | None, str] = {
@@ -233,7 +234,7 @@ def _files(source: str | os.PathLike[str]) -> list[Path]:
         photos = [
             file
             for file in names
-            if file.suffix.lower() in PHOTO_ENDINGS and file.name[0] != "." and file.is_file()
+            if file.name.lower().endswith(PHOTO_ENDINGS) and file.name[0] != "." and file.is_file()
         ]
         if not photos:
             raise PhotoError(
