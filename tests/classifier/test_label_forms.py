@@ -172,3 +172,12 @@ def test_a_yaml_file_is_not_read_as_lines(tmp_path: Path) -> None:
 def test_a_missing_file_is_not_taken_for_a_list() -> None:
     with pytest.raises(OptionError, match="cannot be read: No such file or directory"):
         labels_from("missing,labels.txt")
+
+
+def test_line_breaks_and_control_codes_in_a_name_become_blanks() -> None:
+    assert names(["hot\r\ndog", "a\tcat", "big \x07 bear\n", "sea\u2028lion"]) == (
+        "hot dog",
+        "a cat",
+        "big bear",
+        "sea lion",
+    )

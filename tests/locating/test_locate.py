@@ -504,7 +504,7 @@ def test_the_command_writes_pictures_and_annotations(classifier, tmp_path, monke
     rows = sorted(line.split("\t") for line in capsys.readouterr().out.splitlines())
     assert [row[0] for row in rows] == ["painted.png"] * 2
     assert {row[2] for row in rows} == {" ".join(map(str, box)) for box in (RED_BOX, GREEN_BOX)}
-    assert (out / "painted.png").is_file()
+    assert (out / "painted.jpg").is_file()
     assert len(json.loads((out / "coco.json").read_text())["annotations"]) == 2
     assert (out / "voc" / "painted.xml").is_file()
 

@@ -264,13 +264,17 @@ def _as_number(value: Any) -> int | None:
     return int(value) if is_digits else None
 
 
+_BREAKS = re.compile(r"\s*[\x00-\x1f\x7f\x85\u2028\u2029]\s*")
+"""Line breaks and other control codes, which a name in a table or a title cannot have."""
+
+
 def _name(value: Any) -> str:
     value = _plain(value)
     if isinstance(value, Mapping):
         return _in_rows([value])[0][0]
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"it has {_kind(value)} where a name should be")
-    name = str(value).strip()
+    name = _BREAKS.sub(" ", str(value)).strip()
     if not name:
         raise ValueError("one of its names is empty")
     return name

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_classes(parser)
     add_settings(parser, METHOD, LAYER, *SEARCH, BATCH_SIZE)
-    add_group(parser, "results", *results("where"), *RESULTS)
+    add_group(parser, "results", *results("where", formats="jpg"), *RESULTS)
 
 
 def run(args: argparse.Namespace) -> int:
