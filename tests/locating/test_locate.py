@@ -558,7 +558,7 @@ def test_the_command_goes_on_after_a_photo_that_yields_nan(tmp_path, monkeypatch
     said = capsys.readouterr()
     assert "NaN" in said.err
     assert [Path(row["photo"]).name for row in json.loads(said.out)] == ["good.png"]
-    assert sorted(path.name for path in out.iterdir()) == ["coco.json", "good.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["coco.json", "good.jpg"]
 
 
 def test_the_command_holds_no_more_photos_than_a_batch(classifier, tmp_path, monkeypatch):
@@ -586,7 +586,8 @@ def test_the_command_never_writes_over_a_photo(classifier, tmp_path, monkeypatch
     file = tmp_path / "a.png"
     Image.fromarray(painted((RED_SPOT, RED)).pixels).save(file)
     before = file.read_bytes()
-    assert main(["locate", str(file), "--out", str(tmp_path)]) == 1
+    arguments = ["locate", str(file), "--out", str(tmp_path), "--format", "png"]
+    assert main(arguments) == 1
     assert file.read_bytes() == before
     assert capsys.readouterr().err.endswith(
         f"seewhy: {file} is one of the photos, and the result would overwrite it. Choose another "
