@@ -132,7 +132,7 @@ def test_negative_drops_are_shown_and_the_photo_shows_between() -> None:
     found = of(maps, "occlusion")
     (picture,) = draw_targets(found, 0, Style())
     assert picture[15, 15, 0] > picture[15, 15, 2]
-    assert picture[45, 65, 2] > picture[45, 65, 0] + 100
+    assert picture[45, 65, 2] > 3 * int(picture[45, 65, 0])  # the colour map ends in a dark blue
     assert picture[45, 15].tolist() == [100, 100, 100]
     assert found.caption() == "cat (0)\n0.97, −2 to 1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -26,7 +27,7 @@ ODD: tuple[Any, ...] = (
 
 
 def any_of(generator: Generator, values: Any) -> Any:
-    return values[int(generator.integers(len(values)))]
+    return copy.deepcopy(values[int(generator.integers(len(values)))])  # callers change it
 
 
 def question(generator: Generator) -> dict[str, Any]:

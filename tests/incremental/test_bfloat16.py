@@ -203,7 +203,7 @@ def test_whole_copies_are_run_in_bfloat16_too_and_measured() -> None:
 def test_an_unknown_precision_is_an_error() -> None:
     message = (
         r"^precision='float16' is not valid for the method 'occlusion'\. Give one of float32, "
-        r"bfloat16\.$"
+        r"bfloat16\. The nearest is 'bfloat16'\.$"
     )
     with pytest.raises(OptionError, match=message):
         seewhy.compare(

@@ -205,8 +205,9 @@ def test_several_inputs_are_an_error_that_counts_them() -> None:
     inputs = [keras.Input((*SIZE, 3)), keras.Input((*SIZE, 3))]
     model = keras.Model(inputs, layers.add(inputs), name="mine")
     message = (
-        r"'mine' has 2 inputs and 1 outputs; only models with one of each can be re-run window by "
-        r"window\."
+        r"'model' has 2 inputs \('keras_tensor\w*', 'keras_tensor\w*'\), and a photo is one\. "
+        r"Say what the others get, in Python: seewhy\.Classifier\(model, call=lambda model, "
+        r"images: model\(\[images, \.\.\.\]\)\)"
     )
     with pytest.raises(ModelError, match=f"^{message}$"):
         engine(model, size=SIZE)

@@ -647,7 +647,7 @@ class KerasContract(NetworkContract):
         model = keras.Model(start, layers.GlobalAveragePooling2D()(late(y)), name="tiny")
         network = self.adapt(model)
         maps = some(5, HEIGHT, WIDTH, 3, seed=48)
-        assert network.default_layer == "join"
+        assert (network.default_layer, network.head) == ("join", "linear")
         early.batches.clear()
         late.batches.clear()
         found = network.scores_from(IMAGES[:1], "relu1", maps)

@@ -59,6 +59,7 @@ def own(model: Any) -> Any:
 @pytest.mark.skipif(
     keras.backend.backend() == "tensorflow", reason="TensorFlow squeezes no batch that it traces"
 )
+@pytest.mark.filterwarnings("ignore:`build..` was called on layer:UserWarning")  # of a subclass
 def test_one_photo_is_explained_where_the_model_drops_its_axis() -> None:
     model = Squeezed(4)
     scores = own(model)

@@ -165,8 +165,8 @@ def test_heat_outside_the_mask_is_listed_and_a_mask_counts_before_boxes(tmp_path
     assert "1 of 12 photos have no mask." in found.notes
     text = next(one.text for one in found.findings if one.section == "reasons")
     assert text == (
-        "5 right answers may be right for a wrong reason: 1 outside their boxes, 4 outside their "
-        "masks."
+        "5 right answers have their heat in the wrong place: 1 outside their boxes, 4 outside "
+        "their masks."
     )
     arrays = [None] * 11 + [np.zeros((SIDE, SIDE), bool)]
     assert report(object_masks=arrays).wrong_reasons == ()  # an empty mask says nothing

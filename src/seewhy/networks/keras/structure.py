@@ -251,8 +251,17 @@ def moves(model: Any, operations: Mapping[str, Any], structure: ModelStructure, 
     return True
 
 
+AFTER_SCORES = frozenset(
+    {"Activation", "Softmax", "Resizing", "UpSampling2D", "Reshape", "Permute", "Rescaling"}
+)
+"""Kinds of layers that may follow the scores of every place."""
+
+
 def before_scores(structure: ModelStructure, learning: Sequence[str]) -> str | None:
     """Return the last layer before the one that scores every place, in a segmentation.
+
+    None where the output is a map of features, as of a network without its head: one that a
+    normalization, a ReLU, an addition or a pooling made.
 
     Args:
         structure: of a model whose output is a map.
@@ -262,5 +271,8 @@ def before_scores(structure: ModelStructure, learning: Sequence[str]) -> str | N
     ends = [order.index(one) for one in order if one in learning]
     last = structure.default_layer
     if not ends or last is None or order.index(last) < ends[-1]:
+        return None
+    scorer, *further = [layer.kind for layer in structure.layers[ends[-1] :]]
+    if "Norm" in scorer or not AFTER_SCORES.issuperset(further):
         return None
     return next((one for one in structure.candidates if order.index(one) < ends[-1]), None)
