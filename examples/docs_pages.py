@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 out, work = Path([*sys.argv, "docs/images"][1]), Path(tempfile.mkdtemp())
 cat = Path(skimage.data.__file__).with_name("chelsea.png")
 seewhy, wait = [sys.executable, "-m", "seewhy"], {"timeout": 180_000}
+quiet = ["--disable-gpu", "--disable-quic", "--disable-background-networking"]
 (work / "cats/cat").mkdir(parents=True)
 for number in range(8):  # windows of the cat, each a little further to the right
     window = (17 * number, 0, 17 * number + 260 + 20 * (number % 3), 300)
@@ -21,7 +22,9 @@ command = ["batch", work / "cats", "--true-labels", "folders", "--out", work / "
 subprocess.run([*seewhy, *command], check=True)
 pages = {"serve": "l", "serve_compare": "c", "serve_inside": "i", "serve_run": "l"}
 with sync_playwright() as one:
-    browser = one.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    browser = one.chromium.launch(
+        executable_path=shutil.which("chromium"), args=["--no-sandbox", *quiet]
+    )
     for name, key in pages.items():
         command = [*seewhy, "serve", "--port", "0", work / "run" if name == "serve_run" else cat]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
