@@ -23,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # torchvision fits one torch only, 0.28 fits 2.13: constraints.txt pins the pair.
 .venv/test: .venv/created pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt 'torch==2.13.0'
-	$(PIP) install -c constraints.txt -e '.[tensorflow,jax,torch,onnx,data,ray,report,test]'
+	$(PIP) install -c constraints.txt -e '.[tensorflow,jax,torch,onnx,tflite,data,ray,report,test]'
 	$(PIP) install -c constraints.txt --no-deps torchvision timm onnx2torch
 	$(PIP) install -c constraints.txt pyyaml huggingface_hub safetensors
 	touch $@

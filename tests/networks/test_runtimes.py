@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 
 import seewhy
 from seewhy.classifier import Classifier
-from seewhy.errors import ModelError
+from seewhy.errors import MissingFramework, ModelError
 from seewhy.networks.predicting import PredictNetwork
+from seewhy.networks.tflite import TFLiteNetwork
 
 SIZE = 12
 IMAGES = np.random.default_rng(0).uniform(size=(3, SIZE, SIZE, 3)).astype(np.float32)
@@ -113,3 +115,15 @@ def test_a_damaged_tflite_file_is_refused(tmp_path: Path, content: bytes) -> Non
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"net.tflite' is not a TFLite network that LiteRT can "):
         seewhy.load(path)
+
+
+def test_without_a_runtime_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingFramework) as caught:
+        TFLiteNetwork(tmp_path / "net.tflite")
+    assert str(caught.value) == (
+        "A network in a TFLite file needs LiteRT. Install it: pip install 'seewhy[tflite]'"
+    )

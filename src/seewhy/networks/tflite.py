@@ -5,6 +5,7 @@ Axes: n image, h row, w column, c channel, q number that the file returns.
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -76,13 +77,11 @@ class TFLiteNetwork(PredictNetwork):
 
 def _interpreter_class() -> Any:
     """Return LiteRT's interpreter, from its own package or TensorFlow's."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
+    for name in ("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter"):
         try:
-            from tensorflow.lite import Interpreter
-        except ImportError as error:
-            raise MissingFramework(
-                "A network in a TFLite file needs LiteRT. Install it: pip install 'seewhy[tflite]'"
-            ) from error
-    return Interpreter
+            return importlib.import_module(name).Interpreter
+        except ImportError:
+            continue
+    raise MissingFramework(
+        "A network in a TFLite file needs LiteRT. Install it: pip install 'seewhy[tflite]'"
+    )
