@@ -29,7 +29,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 	touch $@
 
 .venv/check: .venv/created pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt 'ruff' 'mypy' -e '.[serve]'
+	$(PIP) install -c constraints.txt 'ruff' 'mypy' -e '.[serve,report]'
 	touch $@
 
 demo: .venv/demo
