@@ -80,7 +80,7 @@ def test_the_true_class_is_a_row_of_its_own_in_the_same_pass(tmp_path: Path, met
     assert [row["kind"] for row in rows if row["kind"] != "contrast"] == ["predicted", "label"] * 8
     labelled = [row for row in rows if row["kind"] == "label"]
     assert [row["class_name"] for row in labelled] == ["blue"] * 4 + ["red"] * 4
-    assert all(row["correct"] == (row["rank"] == 1) for row in labelled)
+    assert all(row["rank"] is None for row in labelled)
     if method == "cam":
         assert network.passes[-1] == 8
         assert network.passes.count(8) == 1
@@ -454,7 +454,7 @@ def test_the_shard_function_needs_nothing_but_its_job(tmp_path: Path) -> None:
     found = run(tmp_path, top=1)
     from seewhy.datasets.plan import make_job
 
-    job = make_job(found.folder, found.photos, classifier(), found.question)
+    job = make_job(found.folder, found.items, classifier(), found.question)
     advanced: list[int] = []
     rows = shards.explain_range(job, 4, 8, advance=advanced.append, only=set())
     assert [row.photo_id for row in rows] == [4, 5, 6, 7]

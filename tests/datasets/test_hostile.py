@@ -131,7 +131,7 @@ def test_a_table_of_a_run_with_other_columns_or_rows_is_told(
     path = next((tmp_path / "run").glob("manifest*" if name == "manifest" else "part-*"))
     pq.write_table(rewritten(pq.read_table(path), change), path)
     with pytest.raises(OutputError, match=rf"^'.*{path.name}' is damaged: "):
-        _ = run.photos if name == "manifest" else list(run)
+        _ = run.items if name == "manifest" else list(run)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_photos_that_failed_may_change_and_come_back_and_are_tried_again(tmp_pat
     again = small_run(tmp_path, retry_failed=True)
     assert again.counts == {"photos": 6, "failed": 0, "rows": 6}
     assert again.plan.fingerprint == first.plan.fingerprint
-    assert len(again.photos) == 6
+    assert len(again.items) == 6
     assert small_run(tmp_path).counts["failed"] == 0  # and so it stays
     paint(paths[2], (1, 2, 3))
     for retry in (True, False):

@@ -67,7 +67,7 @@ def test_damaged_runs_are_read_or_refused(tmp_path: Path) -> None:
             (run / name).write_bytes(text)
         found = seewhy.read_run(run)
         assert repr(found)
-        assert len(found.photos) == 4
+        assert len(found.items) == 4
         assert found.counts["photos"] <= 4
         assert found.table().num_rows <= 4
         for explanation in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from seewhy.datasets.question import NAME as RUN_NAME
 from seewhy.datasets.question import RunQuestion
 from seewhy.datasets.shards import ShardPlan, finished, read_shard, read_shard_table
 from seewhy.datasets.storage import Folder, is_address
+from seewhy.datasets.table import photos_of
 from seewhy.errors import OptionError, OutputError, PhotoError
 from seewhy.explaining.result import Explanation
 from seewhy.explaining.rounding import Rounding
@@ -66,9 +67,18 @@ class Run:
         return [one for one in range(self.plan.shards) if self.plan.name(one) in names]
 
     @property
-    def photos(self) -> list[Item]:
-        """The photos of the run."""
+    def items(self) -> list[Item]:
+        """The photos of the run as they were listed."""
         return read_photos_of(self.folder, self.question)
+
+    @property
+    def photos(self) -> Any:
+        """One row per photo that is done, as an Arrow table: .to_pandas() is pandas' way to it.
+
+        It has the photo's best class, whether that is right, and the true class's probability.
+        """
+        labels = self.question.background.labels
+        return self._joined(lambda rows: photos_of(rows, labels))
 
     @property
     def rounding(self) -> Rounding | None:
@@ -101,11 +111,14 @@ class Run:
         ]
 
     def table(self) -> Any:
-        """Return all rows as one Arrow table: .to_pandas() is pandas' way to it."""
+        """Return one row per photo and explained class, as an Arrow table, as `photos` is."""
+        return self._joined(lambda rows: rows)
+
+    def _joined(self, of_shard: Callable[[Any], Any]) -> Any:
         shards = self.shards
         if not shards:
             raise OptionError(f"'{self.folder.place}' has no finished shard yet. Continue the run.")
-        tables = [read_shard_table(self.folder, self.plan, shard) for shard in shards]
+        tables = [of_shard(read_shard_table(self.folder, self.plan, shard)) for shard in shards]
         with checked(self.folder.place, REPEAT):
             return arrow().concat_tables(tables)
 

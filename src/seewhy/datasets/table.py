@@ -89,6 +89,50 @@ def shard_bytes(
     )
 
 
+PHOTO = (
+    "photo_id", "path", "width", "height", "label", "label_index", "class_index", "class_name",
+    "score", "probability", "correct", "label_probability", "familiar", "similarity", "status",
+    "error_kind", "error",
+)  # fmt: skip
+"""The columns of a table of photos."""
+
+
+def photos_of(rows: Any, labels: Sequence[str]) -> Any:
+    """Return one row per photo of a shard's rows: its best class, and the true one's probability.
+
+    Args:
+        rows: an Arrow table with the rows of each photo in succession.
+        labels: the names of the network's classes.
+    """
+    pa = arrow()
+    ids = rows["photo_id"].to_numpy()
+    photos = rows.take(np.unique(ids, return_index=True)[1])
+    best = [
+        predictions[0] if predictions else {} for predictions in photos["predictions"].to_pylist()
+    ]
+    true = {
+        photo: probability
+        for photo, kind, probability in zip(
+            ids.tolist(), rows["kind"].to_pylist(), rows["probability"].to_pylist(), strict=True
+        )
+        if kind == "label"
+    }
+    indices = [one.get("index") for one in best]
+    values = {
+        "class_index": indices,
+        "class_name": [None if index is None else labels[index] for index in indices],
+        "score": [one.get("score") for one in best],
+        "probability": [one.get("probability") for one in best],
+        "label_probability": [true.get(photo) for photo in photos["photo_id"].to_pylist()],
+    }
+    kinds = {name: rows.schema.field(name).type for name in PHOTO if name in COLUMNS}
+    kinds["label_probability"] = kinds["probability"]
+    return pa.table({
+        name: pa.array(values[name], kinds[name]) if name in values else photos[name]
+        for name in PHOTO
+    })  # fmt: skip
+
+
 def _tensors(maps: Sequence[ndarray | None], kind: Any, number: str) -> Any:
     pa = arrow()
     h, w = kind.shape

@@ -34,6 +34,9 @@ BORDER, CENTRE = 0.1, 0.25
 """The border is what lies within this share of the map's side from an edge (0.36 of the area);
 the centre is what lies farther than this from every edge (0.25 of it)."""
 
+RANKED = ("predicted", "class")
+"""The kinds of rows that have a rank: of a photo, no two have the same."""
+
 
 @dataclass(frozen=True, eq=False)
 class Row:
@@ -160,7 +163,10 @@ def rows_of_photo(
             columns["descriptor"] = descriptor(maps[place], activations)
         extras = explanation.extras[photo] if explanation.extras else {}
         columns["extras"] = _stored(extras, place, len(maps), colours=explanation.signed)
-        return replace(base, kind=kind, **_class_columns(targets[place]), **columns)
+        of_class = _class_columns(targets[place])
+        if kind not in RANKED:  # else a photo that is right would have its best class twice
+            of_class.pop("rank", None)
+        return replace(base, kind=kind, **of_class, **columns)
 
     explained = len(maps) - contrasts
     usual = "class" if explanation.request.classes else "predicted"
@@ -172,9 +178,7 @@ def rows_of_photo(
         best = targets[-1]
         if best.index in {one.index for one in targets[: explained - 1]}:
             difference = best.score - targets[explained - 1].score
-            yield replace(
-                row(len(maps) - 1, "contrast"), rank=None, score=difference, probability=None
-            )
+            yield replace(row(len(maps) - 1, "contrast"), score=difference, probability=None)
 
 
 def _class_columns(target: Prediction) -> dict[str, Any]:
@@ -232,18 +236,15 @@ def from_rows(rows: Sequence[Row], photo: Photo, background: Background) -> Expl
         options = method.settings(background.request.options.get(method.name, {}))
         shown = method.shown_from(extras, maps, tuple(facts["size"]), options)
     first, labels, limit = rows[0], background.labels, background.limit
+    best = tuple(
+        Prediction(labels[one["index"]], one["index"], one["probability"], one["score"], rank)
+        for rank, one in enumerate(first.predictions or (), 1)
+    )
     return Explanation(
         photos=(photo,),
         maps=maps[None],
-        targets=(tuple(_target(row, labels) for row in rows),),
-        predictions=(
-            tuple(
-                Prediction(
-                    labels[one["index"]], one["index"], one["probability"], one["score"], rank
-                )
-                for rank, one in enumerate(first.predictions or (), 1)
-            ),
-        ),
+        targets=(tuple(_target(row, labels, best) for row in rows),),
+        predictions=(best,),
         placements=(placement,),
         row=method,
         layer=facts["layer"],
@@ -269,15 +270,17 @@ def _extras(rows: Sequence[Row]) -> dict[str, ndarray]:
     return {name: np.stack(values) for name, values in by_name.items()}
 
 
-def _target(row: Row, labels: Sequence[str]) -> Prediction:
+def _target(row: Row, labels: Sequence[str], best: Sequence[Prediction]) -> Prediction:
     if row.class_index is None or row.score is None or row.probability is None:
         return WHATEVER
     rivals = None
     if row.rivals is not None:
         names = tuple(labels[index] for index in row.rivals)
         rivals = Rivals(names, tuple(row.rivals), row.strength or 0.0)
-    name = labels[row.class_index]
-    return Prediction(name, row.class_index, row.probability, row.score, row.rank, rivals)
+    name, rank = labels[row.class_index], row.rank
+    if row.kind not in RANKED:
+        rank = next((one.rank for one in best if one.index == row.class_index), None)
+    return Prediction(name, row.class_index, row.probability, row.score, rank, rivals)
 
 
 def descriptor(

@@ -146,7 +146,7 @@ class _Kept:
             self.described.append(row.descriptor)
         elif row.kind == "label":
             self.labels[row.photo_id] = row
-            if row.rank == 1 and row.correct:  # its map is the best class's
+            if row.correct:  # its map is the best class's
                 self.labels[row.photo_id] = _without_arrays(row)
         elif row.kind == "contrast":
             self.contrasts[row.photo_id] = row

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.datasets.reading import Run, read_run
-from seewhy.datasets.shards import read_shard, read_shard_table
+from seewhy.datasets.shards import read_shard
 from seewhy.errors import ModelError, OptionError, PhotoError
 from seewhy.explaining.prediction import Prediction, Rivals
 from seewhy.explaining.result import Explanation
@@ -24,11 +24,6 @@ MOST = 240
 
 KEY = "run"
 """How the ids of a run's photos begin; those of uploads are hexadecimal."""
-
-COLUMNS = (
-    "photo_id", "path", "label", "label_index", "kind", "rank", "class_index", "class_name",
-    "probability", "correct", "familiar", "status", "error",
-)  # fmt: skip
 
 ORDERS = ("surest", "least-sure")
 RIGHT = {"right": True, "wrong": False}
@@ -206,19 +201,14 @@ class StoredRun:
 
 def best_of(run: Run) -> list[Stored]:
     """Return every photo that is done with its best class, in the run's order."""
-    best: dict[int, Stored] = {}
-    for shard in run.shards:
-        table = read_shard_table(run.folder, run.plan, shard)
-        for row in table.select(list(COLUMNS)).to_pylist():
-            number = row["photo_id"]
-            if number in best and (row["kind"] != "predicted" or row["rank"] != 1):
-                continue
-            best[number] = Stored(
-                number, row["path"], row["label"], row["label_index"], row["class_index"],
-                row["class_name"], row["probability"], row["correct"], row["familiar"] is False,
-                None if row["status"] == "ok" else row["error"] or "It failed in the run.",
-            )  # fmt: skip
-    return list(best.values())
+    return [
+        Stored(
+            row["photo_id"], row["path"], row["label"], row["label_index"], row["class_index"],
+            row["class_name"], row["probability"], row["correct"], row["familiar"] is False,
+            None if row["status"] == "ok" else row["error"] or "It failed in the run.",
+        )
+        for row in (run.photos.to_pylist() if run.shards else ())
+    ]  # fmt: skip
 
 
 def _share(wanted: Mapping[str, str], name: str, otherwise: float) -> float:
