@@ -17,8 +17,8 @@ from seewhy.networks.base import Capture, Top
 from tests.linear_network import LinearNetwork
 
 LABELS = ["red", "green", "blue"]
-KILLS, CHOKES = (255, 0, 255), (255, 255, 0)
-"""Photos all of one colour: the first kills the process, the second makes NaN."""
+KILLS, CHOKES, HANGS = (255, 0, 255), (255, 255, 0), (0, 255, 255)
+"""Photos all of one colour: the first kills the process, the second makes NaN, the third hangs."""
 
 NAME = "python:tests.datasets.made:fragile"
 SETTINGS = {"labels": LABELS, "preprocess": "unit"}
@@ -32,6 +32,8 @@ class Fragile(LinearNetwork):
         for image in images:
             if (image == np.float32(KILLS) / 255).all():
                 os.kill(os.getpid(), signal.SIGKILL)
+            if (image == np.float32(HANGS) / 255).all():
+                time.sleep(3600)
             if (image == np.float32(CHOKES) / 255).all():
                 raise NotFinite("'linear' returned NaN.")
         return super().scores(images)
@@ -46,6 +48,15 @@ class Fragile(LinearNetwork):
 
 
 def fragile() -> Fragile:
+    """Build it; each time is a line in the file SEEWHY_TEST_LOADS, if that is given."""
+    if "SEEWHY_TEST_LOADS" in os.environ:
+        with Path(os.environ["SEEWHY_TEST_LOADS"]).open("a") as stream:
+            stream.write(f"{os.getpid()}\n")
+    return Fragile()
+
+
+def sleeping() -> Fragile:
+    time.sleep(3600)
     return Fragile()
 
 

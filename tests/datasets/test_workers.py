@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ import pytest
 import seewhy
 from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.reading import Run
+from seewhy.datasets.shards import Counts, Task
+from seewhy.datasets.workers import Supervisor, WorkerDied, WorkerProcess
 from seewhy.errors import ModelError, OutputError
-from tests.datasets.made import CHOKES, KILLS, NAME, SETTINGS, paint, save_photos
+from tests.datasets.made import CHOKES, HANGS, KILLS, NAME, SETTINGS, paint, save_photos
 from tests.places import ROOT
 
 
@@ -59,7 +63,10 @@ def test_two_processes_write_what_one_writes(tmp_path: Path) -> None:
     assert maps_by_photo(two) == maps_by_photo(alone)
 
 
-def test_a_photo_that_kills_its_worker_is_found_and_the_others_are_whole(tmp_path: Path) -> None:
+def test_a_photo_that_kills_its_worker_is_found_and_the_others_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEWHY_TEST_LOADS", str(tmp_path / "loads"))
     paths = save_photos(tmp_path / "photos", 40)
     for number in (3, 9, 30):  # broken in other ways: 5 % and more
         paths[number].write_bytes(paths[number].read_bytes()[:60])
@@ -78,11 +85,71 @@ def test_a_photo_that_kills_its_worker_is_found_and_the_others_are_whole(tmp_pat
     ]
     died = found.failures[3].error or ""
     assert died.startswith("The process that explained this photo died (signal 9), each time")
-    assert not [one.name for one in (tmp_path / "run").iterdir() if "piece" in one.name]
+    loads = [int(line) for line in (tmp_path / "loads").read_text().split()]
+    assert len([one for one in loads if one != os.getpid()]) == 2 + 2  # two deaths, no more
+    monkeypatch.delenv("SEEWHY_TEST_LOADS")
     paths[21].write_bytes(paths[0].read_bytes())
     whole = run(tmp_path, "whole", workers=0)
     ok = {key: value for key, value in maps_by_photo(whole).items() if key != 21}
     assert {key: value for key, value in maps_by_photo(found).items() if key != 21} == ok
+
+
+class Impatient(WorkerProcess):
+    """A worker process that has all the time to load the network, and then little."""
+
+    def _started(self) -> subprocess.Popen[str]:
+        self.timeout = 300
+        process = super()._started()
+        self.timeout = 3
+        return process
+
+
+def test_a_worker_that_hangs_is_killed_and_one_that_is_slow_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slow photo takes longer than a worker may say nothing, in more than 30 passes."""
+    paths = save_photos(tmp_path / "photos", 2)
+    paint(paths[0], HANGS)
+    module = importlib.import_module("seewhy.datasets.batch")
+    monkeypatch.setattr(module, "WorkerProcess", Impatient)
+    monkeypatch.setenv("SEEWHY_TEST_DELAY", "0.1")
+    options = {"method": "occlusion", "patch": 2, "stride": 1}
+    started = time.monotonic()
+    found = run(tmp_path, workers=1, shard_size=2, batch_size=2, **options)
+    assert time.monotonic() - started > 2 * 3 + 3
+    assert found.counts == {"photos": 2, "failed": 1, "rows": 2}
+    (row,) = found.failures
+    assert (row.photo_id, row.error_kind) == (0, "worker-hung")
+    assert row.error == (
+        "The process that explained this photo hung (no progress for 3 seconds), each time it was "
+        "tried. Give it more time with worker_timeout (--worker-timeout), or remove the photo."
+    )
+
+
+def test_a_network_that_hangs_while_it_is_loaded_is_told(tmp_path: Path) -> None:
+    save_photos(tmp_path / "photos", 1)
+    made = run(tmp_path, workers=0)
+    model = ModelArguments.of(NAME.replace("fragile", "sleeping"), SETTINGS)
+    with pytest.raises(ModelError) as raised:
+        WorkerProcess(made.folder, model, timeout=1).run(Task(0, 0, 1), lambda _: None)
+    assert str(raised.value) == (
+        "A worker has not loaded the network within 1 seconds. Give it more with worker_timeout "
+        "(--worker-timeout), or run without workers to see what it waits for."
+    )
+
+
+def test_a_worker_that_dies_at_no_photo_is_an_error_of_the_run(tmp_path: Path) -> None:
+    save_photos(tmp_path / "photos", 1)
+    made = run(tmp_path, workers=0)
+
+    class Dying(WorkerProcess):
+        def run(self, task: Task, advance: Callable[[int], None]) -> Counts:
+            raise WorkerDied("signal 9", (), hung=False)
+
+    assert made.question.model is not None
+    worker = Dying(made.folder, made.question.model)
+    with pytest.raises(ModelError, match=r"^A worker died \(signal 9\) 2 times while it was at no"):
+        Supervisor(made.photos, worker).run(Task(0, 0, 1), lambda _: None)
 
 
 def drivers(folder: Path, out: str, workers: int) -> list[str]:
@@ -168,14 +235,11 @@ def test_a_network_that_workers_cannot_load_is_an_error_of_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from seewhy.datasets.storage import Folder
-    from seewhy.datasets.workers import WorkerProcess
 
     save_photos(tmp_path / "photos", 4)
     made = run(tmp_path)
     model = ModelArguments.of(NAME.replace("made:fragile", "made:nothing"), SETTINGS)
     worker = WorkerProcess(Folder.of(tmp_path / "run"), model)
-    from seewhy.datasets.shards import Task
-
     with pytest.raises(seewhy.SeewhyError, match="nothing"):
         worker.run(Task(0, 0, 4), lambda _: None)
     worker.close()

@@ -32,6 +32,12 @@ from seewhy.photos.reading import read_photo
 Advance = Callable[[int], None]
 """Called with a number of photos that are done."""
 
+Tell = Callable[[str, Sequence[str]], None]
+"""Called with `BEGIN` or `END` and the paths of photos, before a photo is read and when it is done;
+and with `WORKING` after every part of a long explanation."""
+
+BEGIN, END, WORKING = "begin", "end", "working"
+
 
 @dataclass(frozen=True, eq=False)
 class RowJob:
@@ -117,7 +123,11 @@ def truths_of(classifier: Classifier, items: Sequence[Item]) -> dict[str, int]:
 
 
 def rows_in_batches(
-    job: RowJob, items: Sequence[Item], *, advance: Advance = lambda _: None
+    job: RowJob,
+    items: Sequence[Item],
+    *,
+    advance: Advance = lambda _: None,
+    tell: Tell = lambda _, __: None,
 ) -> Iterator[list[Row]]:
     """Explain photos, and yield their rows batch after batch; each photo is decoded once.
 
@@ -125,6 +135,7 @@ def rows_in_batches(
         job: what is asked.
         items: the photos, or some of a run's: a batch is a fixed part of the run.
         advance: called after each batch.
+        tell: called, from several threads: a process that dies has told which photos it was at.
 
     Yields:
         At least one row per photo: one for each explained class, or one that says what failed.
@@ -139,9 +150,9 @@ def rows_in_batches(
         job.batch_size,
         keep="pixels" if job.request.zoom > 1 else "nothing",
         places=list(by_place),
-        read=read_listed,
+        read=functools.partial(_read, tell=tell),
     )
-    ask = functools.partial(_explained, job, by_place)
+    ask = functools.partial(_explained, job, by_place, tell=tell)
     for batch in batches:
         rows = [_failed(by_place[place], one) for place, one in batch.failures.items()]
         for part, found in finite_answers(batch, ask):
@@ -155,7 +166,18 @@ def rows_in_batches(
         advance(len(batch.photos) + len(batch.failures))
 
 
-def _explained(job: RowJob, by_place: Mapping[int, Item], batch: PhotoBatch) -> list[Row]:
+def _read(path: str, *, tell: Tell) -> Photo:
+    tell(BEGIN, [path])
+    try:
+        return read_listed(path)
+    except PhotoError:
+        tell(END, [path])
+        raise
+
+
+def _explained(
+    job: RowJob, by_place: Mapping[int, Item], batch: PhotoBatch, *, tell: Tell
+) -> list[Row]:
     """Return the rows of photos that could be read.
 
     The true class is explained in the same pass as the best ones, so its rows (kind 'label'), and
@@ -180,9 +202,11 @@ def _explained(job: RowJob, by_place: Mapping[int, Item], batch: PhotoBatch) -> 
     found, network = answer(
         replace(question, targets=targets, contrast=contrast),
         batch.photos,
+        progress=lambda _, __: tell(WORKING, ()),
         keep_activations=job.wanted.descriptors,
     )
     seconds = (time.perf_counter() - start) / len(items)
+    tell(END, [item.path for item in items])
     kept = network.activations
     return [
         row

@@ -62,6 +62,7 @@ class BatchKeywords(RequestKeywords, total=False):
     maps: str
     shard_size: int
     workers: int
+    worker_timeout: int
     ray: str | bool
     gpus: float
     retry_failed: bool
@@ -108,6 +109,8 @@ def batch(
         shard_size: photos per file, the unit of work and of resuming.
         workers: worker processes; 0: only this one. With `ray`: actors, 0: as many
             as fit the cluster.
+        worker_timeout: seconds without any progress after which a worker is killed, and the photo
+            at which it hangs is a failed one; loading the network counts too.
         ray: the address of a Ray cluster; True: one on this machine.
         gpus: of each Ray actor.
         retry_failed: retry photos that failed before.
@@ -154,8 +157,8 @@ def batch(
         folder.remove(SUCCESS)
         meter = _Meter(progress, len(items), sum(task.stop - task.start for task in tasks))
         job = ShardJob(folder=folder, items=items, job=rows, plan=plan)
-        work = {"workers": chosen["workers"], "ray": ray, "gpus": chosen["gpus"]}
-        for shard, counts in _run(job, tasks, model, advance=meter.advance, **work):
+        work = {name: chosen[name] for name in ("workers", "worker_timeout", "gpus")}
+        for shard, counts in _run(job, tasks, model, ray=ray, advance=meter.advance, **work):
             done[shard] = counts
         _write_success(folder, plan, done)
     return read_run(folder.place)
@@ -260,6 +263,7 @@ def _run(
     model: ModelArguments | None,
     *,
     workers: int,
+    worker_timeout: int,
     ray: str | bool,
     gpus: float,
     advance: Callable[[int], None],
@@ -270,18 +274,16 @@ def _run(
     if model is not None and ray:
         address = None if ray is True else ray
         yield from run_on_ray(
-            job.folder, tasks, model, address=address, workers=workers, gpus=gpus, advance=advance
-        )
+            job.folder, tasks, model, address=address, workers=workers, gpus=gpus,
+            timeout=worker_timeout, advance=advance,
+        )  # fmt: skip
     elif model is not None and workers:
         count = min(workers, len(tasks))
         threads = max(1, (os.cpu_count() or 1) // count) if count > 1 else None
         supervisors = [
             Supervisor(
-                job.folder,
-                job.plan,
                 job.items,
-                WorkerProcess(job.folder, model, threads=threads),
-                job.job.batch_size,
+                WorkerProcess(job.folder, model, threads=threads, timeout=worker_timeout),
             )
             for _ in range(count)
         ]

@@ -23,23 +23,18 @@ from seewhy.errors import MissingFramework, OptionError
 class ShardActor:
     """What Ray starts on the nodes: one supervised worker, which gets the numbers of shards."""
 
-    def __init__(self, place: str, model: dict[str, Any]) -> None:
+    def __init__(self, place: str, model: dict[str, Any], timeout: int) -> None:
         folder = Folder.of(place)
         question, plan = load_plan(folder)
         items = read_photos_of(folder, question)
-        self.supervisor = Supervisor(
-            folder,
-            plan,
-            items,
-            WorkerProcess(folder, ModelArguments(**model)),
-            question.batch_size,
-        )
+        worker = WorkerProcess(folder, ModelArguments(**model), timeout=timeout)
+        self.plan, self.supervisor = plan, Supervisor(items, worker)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Run the shards of a batch (there is one), and return what they count."""
         found = []
         for shard, only in zip(batch["shard"], batch["only"], strict=True):
-            start, stop = self.supervisor.plan.range(int(shard))
+            start, stop = self.plan.range(int(shard))
             photos = tuple(int(one) for one in only.split(",") if one)
             task = Task(int(shard), start, stop, only=photos)
             counts = self.supervisor.run(task, lambda _: None)
@@ -55,6 +50,7 @@ def run_on_ray(
     address: str | None,
     workers: int,
     gpus: float,
+    timeout: int,
     advance: Callable[[int], None],
 ) -> Iterator[tuple[int, Counts]]:
     """Run tasks on a cluster; yields shards as they are done.
@@ -66,6 +62,7 @@ def run_on_ray(
         address: of the cluster ('auto', 'ray://head:10001'); None starts one on this machine.
         workers: actors; 0: as many as the cluster has room for.
         gpus: for each actor; 0: one CPU each.
+        timeout: seconds without progress after which a worker process is killed.
         advance: called with the photos of each shard that is done.
 
     Raises:
@@ -106,7 +103,7 @@ def run_on_ray(
         )
         results = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             ShardActor,
-            fn_constructor_args=(folder.place, asdict(model)),
+            fn_constructor_args=(folder.place, asdict(model), timeout),
             batch_size=1,
             compute=strategy,
             **({"num_gpus": gpus} if gpus else {"num_cpus": 1}),

@@ -11,6 +11,14 @@ MAPS = Setting(
     "maps", "choice", "float32", "precision of the maps in the files", ("float32", "float16")
 )
 WORKERS = Setting("workers", "integer", 0, "worker processes; 0: only this one", (0, 1024))
+WORKER_TIMEOUT = Setting(
+    "worker_timeout",
+    "integer",
+    900,
+    "seconds without any progress after which a worker is killed, and the photo at which it hangs "
+    "is a failed one; loading the network counts too",
+    (1, 1_000_000),
+)
 GPUS = Setting("gpus", "number", 0.0, "GPUs per Ray worker", (0, 1024))
 
 DATA = (
@@ -35,6 +43,7 @@ ROWS = (
 )
 WORK = (
     WORKERS,
+    WORKER_TIMEOUT,
     GPUS,
     BATCH_SIZE,
     SHARD_SIZE,

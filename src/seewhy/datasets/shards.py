@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.datasets.asking import Advance, RowJob, rows_in_batches
+from seewhy.datasets.asking import Advance, RowJob, Tell, failure, rows_in_batches
 from seewhy.datasets.checked import DAMAGED, REPEAT, check_sum, checked
 from seewhy.datasets.manifest import Item
 from seewhy.datasets.storage import Folder, read_table
@@ -64,10 +64,6 @@ class ShardPlan:
     def name(self, shard: int) -> str:
         """Return the name of a finished shard: part-00017-of-00391-<fingerprint>.parquet."""
         return f"part-{shard:05}-of-{self.shards:05}-{self.fingerprint}.parquet"
-
-    def piece(self, start: int, stop: int) -> str:
-        """Return the name of a part of a shard, of which a photo killed a worker."""
-        return f".tmp-piece-{start:09}-{stop:09}-{self.fingerprint}.parquet"
 
 
 @dataclass(frozen=True)
@@ -155,65 +151,67 @@ def other_fingerprints(folder: Folder, fingerprint: str) -> list[str]:
     return sorted({match[1] for match in found if match} - {fingerprint})
 
 
-def write_shard(
-    folder: Folder, plan: ShardPlan, shard: int, rows: Sequence[Row], *, name: str | None = None
-) -> Counts:
-    """Write rows as a finished shard (or as a piece, under `name`); returns what they count."""
+def write_shard(folder: Folder, plan: ShardPlan, shard: int, rows: Sequence[Row]) -> Counts:
+    """Write rows as a finished shard; returns what they count."""
     counts = Counts.of(rows)
     start, stop = plan.range(shard)
     footer = {
         "fingerprint": plan.fingerprint,
         "shard": shard,
-        "photos": stop - start if name is None else counts.photos,
+        "photos": stop - start,
         "failed": counts.failed,
         "rows": counts.rows,
     }
     ordered = sorted(rows, key=lambda row: row.photo_id)  # stable: the rows of a photo keep order
     content = shard_bytes(ordered, plan.map_size, plan.number, footer)
-    folder.write(plan.name(shard) if name is None else name, content)
+    folder.write(plan.name(shard), content)
     return counts
-
-
-def explain_range(
-    job: ShardJob, start: int, stop: int, *, advance: Advance, only: set[int]
-) -> list[Row]:
-    """Explain photos of the run: the shard function, the same for every kind of worker.
-
-    Args:
-        job: what is asked.
-        start: the first photo; a multiple of the batch size.
-        stop: up to this photo, and without it.
-        advance: called after each batch.
-        only: where not empty, only these photos; the batches stay the same.
-    """
-    items = [item for item in job.items[start:stop] if not only or item.photo_id in only]
-    return [row for batch in rows_in_batches(job.job, items, advance=advance) for row in batch]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is given: a shard, or a piece of one.
+    """What a worker is given: a shard, and what is known of its photos.
 
     Attributes:
         shard: its number.
         start, stop: the photos.
-        piece: True where only a piece is written, which is joined to a shard later.
         only: photos that are done again; empty for all.
+        alone: photos that come first, each alone: one of them may have killed a worker.
+        lost: photos that killed their workers twice, and how: (number, kind, reason).
     """
 
     shard: int
     start: int
     stop: int
-    piece: bool = False
     only: tuple[int, ...] = ()
+    alone: tuple[int, ...] = ()
+    lost: tuple[tuple[int, str, str], ...] = ()
 
 
-def run_task(job: ShardJob, task: Task, advance: Advance) -> Counts:
-    """Explain a shard, or a piece of one, and write it."""
-    rows = explain_range(job, task.start, task.stop, advance=advance, only=set(task.only))
-    if task.piece:
-        name = job.plan.piece(task.start, task.stop)
-        return write_shard(job.folder, job.plan, task.shard, rows, name=name)
+def run_task(
+    job: ShardJob, task: Task, advance: Advance, *, tell: Tell = lambda _, __: None
+) -> Counts:
+    """Explain a shard and write it: the same for every kind of worker.
+
+    Args:
+        job: what is asked.
+        task: the shard.
+        advance: called with photos that are done.
+        tell: as for `rows_in_batches`.
+    """
+    rows = [failure(job.items[photo], kind, reason) for photo, kind, reason in task.lost]
+    advance(len(rows))
+    lost, only = {row.photo_id for row in rows}, set(task.only)
+    left = [
+        item
+        for item in job.items[task.start : task.stop]
+        if item.photo_id not in lost and (not only or item.photo_id in only)
+    ]
+    alone = [[item] for item in left if item.photo_id in task.alone]
+    others = [item for item in left if item.photo_id not in task.alone]  # batches stay the same
+    for items in (*alone, others):
+        for batch in rows_in_batches(job.job, items, advance=advance, tell=tell):
+            rows += batch
     rows += kept_rows(job.folder, job.plan, task)
     return write_shard(job.folder, job.plan, task.shard, rows)
 

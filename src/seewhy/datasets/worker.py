@@ -2,8 +2,10 @@
 
 First the network, as the user named it: {"name": ..., "settings": ..., "folder": ...}; run.json
 may come from anybody. Then tasks, each of which it answers on stdout with lines of JSON:
-{"ready": true}, {"advance": photos}, {"done": counts} or {"error": ..., "message": ...}. When
-stdin ends, as it does when the parent dies, the worker stops at once, in the middle of a photo.
+{"ready": true}, {"advance": photos}, {"done": counts} or {"error": ..., "message": ...}. It
+says which photo it begins, which it has done, and that it still works: {"begin": [path]}, {"end":
+paths}, {"working": []}. When stdin ends, as it does when the parent dies, the worker stops at once,
+in the middle of a photo.
 """
 
 from __future__ import annotations
@@ -33,9 +35,12 @@ def main(place: str) -> int:
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
 
+    saying = threading.Lock()
+
     def say(**answer: Any) -> None:
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        with saying:
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
 
     tasks: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(tasks.put,), daemon=True).start()
@@ -47,7 +52,12 @@ def main(place: str) -> int:
         say(ready=True)
         while True:
             task = Task(**json.loads(tasks.get()))
-            counts = run_task(job, task, lambda photos: say(advance=photos))
+            counts = run_task(
+                job,
+                task,
+                lambda photos: say(advance=photos),
+                tell=lambda what, paths: say(**{what: list(paths)}),
+            )
             say(done=vars(counts))
     except SeewhyError as error:
         say(error=type(error).__name__, message=str(error))

@@ -1,4 +1,4 @@
-"""Worker processes, watched: one that dies starts again, and the photo that kills it is found."""
+"""Worker processes, watched: one that dies or hangs starts again, and its photo is found."""
 
 from __future__ import annotations
 
@@ -9,39 +9,44 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seewhy import errors
-from seewhy.datasets.asking import failure
+from seewhy.datasets.asking import BEGIN, END
 from seewhy.datasets.manifest import Item
 from seewhy.datasets.question import ModelArguments
-from seewhy.datasets.shards import (
-    Counts,
-    ShardPlan,
-    Task,
-    kept_rows,
-    rows_of,
-    write_shard,
-)
+from seewhy.datasets.settings import WORKER_TIMEOUT
+from seewhy.datasets.shards import Counts, Task
 from seewhy.datasets.storage import Folder
 from seewhy.errors import ModelError, SeewhyError
 
 ATTEMPTS = 2
-"""How often a shard, and in the end a single photo, is tried before it is held to be the cause."""
+"""How often a worker may die that is at no photo, such as while it writes a shard."""
 
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """The variables by which the frameworks take the number of threads."""
 
-
 STARTS = 3
 """How often a worker is started that is killed before it has loaded the network."""
 
+ENDING = 10.0
+"""Seconds that a killed process has to be gone: one that waits for a dead disk stays for ever."""
+
 
 class WorkerDied(Exception):
-    """The process is gone without an answer."""
+    """The process is gone without an answer.
+
+    Attributes:
+        photos: the paths of those that it had begun, and not done.
+        hung: True where it was killed because it made no progress.
+    """
+
+    def __init__(self, reason: str, photos: Collection[str], *, hung: bool) -> None:
+        super().__init__(reason)
+        self.photos, self.hung = photos, hung
 
 
 class Stopped(Exception):
@@ -49,14 +54,31 @@ class Stopped(Exception):
 
 
 class WorkerProcess:
-    """One worker process, started when it is first needed, and again after it has died."""
+    """One worker process, started when it is first needed, and again after it has died.
+
+    It is killed where it says nothing for `timeout` seconds.
+
+    Attributes:
+        begun: the paths of photos that the process has begun, and not done.
+        hung: True where it said nothing for too long.
+    """
 
     def __init__(
-        self, folder: Folder, model: ModelArguments, *, threads: int | None = None
+        self,
+        folder: Folder,
+        model: ModelArguments,
+        *,
+        threads: int | None = None,
+        timeout: int = WORKER_TIMEOUT.default,
     ) -> None:
         self.folder = folder
         self.model = model
         self.threads = threads
+        self.timeout = timeout
+        self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.begun: set[str] = set()
+        self.hung = False
+        self.listener: threading.Thread | None = None
         self.process: subprocess.Popen[str] | None = None
         self.stopped = False
 
@@ -70,12 +92,15 @@ class WorkerProcess:
         """
         process = self._started()
         assert process.stdin is not None
+        self.begun.clear()
         try:
             process.stdin.write(json.dumps(vars(task)) + "\n")
             process.stdin.flush()
         except OSError as error:
             raise self._death() from error
         for answer in self._answers():
+            self.begun.update(answer.get(BEGIN, ()))
+            self.begun.difference_update(answer.get(END, ()))
             if "advance" in answer:
                 advance(answer["advance"])
             elif "done" in answer:
@@ -84,9 +109,14 @@ class WorkerProcess:
 
     def _answers(self) -> Iterator[Mapping[str, Any]]:
         """Yield what the process says; an error that it tells of is raised."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        while True:
+            try:
+                line = self.lines.get(timeout=self.timeout)
+            except queue.Empty:
+                self.hung = True
+                return
+            if not line.endswith("\n"):  # the end, or the line in which it was killed
+                return
             answer = json.loads(line)
             if "error" in answer:
                 self.close()
@@ -103,6 +133,12 @@ class WorkerProcess:
             if any("ready" in answer for answer in self._answers()):
                 return process
             death = self._death()
+            if death.hung:
+                raise ModelError(
+                    f"A worker has not loaded the network within {self.timeout} seconds. Give it "
+                    "more with worker_timeout (--worker-timeout), or run without workers to see "
+                    "what it waits for."
+                )
         raise ModelError(
             f"A worker died while it loaded the network ({death}), {STARTS} times. Its own words "
             "are above; run without workers to see more."
@@ -114,6 +150,7 @@ class WorkerProcess:
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(search_path()))
         if self.threads is not None:
             environment |= {name: str(self.threads) for name in THREADS if name not in os.environ}
+        self.begun, self.hung, self.lines = set(), False, queue.SimpleQueue()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "seewhy.datasets.worker", self.folder.place],
             stdin=subprocess.PIPE,
@@ -124,6 +161,11 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C is for the parent, which then closes stdin
         )
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.listener = threading.Thread(
+            target=_listen, args=(self.process.stdout, self.lines.put), daemon=True
+        )
+        self.listener.start()
         with contextlib.suppress(OSError):  # it died already, which `_started` finds out
             self.process.stdin.write(json.dumps(asdict(self.model)) + "\n")
             self.process.stdin.flush()
@@ -133,9 +175,13 @@ class WorkerProcess:
         if self.stopped:
             raise Stopped
         assert self.process is not None
-        code = self.process.wait()
+        if self.hung:
+            reason = f"no progress for {self.timeout} seconds"
+        else:
+            code = self.process.wait()
+            reason = f"signal {-code}" if code < 0 else f"exit code {code}"
         self.close()
-        return WorkerDied(f"signal {-code}" if code < 0 else f"exit code {code}")
+        return WorkerDied(reason, frozenset(self.begun), hung=self.hung)
 
     def stop(self) -> None:
         """Stop the process from another thread, at once and for good."""
@@ -149,14 +195,23 @@ class WorkerProcess:
         process, self.process = self.process, None
         if process is None:
             return
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except BrokenPipeError:
-                    continue  # it is gone, and did not read what was written
         process.kill()
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(ENDING)
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it did not read what was written
+                process.stdin.close()
+        if self.listener is not None:
+            self.listener.join(ENDING)
+        if process.stdout is not None and process.poll() is not None:
+            process.stdout.close()
+
+
+def _listen(lines: Iterable[str], put: Callable[[str], None]) -> None:
+    """Put every line that a process says; at its end, an empty one."""
+    for line in lines:
+        put(line)
+    put("")
 
 
 def search_path() -> list[str]:
@@ -180,85 +235,60 @@ def _error(answer: Mapping[str, str]) -> SeewhyError:
 class Supervisor:
     """Runs shards in a worker, whatever they do to it.
 
-    A shard that kills its worker is tried once more; then it is halved, and the halves again,
-    until the photo is found. That photo becomes a failed row, 'worker-died'.
+    A worker that dies or hangs has told which photos it was at. The next one tries these first,
+    each alone: one at which it dies again becomes a failed row, 'worker-died' or 'worker-hung'.
     """
 
-    folder: Folder
-    plan: ShardPlan
     items: Sequence[Item]
     worker: WorkerProcess
-    batch_size: int
 
     def run(self, task: Task, advance: Callable[[int], None]) -> Counts:
-        """Run a shard to its end, and return what it counts."""
-        for _ in range(ATTEMPTS):
-            counts = self._tried(task, advance)
-            if counts is not None:
-                return counts
-        pieces = self._halved(task, advance)
-        rows = [row for name in pieces for row in rows_of(self.folder.read(name))]
-        rows += kept_rows(self.folder, self.plan, task)
-        counts = write_shard(self.folder, self.plan, task.shard, rows)
-        for name in pieces:
-            self.folder.remove(name)
-        return counts
+        """Run a shard to its end, and return what it counts.
 
-    def _tried(self, task: Task, advance: Callable[[int], None]) -> Counts | None:
-        """Run a task once; None, with nothing counted as done, where the worker died."""
-        done = 0
+        Raises:
+            ModelError: workers die at no photo.
+        """
+        tried, deaths = task, 0
+        while True:
+            done = 0
 
-        def count(photos: int) -> None:
-            nonlocal done
-            done += photos
-            advance(photos)
+            def count(photos: int) -> None:
+                nonlocal done
+                done += photos
+                advance(photos)
 
-        try:
-            return self.worker.run(task, count)
-        except WorkerDied:
-            advance(-done)
-            return None
+            try:
+                return self.worker.run(tried, count)
+            except WorkerDied as death:
+                advance(-done)
+                photos = self._numbers(task, death.photos)
+                if not photos:
+                    deaths += 1
+                if deaths == ATTEMPTS:
+                    raise ModelError(
+                        f"A worker died ({death}) {ATTEMPTS} times while it was at no photo, such "
+                        "as while it wrote a shard. Its own words are above; it may need more "
+                        "memory than there is: give fewer workers, or a smaller shard_size."
+                    ) from death
+                tried = _after(tried, photos, death)
 
-    def _halved(self, task: Task, advance: Callable[[int], None]) -> list[str]:
-        """Run a task's halves; returns the files that hold their rows."""
-        count = task.stop - task.start
-        if count == 1:
-            return [self._single(task, advance)]
-        half = count // 2
-        if half > self.batch_size:  # batches stay whole, and so their results the same
-            half -= half % self.batch_size
-        elif count > self.batch_size:
-            half = self.batch_size
-        names = []
-        for start, stop in (
-            (task.start, task.start + half),
-            (task.start + half, task.stop),
-        ):
-            only = tuple(one for one in task.only if start <= one < stop)
-            if task.only and not only:
-                continue
-            piece = Task(task.shard, start, stop, True, only)
-            if self._tried(piece, advance) is None:
-                names += self._halved(piece, advance)
-            else:
-                names.append(self.plan.piece(start, stop))
-        return names
+    def _numbers(self, task: Task, paths: Collection[str]) -> set[int]:
+        return {item.photo_id for item in self.items[task.start : task.stop] if item.path in paths}
 
-    def _single(self, task: Task, advance: Callable[[int], None]) -> str:
-        """Try one photo again; a failed row says that it killed its worker."""
-        name = self.plan.piece(task.start, task.stop)
-        try:
-            self.worker.run(task, advance)
-        except WorkerDied as error:
-            row = failure(
-                self.items[task.start],
-                "worker-died",
-                f"The process that explained this photo died ({error}), each time it was tried. "
-                "The file may crash its decoder, or take more memory than there is.",
-            )
-            write_shard(self.folder, self.plan, task.shard, [row], name=name)
-            advance(1)
-        return name
+
+def _after(task: Task, photos: set[int], death: WorkerDied) -> Task:
+    """Return a task with what the death of its worker at some photos tells."""
+    alone = set(task.alone)
+    if not photos or not photos <= alone:
+        return replace(task, alone=tuple(sorted(alone | photos)))
+    kind, verb = ("worker-hung", "hung") if death.hung else ("worker-died", "died")
+    reason = f"The process that explained this photo {verb} ({death}), each time it was tried. " + (
+        "Give it more time with worker_timeout (--worker-timeout), or remove the photo."
+        if death.hung
+        else "The file may crash its decoder, or take more memory than there is."
+    )
+    lost = tuple((photo, kind, reason) for photo in sorted(photos))
+    return replace(task, alone=tuple(sorted(alone - photos)), lost=task.lost + lost)
 
 
 def run_in_processes(

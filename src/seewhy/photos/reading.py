@@ -211,7 +211,8 @@ def expanded(source: str | os.PathLike[str]) -> Path:
     path = Path(source)
     try:
         return path.expanduser()
-    except RuntimeError:  # '~nobody/cat.jpg': the user does not exist, but the folder may
+    # '~nobody/cat.jpg': the user does not exist, but the folder may; or no user can have the name
+    except (RuntimeError, ValueError):
         return path
 
 
