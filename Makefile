@@ -1,6 +1,7 @@
 # make demo   install into .venv and explain a real photo, offline
 # make test   install everything and run every test on every framework
 # make check  lint, format, types: of Python, and of the page's JavaScript (needs Node.js and npm)
+# make docs   build the site of docs/ into docs/_build/html, for a browser without a network
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
 # make fuzz   100,000 damaged photos, model files, options, runs and side files, by a new seed
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo truth test test-environment keras2 check fuzz format clean
+.PHONY: demo docs truth test test-environment keras2 check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
@@ -19,18 +20,26 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 	$(PIP) install -c constraints.txt -e '.[tensorflow]'
 	touch $@
 
-# torchvision's and timm's own requirements would bring another torch: they come without. Each
+# torchvision's, timm's and the peers' own requirements would bring another torch: they come without. Each
 # torchvision fits one torch only, 0.28 fits 2.13: constraints.txt pins the pair.
 .venv/test: .venv/created pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt 'torch==2.13.0'
 	$(PIP) install -c constraints.txt -e '.[tensorflow,jax,torch,onnx,tflite,data,ray,report,test]'
 	$(PIP) install -c constraints.txt --no-deps torchvision timm onnx2torch
+	$(PIP) install -c constraints.txt --no-deps grad-cam ttach opencv-python-headless torchcam tf-keras-vis tf-explain deprecated wrapt
 	$(PIP) install -c constraints.txt pyyaml huggingface_hub safetensors
 	touch $@
 
 .venv/check: .venv/created pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt 'ruff' 'mypy' -e '.[serve,report]'
 	touch $@
+
+.venv/docs: .venv/created pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: .venv/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py
