@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from seewhy.errors import OptionError
 from seewhy.training.augmentation import (
@@ -11,6 +14,7 @@ from seewhy.training.augmentation import (
     cutmix,
     random_colours,
     random_crops,
+    random_jpeg,
     random_sharpness,
     random_windows,
     resized,
@@ -87,6 +91,33 @@ def test_sharpness_follows_the_formula_and_leaves_flat_photos_alone() -> None:
         np.testing.assert_allclose(changed[n, row, column], expected, atol=0.51)
     flat = np.full((2, 4, 4, 3), 90, np.uint8)
     np.testing.assert_array_equal(random_sharpness(flat, 1.0, generator=generator(3)), flat)
+
+
+def test_jpeg_is_stored_by_chance_in_every_quality_and_resolution_of_colour() -> None:
+    photos = generator(1).integers(0, 255, (60, 16, 16, 3)).astype(np.uint8)
+    given = photos.copy()
+    changed = random_jpeg(photos, probability=0.5, generator=generator(2))
+    np.testing.assert_array_equal(photos, given)
+    draws = generator(2)
+    chosen = draws.random(60) < 0.5
+    qualities, kinds = draws.integers(25, 101, 60), draws.integers(0, 3, 60)
+    np.testing.assert_array_equal((changed != photos).any(axis=(1, 2, 3)), chosen)
+    assert set(kinds[chosen]) == {0, 1, 2}
+    for index in np.flatnonzero(chosen)[:6]:
+        file = io.BytesIO()
+        Image.fromarray(photos[index]).save(
+            file, "JPEG", quality=int(qualities[index]), subsampling=int(kinds[index])
+        )
+        np.testing.assert_array_equal(changed[index], np.asarray(Image.open(file)))
+
+
+def test_windows_are_resized_by_filters_drawn_at_random() -> None:
+    halves = np.full((80, 20, 20, 3), 60, np.uint8)
+    halves[:, :, 10:] = 190
+    windows = random_windows(halves, (10, 10), smallest=1.0, generator=generator(5))
+    overshoots = (windows > 190).any(axis=(1, 2, 3))
+    # Bicubic and Lanczos overshoot beside an edge, bilinear and box do not: 80 photos, half each.
+    assert 0.25 < overshoots.mean() < 0.75
 
 
 def test_cutmix_mixes_targets_and_weights_by_the_area_that_is_left() -> None:

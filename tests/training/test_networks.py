@@ -14,9 +14,11 @@ from seewhy.training.networks import (
     LAST_MAP,
     REFERENCE,
     augmented,
+    halved_colour,
     hide_and_seek_layer,
     preprocessing_layers,
     small_network,
+    take_weights,
 )
 
 pytestmark = pytest.mark.filterwarnings(
@@ -115,3 +117,47 @@ def test_the_compact_network_is_compact_and_loads_without_seewhy(tmp_path: Path)
     )
     modules = {type(layer).__module__.partition(".")[0] for layer in network.layers}
     assert modules == {"keras"}
+
+
+def test_halved_colour_keeps_brightness_and_smooths_colour_by_the_binomial_filter() -> None:
+    from keras import ops
+
+    photos = np.random.default_rng(3).uniform(0, 255, (2, 7, 6, 3))
+    changed = np.asarray(ops.convert_to_numpy(halved_colour()(photos.astype(np.float32))))
+    grey = photos @ (0.299, 0.587, 0.114)
+    np.testing.assert_allclose(changed @ (0.299, 0.587, 0.114), grey, rtol=1e-5)
+    colour, line = photos - grey[..., None], np.array([1, 4, 6, 4, 1]) / 16
+    for n, row, column in [(0, 3, 2), (1, 0, 0), (1, 6, 5)]:
+        expected = grey[n, row, column] * np.ones(3)
+        for down, right in np.ndindex(5, 5):  # beyond the border there is no colour
+            y, x = row + down - 2, column + right - 2
+            if 0 <= y < 7 and 0 <= x < 6:
+                expected += line[down] * line[right] * colour[n, y, x]
+        np.testing.assert_allclose(changed[n, row, column], expected, rtol=1e-4)
+
+
+def test_halved_colour_is_seen_in_use_and_never_trained() -> None:
+    from keras import Model
+
+    network, without = small_network((32, 32), 2), small_network((32, 32), 2, half_colour=False)
+    layer = network.get_layer("half_colour")
+    assert (layer.trainable_variables, len(without.layers)) == ([], len(network.layers) - 1)
+    assert len(network.trainable_variables) == len(without.trainable_variables)
+    # Red and green of one brightness, pixel by pixel: at half the resolution nothing is left.
+    stripes = np.zeros((1, 32, 32, 3), np.float32)
+    stripes[:, :, ::2, 0], stripes[:, :, 1::2, 1] = 117.4, 59.8
+    seen = Model(network.input, layer.output).predict(stripes, verbose=0)[:, 2:-2, 2:-2]
+    assert np.ptp(stripes[..., 0]) == pytest.approx(117.4)
+    assert np.ptp(seen[..., 0]) < 1e-3
+
+
+def test_weights_are_taken_by_name_where_the_shapes_agree() -> None:
+    source, network = small_network((32, 32), 2), small_network((64, 64), 3)
+    fresh = network.get_layer("classes").get_weights()[0]
+    with_weights = sum(bool(layer.weights) for layer in network.layers)
+    assert take_weights(network, source) == with_weights - 1
+    np.testing.assert_array_equal(
+        network.get_layer("block3_1_conv").get_weights()[0],
+        source.get_layer("block3_1_conv").get_weights()[0],
+    )
+    np.testing.assert_array_equal(network.get_layer("classes").get_weights()[0], fresh)

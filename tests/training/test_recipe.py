@@ -102,6 +102,15 @@ def test_numbers_of_numpy_are_numbers() -> None:
             "1,000,000,000.",
         ),
         (
+            {"start_from": "animals.keras", "base": "vgg19", "size": 64},
+            "start_from is for the compact network, and the base is 'vgg19'. Leave start_from out.",
+        ),
+        (
+            {"half_colour": True, "base": "vgg19", "size": 64},
+            "half_colour is for the compact network, and the base is 'vgg19'. Leave half_colour "
+            "out.",
+        ),
+        (
             {"fine_tune": 1},
             "The compact network is trained as a whole, so fine_tune does not apply. Leave it out, "
             "or choose another base.",

@@ -81,6 +81,37 @@ def test_every_backend_trains_saves_and_loads(few: Path, tmp_path: Path) -> None
     assert sum(one.probability for one in explanation.predictions[0]) == pytest.approx(1)
 
 
+def test_training_goes_on_from_the_weights_of_a_trained_network(
+    trained: TrainingResult, few: Path, tmp_path: Path
+) -> None:
+    first = train(
+        few,
+        out=tmp_path / "more.keras",
+        recipe=quick(start_from=str(trained.path), epochs=1, learning_rate=1e-9, weight_decay=0.0),
+    )
+    given, taken = (
+        seewhy.load(path).network.model.get_layer("block1_1_conv").get_weights()[0]
+        for path in (trained.path, first.path)
+    )
+    np.testing.assert_allclose(taken, given, atol=1e-6)
+    assert read_metadata(first.path)["training"]["recipe"]["start_from"] == str(trained.path)
+
+
+def test_training_cannot_start_from_another_kind_of_network(few: Path, tmp_path: Path) -> None:
+    from keras import Input, Model, layers
+
+    photo = Input((32, 32, 3))
+    maps = layers.Conv2D(2, 3, name="other")(photo)
+    pooled = layers.GlobalAveragePooling2D()(maps)
+    other = Model(photo, layers.Dense(2, name="other_classes")(pooled))
+    other.save(tmp_path / "other.keras")
+    source = str(tmp_path / "other.keras")
+    assert refusal(few, tmp_path / "a.keras", start_from=source) == (
+        f"Training cannot start from '{source}': it has no layer of the compact network. Give a "
+        ".keras file that was trained with base small, or leave start_from out."
+    )
+
+
 def test_the_heatmap_lies_on_the_object(trained: TrainingResult) -> None:
     generator = np.random.default_rng(99)
     classifier = seewhy.load(trained.path)

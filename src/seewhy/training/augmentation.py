@@ -10,6 +10,7 @@ class.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,24 @@ from numpy import ndarray
 from numpy.random import Generator
 from PIL import Image
 
+from seewhy.training.networks import LUMINANCE
+
 ASPECTS = (3 / 4, 4 / 3)
 """The narrowest and the widest window, relative to the photo (Szegedy et al.)."""
 
-LUMINANCE = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+FILTERS = (
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+    Image.Resampling.BOX,
+)
+"""How windows are brought to their size: one drawn per photo."""
+
+QUALITIES = (25, 100)
+"""The lowest and the highest quality of JPEG."""
+
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+"""Resolutions of a JPEG's colour."""
 
 Size = tuple[int, int]
 
@@ -37,6 +51,7 @@ class Augmentation:
             has the size `crop` itself.
         colour: how much brightness, contrast and saturation change.
         sharpness: how much photos are blurred or sharpened.
+        jpeg: the probability that a photo goes through a JPEG file.
         cutmix: the probability that a photo gets a box of another one.
         plain_from: the first epoch without CutMix.
     """
@@ -45,6 +60,7 @@ class Augmentation:
     crop_scale: float | None = None
     colour: float = 0.0
     sharpness: float = 0.0
+    jpeg: float = 0.0
     cutmix: float = 0.0
     plain_from: int | None = None
 
@@ -71,6 +87,8 @@ class Augmentation:
             pixels = random_colours(pixels, self.colour, generator=generator)
         if self.sharpness:
             pixels = random_sharpness(pixels, self.sharpness, generator=generator)
+        if self.jpeg:
+            pixels = random_jpeg(pixels, probability=self.jpeg, generator=generator)
         if self.cutmix and (self.plain_from is None or epoch < self.plain_from):
             return cutmix(pixels, targets, weights, probability=self.cutmix, generator=generator)
         return pixels, targets, weights
@@ -99,7 +117,8 @@ def random_windows(
     """Cut a window of random area and aspect out of each photo, and bring it to `size`.
 
     The area is drawn evenly from `smallest` to 1 of the photo's, the logarithm of the aspect
-    (relative to the photo's) evenly between those of `ASPECTS`; the place is anywhere.
+    (relative to the photo's) evenly between those of `ASPECTS`; the place is anywhere. Each photo
+    is resized by one of `FILTERS`: a network that only saw one fails on photos out of another.
 
     Source:
         Szegedy et al., *Going Deeper with Convolutions*, CVPR 2015 (arXiv:1409.4842), section 6.
@@ -111,18 +130,13 @@ def random_windows(
     columns = np.minimum(np.sqrt(area * aspect), 1) * width
     tops = generator.uniform(0, height - rows)
     lefts = generator.uniform(0, width - columns)
+    kinds = generator.integers(0, len(FILTERS), len(pixels))
+    ends = np.minimum(lefts + columns, width), np.minimum(tops + rows, height)
+    boxes = np.stack([lefts, tops, *ends], axis=1)
     return np.stack(
         [
-            np.asarray(
-                Image.fromarray(photo).resize(
-                    size[::-1],
-                    Image.Resampling.BILINEAR,
-                    box=(left, top, min(left + column, width), min(top + row, height)),
-                )
-            )
-            for photo, top, left, row, column in zip(
-                pixels, tops, lefts, rows, columns, strict=True
-            )
+            np.asarray(Image.fromarray(photo).resize(size[::-1], FILTERS[kind], box=tuple(box)))
+            for photo, kind, box in zip(pixels, kinds, boxes, strict=True)
         ]
     )
 
@@ -169,6 +183,28 @@ def random_sharpness(
     blurred = _binomial(_binomial(values, axis=1), axis=2)
     changed: ndarray = np.rint(values + strength * (values - blurred))
     return changed.clip(0, 255).astype(np.uint8)
+
+
+def random_jpeg(
+    pixels: UInt8[ndarray, "n h w 3"], *, probability: float, generator: Generator
+) -> UInt8[ndarray, "n h w 3"]:
+    """Store photos as JPEG, of a quality within `QUALITIES` and one of `SUBSAMPLINGS`, and read it.
+
+    Source:
+        as an augmentation: Hendrycks & Dietterich, *Benchmarking Neural Network Robustness*, ICLR
+        2019 (arXiv:1903.12261), 'jpeg'.
+    """
+    chosen = generator.random(len(pixels)) < probability
+    qualities = generator.integers(*QUALITIES, len(pixels), endpoint=True)
+    kinds = generator.integers(0, len(SUBSAMPLINGS), len(pixels))
+    result = pixels.copy()
+    for index in np.flatnonzero(chosen):
+        file = io.BytesIO()
+        Image.fromarray(pixels[index]).save(
+            file, "JPEG", quality=int(qualities[index]), subsampling=SUBSAMPLINGS[kinds[index]]
+        )
+        result[index] = np.asarray(Image.open(file))
+    return result
 
 
 def _binomial(values: Float[ndarray, "n h w 3"], *, axis: int) -> Float[ndarray, "n h w 3"]:

@@ -26,9 +26,19 @@ REFERENCE = 224
 """The size of photo to which GRIDS belong; on smaller photos the cells shrink alike."""
 
 
-def small_network(size: tuple[int, int] | tuple[None, None], classes: int) -> Any:
+COLOUR_FILTER = (1, 4, 6, 4, 1)
+"""By how much colour is smoothed along rows and columns, in sixteenths."""
+
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+
+
+def small_network(
+    size: tuple[int, int] | tuple[None, None], classes: int, *, half_colour: bool = True
+) -> Any:
     """Build the compact residual network that `--base small` trains from scratch.
 
+        colour    with `half_colour`: colour at half the resolution (`halved_colour`)
         stem      3×3 convolution, stride 2, 24 channels
         stages    residual blocks of 48 (stride 2), 96 (stride 2), 96, 144 (stride 2) and 144
                   channels
@@ -39,6 +49,7 @@ def small_network(size: tuple[int, int] | tuple[None, None], classes: int) -> An
         size: height and width of the photos, None for any; 0 to 255 goes in, the scaling is
             inside.
         classes: the number of classes.
+        half_colour: see colour at half the resolution.
 
     Source:
         He et al., *Deep Residual Learning*, CVPR 2016 (arXiv:1512.03385), blocks of figure 5;
@@ -48,7 +59,8 @@ def small_network(size: tuple[int, int] | tuple[None, None], classes: int) -> An
     from keras import Input, Model, layers
 
     photo = Input((*size, 3), name="photo")
-    maps = layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(photo)
+    maps = halved_colour()(photo) if half_colour else photo
+    maps = layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(maps)
     maps = _convolution(maps, 24, 3, 2, "stem")
     maps = layers.ReLU(name="stem_relu")(maps)
     for number, (channels, stride) in enumerate(BLOCKS, 1):
@@ -58,6 +70,48 @@ def small_network(size: tuple[int, int] | tuple[None, None], classes: int) -> An
     pooled = layers.GlobalAveragePooling2D(name="pooling")(maps)
     scores = layers.Dense(classes, activation="softmax", name="classes")(pooled)
     return Model(photo, scores, name="small")
+
+
+def halved_colour() -> Any:
+    """Return the fixed layer that keeps brightness and smooths colour: one 5 × 5 convolution.
+
+        x ← g + smoothed(x − g),  g each pixel's grey
+
+    smoothed by the binomial filter 1, 4, 6, 4, 1 in both directions, which halves the resolution as
+    JPEG's 4:2:0 does. Photos in files have colour at half resolution, and after resizing at full
+    resolution: a network that trained on one of the two fails on the other.
+    """
+    import numpy as np
+    from keras import layers
+
+    line = np.asarray(COLOUR_FILTER) / sum(COLOUR_FILTER)
+    grey = np.tile(np.asarray(LUMINANCE)[:, None], (1, 3))  # from red, green, blue to all three
+    kernel = np.outer(line, line)[:, :, None, None] * (np.eye(3) - grey)
+    kernel[len(line) // 2, len(line) // 2] += grey
+    layer = layers.Conv2D(
+        3, len(line), padding="same", use_bias=False, trainable=False, name="half_colour"
+    )
+    layer.build((None, None, None, 3))
+    layer.set_weights([kernel.astype(np.float32)])
+    return layer
+
+
+def take_weights(network: Any, source: Any) -> int:
+    """Give a network's layers the weights of the source's layers of the same name and shapes.
+
+    Returns:
+        The number of layers that took weights.
+    """
+    given = {layer.name: layer.get_weights() for layer in source.layers}
+    taken = 0
+    for layer in network.layers:
+        weights = given.get(layer.name, [])
+        if weights and [one.shape for one in weights] == [
+            tuple(one.shape) for one in layer.weights
+        ]:
+            layer.set_weights(weights)
+            taken += 1
+    return taken
 
 
 def _convolution(maps: Any, channels: int, kernel: int, stride: int, name: str) -> Any:

@@ -102,6 +102,22 @@ class Recipe:
         shown=f"{SIDE} for small, else the base's own",
         group="network",
     )
+    half_colour: Any = _row(
+        "boolean",
+        False,
+        "with base small: show the network colour at half the resolution, in training and in use",
+        small=True,
+        group="network",
+    )
+    start_from: Any = _row(
+        "text",
+        None,
+        "with base small: start from the weights of this network, a .keras file or built-in; "
+        "layers of another shape start anew",
+        shown="random weights",
+        metavar="FILE",
+        group="network",
+    )
     validation_split: float = _row(
         "number",
         0.1,
@@ -167,6 +183,13 @@ class Recipe:
     )
     sharpness: float = _row(
         "number", 0.0, "blur or sharpen photos by up to this share", SHARE, group="photos"
+    )
+    jpeg: float = _row(
+        "number",
+        0.0,
+        "store photos as JPEG of random quality and colour resolution, with this probability",
+        SHARE,
+        group="photos",
     )
     cutmix: float = _row(
         "number",
@@ -258,6 +281,12 @@ class Recipe:
                 "The compact network is trained as a whole, so fine_tune does not apply. Leave it "
                 "out, or choose another base."
             )
+        for name in ("half_colour", "start_from"):
+            if getattr(self, name) and self.base != SMALL:
+                raise OptionError(
+                    f"{name} is for the compact network, and the base is '{self.base}'. Leave "
+                    f"{name} out."
+                )
 
     def _check_sizes(self) -> None:
         smallest = min(self.crop or self.size)
@@ -295,6 +324,7 @@ class Recipe:
             or self.crop
             or self.colour
             or self.sharpness
+            or self.jpeg
             or self.cutmix
         )
 

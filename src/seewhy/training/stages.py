@@ -15,13 +15,14 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from seewhy.errors import OptionError
 from seewhy.files import written_whole
 from seewhy.training.augmentation import Augmentation
 from seewhy.training.base import build_on_base, freeze, pooled_part, unfreeze
 from seewhy.training.batches import ordered_batches, steps_per_epoch, training_batches
 from seewhy.training.data import DecodedPhotos, balancing_weights
 from seewhy.training.fit import DAMAGED_STATE, EpochDone, Schedule, fit_stage
-from seewhy.training.networks import LAST_MAP, augmented, small_network
+from seewhy.training.networks import LAST_MAP, augmented, small_network, take_weights
 from seewhy.training.recipe import Recipe
 from seewhy.training.result import EpochLogs
 
@@ -137,7 +138,9 @@ class TrainingRun:
 def train_small(run: TrainingRun) -> tuple[Any, str, list[EpochLogs]]:
     """Train the compact network; return it, its last map's name, and its history."""
     recipe, count = run.recipe, len(run.labels)
-    network = small_network((None, None), count)
+    network = small_network((None, None), count, half_colour=recipe.half_colour)
+    if recipe.start_from:
+        start_from(network, recipe.start_from)
     rows = run.fit(
         run.augmented(network),
         replace(first_schedule(recipe), warm_up=1 if recipe.epochs > 5 else 0),
@@ -146,9 +149,26 @@ def train_small(run: TrainingRun) -> tuple[Any, str, list[EpochLogs]]:
         crop=True,
         growth=recipe.growth(),
     )
-    final = small_network(recipe.size, count)
+    final = small_network(recipe.size, count, half_colour=recipe.half_colour)
     final.set_weights(network.get_weights())
     return final, LAST_MAP, rows
+
+
+def start_from(network: Any, source: str) -> None:
+    """Give the compact network the weights of a trained one, as far as their shapes agree.
+
+    Raises:
+        OptionError: the source is no Keras network, or shares no layer.
+    """
+    from seewhy.networks import is_keras
+    from seewhy.zoo.load import load
+
+    model = load(source).network.model
+    if not is_keras(model) or not take_weights(network, model):
+        raise OptionError(
+            f"Training cannot start from '{source}': it has no layer of the compact network. Give "
+            "a .keras file that was trained with base small, or leave start_from out."
+        )
 
 
 def train_on_base(run: TrainingRun) -> tuple[Any, str, list[EpochLogs]]:
@@ -204,6 +224,7 @@ def recipe_augmentation(recipe: Recipe) -> Augmentation:
         crop_scale=recipe.crop_scale,
         colour=recipe.colour,
         sharpness=recipe.sharpness,
+        jpeg=recipe.jpeg,
         cutmix=recipe.cutmix,
         plain_from=recipe.epochs - recipe.plain_epochs if recipe.plain_epochs else None,
     )
