@@ -43,9 +43,9 @@ def auroc(own: np.ndarray, other: np.ndarray) -> float:
 
 def scores_of(
     classifier: seewhy.Classifier, references: ReferenceFeatures, paths: Sequence[Path]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return similarity and largest probability of every readable photo."""
-    similarities, probabilities = [], []
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return similarity, largest probability and class found of every readable photo."""
+    similarities, probabilities, classes = [], [], []
     for start in range(0, len(paths), BATCH):
         photos = []
         for path in paths[start : start + BATCH]:
@@ -59,7 +59,8 @@ def scores_of(
         judged = references.judge(found[references.layer], shares.argmax(axis=1))
         similarities += [one.similarity for one in judged]
         probabilities.append(shares.max(axis=1))
-    return np.array(similarities), np.concatenate(probabilities)
+        classes.append(shares.argmax(axis=1))
+    return np.array(similarities), np.concatenate(probabilities), np.concatenate(classes)
 
 
 def words(name: str) -> frozenset[str]:
