@@ -10,6 +10,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
+# The smaller build, where there is one; a GPU's is never replaced by it: see pyproject.toml.
+TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorflow-cpu,tensorflow)
+
 .PHONY: demo docs truth test test-environment keras2 check fuzz format clean
 
 .venv/created:
@@ -17,14 +20,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 	touch $@
 
 .venv/demo: .venv/created pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[tensorflow]'
+	$(PIP) install -c constraints.txt -e '.[$(TENSORFLOW)]'
 	touch $@
 
 # torchvision's, timm's and the peers' own requirements would bring another torch: they come without. Each
 # torchvision fits one torch only, 0.28 fits 2.13: constraints.txt pins the pair.
 .venv/test: .venv/created pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt 'torch==2.13.0'
-	$(PIP) install -c constraints.txt -e '.[tensorflow,jax,torch,onnx,tflite,data,ray,report,test]'
+	$(PIP) install -c constraints.txt -e '.[$(TENSORFLOW),jax,torch,onnx,tflite,data,ray,report,test]'
 	$(PIP) install -c constraints.txt --no-deps torchvision timm onnx2torch
 	$(PIP) install -c constraints.txt --no-deps grad-cam ttach opencv-python-headless torchcam tf-keras-vis tf-explain deprecated wrapt
 	$(PIP) install -c constraints.txt pyyaml huggingface_hub safetensors

@@ -11,7 +11,7 @@ import socket
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -244,3 +244,9 @@ class UniqueStems:
         self._counts[key] = count
         self._taken.add(unique.casefold())
         return unique
+
+    def files(self, path: Path, names: Sequence[str]) -> list[Path]:
+        """Return a file for each photo: 'why_cat.png' and so on, or the path itself for one."""
+        if len(names) == 1:
+            return [path]
+        return [path.with_name(f"{path.stem}_{self.of(name)}{path.suffix}") for name in names]

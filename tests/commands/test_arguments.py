@@ -119,7 +119,7 @@ def test_help_of_every_command_names_no_python_value(
         (
             ["--colormap", "jett"],
             "Matplotlib has no colour map 'jett'. The nearest names are 'jet' and 'jet_r'. Choose "
-            "jet, viridis, inferno, seismic, or another of matplotlib's.",
+            "turbo, viridis, inferno, for-against, or another of matplotlib's.",
         ),
         (["--method", "grad-kam"], "There is no method 'grad-kam'."),
         (["--model", "m" * 300], "There is no network 'mmm"),

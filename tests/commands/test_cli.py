@@ -15,6 +15,7 @@ from seewhy import __version__
 from seewhy.commands import cli
 from seewhy.commands.arguments import BUILT_IN_KNOWS
 from seewhy.commands.options import method_options
+from seewhy.methods import METHODS
 from tests.linear_network import LinearNetwork
 
 Run = Callable[..., tuple[int, str, str]]
@@ -28,7 +29,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     module = importlib.import_module("seewhy.zoo.load")
 
     def load(name: str, **settings: object) -> Classifier:
-        if name != "built-in":
+        if name not in ("built-in", "second"):
             return original(name, **settings)  # type: ignore[arg-type]
         settings = {"preprocess": "unit", "labels": ["red", "green", "blue"]} | settings
         return Classifier(LinearNetwork(), name=name, **settings)  # type: ignore[arg-type]
@@ -258,3 +259,51 @@ def test_methods_side_by_side_take_as_many_columns_as_asked(run: Run) -> None:
     with Image.open("why/a_methods.jpg") as wide:
         assert wide.width > tall_size[0]
         assert wide.height < tall_size[1]
+
+
+def test_all_methods_leave_out_what_does_not_apply_and_say_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Flatten and Dense: no CAM.
+    Path("home_made.py").write_text(
+        "from torch import nn\n\n\n"
+        "def net():\n"
+        "    body = nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(4)\n"
+        "    return nn.Sequential(*body, nn.Flatten(), nn.Linear(4 * 4 * 4, 2)).eval()\n"
+    )
+    monkeypatch.syspath_prepend(".")
+    save_photo("a.png")
+    network = ("--model", "python:home_made:net", "--size", "16", "--preprocess", "unit")
+    sweeps = ("--masks", "20", "--samples", "2", "--steps", "2")
+    code, out, err = run("explain", "a.png", *network, "--method", "all", *sweeps)
+    assert code == 0
+    assert "The method 'cam' is left out. CAM needs global" in err
+    assert out.count("a.png  ") == len(METHODS) - 1
+    assert Path("why/a_methods.jpg").is_file()
+    code, _, err = run("explain", "a.png", *network, "--method", "cam,all", *sweeps)
+    assert code == 1
+    assert "CAM needs global average pooling" in err
+
+
+def test_a_second_network_or_contrast_does_not_overwrite_the_firsts_pictures(run: Run) -> None:
+    save_photo("a.png")
+
+    def pictures(*arguments: str) -> set[str]:
+        code, out, _ = run("explain", "a.png", *arguments)
+        assert code == 0
+        assert Path(out.strip().rpartition("  ")[2]).is_file()
+        return {path.name for path in Path("why").glob("[!.]*")}
+
+    first = {"a_cam.jpg"}
+    assert pictures() == first
+    before = Path("why/a_cam.jpg").read_bytes()
+    assert pictures("--class", "green,blue") == first  # of the same network: done again
+    assert pictures() == first
+    second = first | {"a_cam_second.jpg"}
+    assert pictures("--model", "second") == second
+    third = second | {"a_cam_rather_than_red.jpg"}
+    assert pictures("--contrast", "red") == third
+    assert pictures("--model", "second", "--contrast", "red") == third | {
+        "a_cam_second_rather_than_red.jpg"
+    }
+    assert Path("why/a_cam.jpg").read_bytes() == before

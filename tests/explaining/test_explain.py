@@ -491,3 +491,17 @@ def test_a_regression_is_explained_as_its_value_and_has_no_probability() -> None
         "'own' has one output and no sigmoid: a value, which has no probability that deletion and "
         "insertion could measure. Give two labels if it is the logit of two classes."
     )
+
+
+def test_a_comparison_shows_and_saves_itself_and_is_still_a_mapping(tmp_path: Path) -> None:
+    compared = seewhy.compare(
+        classifier(), [photo(0), photo(1)], methods=["cam", "grad-cam"], classes=["red"]
+    )
+    assert list(compared) == ["cam", "grad-cam"]
+    assert compared["cam"].method == "cam"
+    files = compared.save(tmp_path / "why.png")
+    assert [file.name for file in files] == ["why_photo.png", "why_photo-2.png"]
+    with Image.open(files[1]) as page:
+        np.testing.assert_array_equal(np.asarray(page), compared.picture(1))
+    assert repr(compared).startswith("ComparedMethods(2 photos of ")
+    assert compared._repr_html_().count("<img") == 2

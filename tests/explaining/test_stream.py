@@ -131,21 +131,22 @@ def test_large_photos_make_small_batches_and_memory_stays_bounded(tmp_path: Path
 
 def test_a_page_of_a_large_photo_is_drawn_from_a_small_one_and_shows_the_same() -> None:
     from seewhy.explaining.drawing import draw_targets
-    from seewhy.explaining.shrinking import shrunk
+    from seewhy.explaining.sizing import sized
+    from seewhy.photos.photo import Photo
     from seewhy.rendering.style import DEFAULT_STYLE
 
     ramp = np.linspace(0, 255, 2000, dtype=np.uint8)
     pixels = np.stack([np.tile(ramp, (1500, 1))] * 3, axis=-1)
     explanation = seewhy.explain(classifier(), pixels, top=2)
-    small = shrunk(explanation, 0)
+    small = sized(explanation, 0)
     assert small.photos[0].pixels.shape == (384, 512, 3)
     large = draw_targets(explanation, 0, DEFAULT_STYLE)[0]
     picture = draw_targets(small, 0, DEFAULT_STYLE)[0].astype(int)
     wanted = np.asarray(Image.fromarray(large).resize((512, 384), Image.Resampling.BOX)).astype(int)
     assert np.abs(picture - wanted).mean() < 2
     assert np.percentile(np.abs(picture - wanted), 99) < 12
-    (tiny,) = seewhy.explain(classifier(), photos(1)[0], top=1).photos
-    assert shrunk(seewhy.explain(classifier(), tiny, top=1), 0).photos[0] is tiny
+    usual = Photo(np.zeros((330, 500, 3), np.uint8))
+    assert sized(seewhy.explain(classifier(), usual, top=1), 0).photos[0] is usual
 
 
 @pytest.mark.parametrize("size", [(40, 60), (900, 1300)])

@@ -91,6 +91,9 @@ BODIES: dict[str, Callable[[Any], Any]] = {
     "layer norm, dense, dropout": lambda x: layers.Dropout(0.5)(
         layers.Dense(5, activation="tanh")(layers.LayerNormalization()(layers.Conv2D(6, 3)(x)))
     ),
+    "augmentation": lambda x: layers.Conv2D(4, 3)(
+        layers.RandomZoom(0.2)(layers.RandomRotation(0.2)(layers.RandomFlip()(x)))
+    ),
     "unknown operations": lambda x: layers.Conv2D(4, 3)(
         layers.UpSampling2D(2)(keras.ops.flip(layers.GlobalMaxPooling2D(keepdims=True)(x) + x, 2))
     ),

@@ -456,18 +456,18 @@ def test_a_picture_of_each_photo_has_its_boxes(locations, tmp_path):
 
 
 def test_a_drawn_box_is_half_open():
-    drawn = draw_boxes(np.full((40, 60, 3), 90, np.uint8), [(5, 6, 25, 36)], [""])
+    drawn = draw_boxes(np.full((400, 600, 3), 90, np.uint8), [(50, 60, 250, 360)], [""])
     painted_rows, painted_columns = np.nonzero((drawn != 90).any(axis=-1))
-    assert (painted_columns.min(), painted_columns.max()) == (5, 24)
-    assert (painted_rows.min(), painted_rows.max()) == (6, 35)
-    assert (drawn[20, 10:20] == 90).all()
+    assert (painted_columns.min(), painted_columns.max()) == (50, 249)
+    assert (painted_rows.min(), painted_rows.max()) == (60, 359)
+    assert (drawn[200, 100:200] == 90).all()
 
 
 def test_drawing_leaves_the_photo_as_it_was():
     pixels = np.zeros((20, 30, 3), np.uint8)
     pixels.flags.writeable = False
     drawn = draw_boxes(pixels, [(0, 0, 30, 20)], ["a title wider than the photo"])
-    assert drawn.shape == pixels.shape
+    assert drawn.shape[1] == 11 * pixels.shape[1]  # enlarged to 320 pixels or more
     assert pixels.max() == 0
     assert drawn.max() > 0
 
@@ -530,7 +530,8 @@ def test_the_picture_shows_the_heat_and_both_looks(classifier):
     assert one.caption == f"{one.title}\nheat of blue {one.proposed_by.probability:.2f}"
     (heated,), (bare,) = found.pictures(), found.pictures(heat=False)
     black = photo.pixels.max(axis=2) == 0
-    assert (heated[black] != bare[black]).any()
+    black = black.repeat(heated.shape[1] // 96, axis=0).repeat(heated.shape[1] // 96, axis=1)
+    assert (heated[: len(black)][black] != bare[: len(black)][black]).any()
     (single,) = locate(classifier, photo, look_again=False).found[0]
     assert single.caption == f"heat of {single.title}"
 

@@ -43,11 +43,23 @@ def refused(kind, message, function, *args, **options):
 # Colours
 
 
-def test_jet_runs_from_blue_to_red_in_rgb():
-    blue, green, red = colour(np.array([[0.0, 0.5, 1.0]]))[0].astype(int)
-    assert blue.tolist() == [0, 0, 127]
-    assert red.tolist() == [127, 0, 0]
-    assert green[1] == 255
+def test_heat_runs_from_blue_over_green_to_red_in_rgb():
+    cold, green, red = colour(np.array([[0.0, 0.5, 1.0]]))[0].astype(int)
+    assert cold[2] > cold[1] + 30
+    assert red.tolist() == [122, 4, 2]  # turbo's end
+    assert green[1] == 252
+
+
+def test_both_ends_of_signed_maps_are_brighter_than_matplotlibs_over_a_dark_photo():
+    def light(pixel):  # relative luminance, ITU-R BT.709
+        linear = (pixel / 255.0) ** 2.2
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    ends = np.array([[-0.5, 0.5]])
+    ours, usual = colour_signed(ends)[0], colour_signed(ends, colormap="seismic")[0]
+    assert light(ours[0]) > 2 * light(usual[0])
+    assert light(ours[1]) > light(usual[1])
+    assert light(colour_signed(-np.ones((1, 1)))[0, 0]) > 5 * light(np.array([0, 0, 76]))
 
 
 @pytest.mark.parametrize("name", ["jet", "viridis", "inferno", "gray", "tab10", "seismic_r"])
@@ -67,16 +79,17 @@ def test_values_beyond_the_range_are_the_nearer_end_and_nan_is_white():
 
 def test_signed_zero_is_the_middle_red_is_for_and_blue_against():
     against, zero, support = colour_signed(np.array([[-0.5, 0.0, 0.5]]))[0].astype(int)
-    assert zero.min() >= 253
+    assert zero.min() >= 230
+    assert np.ptp(zero) <= 3
     assert against[2] > 250 > 5 > against[0]
-    assert support[0] > 250 > 5 > support[2]
+    assert support[0] > 240 > 60 > support[2]
 
 
 def test_an_unknown_colour_map_is_refused_with_the_nearest_names():
     refused(
         OptionError,
         "Matplotlib has no colour map 'virids'. The nearest names are 'viridis' and 'viridis_r'. "
-        "Choose jet, viridis, inferno, seismic, or another of matplotlib's.",
+        "Choose turbo, viridis, inferno, for-against, or another of matplotlib's.",
         colour,
         HEAT,
         colormap="virids",
@@ -106,8 +119,9 @@ def test_an_overlay_is_the_blend_of_photo_and_colour_pixel_by_pixel():
     heatmap = generator.random((600, 7), dtype=np.float32)
     painted = colour(heatmap).astype(float)
     wanted = np.rint(0.6 * photo + 0.4 * painted)
-    assert np.abs(overlay(photo, heatmap) - wanted).max() <= 1
-    assert (overlay(photo, heatmap) == wanted).mean() > 0.999
+    even = overlay(photo, heatmap, heat_is_opacity=False)
+    assert np.abs(even - wanted).max() <= 1
+    assert (even == wanted).mean() > 0.999
     heat = heatmap[..., None].astype(float)
     wanted = np.rint((1 - 0.5 * heat) * photo + 0.5 * heat * painted)
     ours = overlay(photo, heatmap, opacity=0.5, heat_is_opacity=True)
@@ -128,7 +142,7 @@ def test_a_crop_is_blended_where_the_network_looked_and_holes_stay_photo(opacity
         seen = ~np.isnan(heatmap)
         painted = colour(np.nan_to_num(heatmap), colormap=colormap).astype(float)
         wanted = np.rint((1 - opacity) * photo + opacity * painted)
-        laid = overlay(photo, heatmap, opacity=opacity, colormap=colormap)
+        laid = overlay(photo, heatmap, opacity=opacity, colormap=colormap, heat_is_opacity=False)
         assert np.array_equal(laid[~seen], photo[~seen])
         assert np.abs(laid[seen] - wanted[seen]).max() <= 1  # halves may be rounded either way
         assert (laid[seen] == wanted[seen]).mean() > 0.98
@@ -137,18 +151,20 @@ def test_a_crop_is_blended_where_the_network_looked_and_holes_stay_photo(opacity
 @pytest.mark.parametrize("opacity", [None, 0.0, 0.3, 1.0])
 @pytest.mark.parametrize("colormap", ["jet", "tab10"])
 @pytest.mark.parametrize("corner", [(0, 0), (4, 9)])
-def test_levels_are_laid_as_heatmaps_are_within_one_of_255(opacity, colormap, corner):
+@pytest.mark.parametrize("fade", [False, True])
+def test_levels_are_laid_as_heatmaps_are_within_two_of_255(opacity, colormap, corner, fade):
     generator = np.random.default_rng(2)
     photo = generator.integers(0, 256, (60, 70, 3), dtype=np.uint8)
     x, y = corner
     levels = generator.integers(0, 256, (2, 60 - 2 * y, 70 - 2 * x), dtype=np.uint8)
     heat = HeatLevels(levels, corner, np.array([False, True]))
-    laid, bare = overlay_levels(Image.fromarray(photo), heat, colormap=colormap, opacity=opacity)
+    look = {"colormap": colormap, "opacity": opacity, "heat_is_opacity": fade}
+    laid, bare = overlay_levels(Image.fromarray(photo), heat, **look)
     assert np.array_equal(bare, photo)
     heatmap = np.full((60, 70), NAN, np.float32)
     heatmap[y : 60 - y, x : 70 - x] = levels[0] / np.float32(256)
-    wanted = overlay(photo, heatmap, colormap=colormap, opacity=opacity).astype(int)
-    assert np.abs(np.asarray(laid, int) - wanted).max() <= 1
+    wanted = overlay(photo, heatmap, **look).astype(int)
+    assert np.abs(np.asarray(laid, int) - wanted).max() <= 1 + fade
     assert abs((np.asarray(laid, int) - wanted).mean()) < 0.2  # neither darker nor brighter
     with pytest.raises(OptionError):
         overlay_levels(Image.fromarray(photo), heat, opacity=1.5)
@@ -158,7 +174,8 @@ def test_opacity_zero_is_the_photo_and_one_is_the_colours():
     photo = plain(2, 3, 77)
     assert np.array_equal(overlay(photo, HEAT, opacity=0), photo)
     seen = ~np.isnan(HEAT)
-    assert np.array_equal(overlay(photo, HEAT, opacity=1)[seen], colour(HEAT)[seen])
+    opaque = overlay(photo, HEAT, opacity=1, heat_is_opacity=False)
+    assert np.array_equal(opaque[seen], colour(HEAT)[seen])
 
 
 def test_where_the_network_did_not_look_the_photo_stays():
@@ -172,17 +189,17 @@ def test_where_the_network_did_not_look_the_photo_stays():
 def test_heat_as_opacity_leaves_the_photo_where_there_is_none():
     laid = overlay(plain(2, 3, 77), HEAT, heat_is_opacity=True)
     assert laid[0, 0].tolist() == [77, 77, 77]
-    # At the peak 0.8 of jet's (127, 0, 0): 0.2 · 77 + 0.8 · 127 = 117, and 0.2 · 77 = 15.4.
-    assert laid[1, 1].tolist() == [117, 15, 15]
+    # The peak is 0.8 of turbo's (122, 4, 2) and 0.2 · 77: 113 of red, 18.6 of green, 17 of blue.
+    assert laid[1, 1].tolist() == [113, 19, 17]
 
 
 def test_signed_heat_as_opacity_is_transparent_at_zero_and_coloured_at_both_ends():
     heatmap = np.array([[-1.0, 0.0, 1.0]])
     against, zero, support = overlay_signed(plain(1, 3, 77), heatmap, heat_is_opacity=True)[0]
     assert zero.tolist() == [77, 77, 77]
-    # seismic ends in (0, 0, 76) and (127, 0, 0): 0.2 · 77 + 0.8 · 76 = 76.2, + 0.8 · 127 = 117.
-    assert against.tolist() == [15, 15, 76]
-    assert support.tolist() == [117, 15, 15]
+    # It ends in (0, 60, 240) and (215, 0, 20): 0.2 · 77 = 15.4, + 0.8 · 60 = 63.4, + 0.8 · 240.
+    assert against.tolist() == [15, 63, 207]
+    assert support.tolist() == [187, 15, 31]
 
 
 def test_an_empty_map_is_not_painted():
@@ -416,8 +433,8 @@ def test_a_bare_map_shows_each_cell_in_viridis_over_its_own_range():
 
 def test_a_signed_bare_map_has_zero_in_the_middle_and_nan_is_blank():
     page = bare_map(np.array([[0.0, 4.0], [NAN, -1.0]], np.float32), signed=True)
-    assert np.all(page == [127, 0, 0], axis=2).sum() > 20_000
-    assert np.all(page == [0, 0, 76], axis=2).sum() == 0
+    assert np.all(page == [215, 0, 20], axis=2).sum() > 20_000
+    assert np.all(page == [0, 60, 240], axis=2).sum() == 0
 
 
 def test_a_bare_map_takes_a_title_and_a_colour_bar():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seewhy.rendering import text
-from seewhy.rendering.boxes import draw_boxes
+from seewhy.rendering.boxes import COLOURS, draw_boxes
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
@@ -45,9 +45,25 @@ def test_captions_of_boxes_at_one_place_do_not_cover_each_other() -> None:
     boxes = [(10, 100, 200, 200), (12, 102, 198, 198), (14, 104, 190, 190)]
     bare = draw_boxes(photo, boxes, ["", "", ""])
 
-    def letters(titles: list[str]) -> int:
+    def captioned(titles: list[str]) -> list[int]:
         drawn = draw_boxes(photo, boxes, titles)
-        return int(((drawn == 255).all(axis=2) & (bare != 255).any(axis=2)).sum())
+        return [
+            int((drawn == colour).all(axis=2).sum() - (bare == colour).all(axis=2).sum())
+            for colour in COLOURS[:3]
+        ]
 
-    assert letters(["one cat 0.98", "", ""]) > 0
-    assert letters(["one cat 0.98"] * 3) >= 0.9 * 3 * letters(["one cat 0.98", "", ""])
+    first, *others = captioned(["one cat 0.98", "", ""])
+    assert first > 500
+    assert others == [0, 0]
+    assert captioned(["one cat 0.98"] * 3) == [first] * 3
+
+
+@pytest.mark.parametrize("box", [(10, 100, 200, 200), (0, 0, 400, 200), (0, 0, 400, 300)])
+def test_a_caption_covers_no_box(box: tuple[int, int, int, int]) -> None:
+    photo = np.zeros((300, 400, 3), np.uint8)
+    x0, y0, x1, y1 = box
+    drawn = draw_boxes(photo, [box], ["one cat 0.98"])
+    np.testing.assert_array_equal(drawn[y0:y1, x0:x1], draw_boxes(photo, [box], [""])[y0:y1, x0:x1])
+    outside = (drawn == COLOURS[0]).all(axis=2)
+    outside[y0:y1, x0:x1] = False
+    assert outside.sum() > 500

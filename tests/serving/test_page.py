@@ -287,7 +287,7 @@ def test_a_click_on_a_bar_shows_that_class_and_shift_the_contrast(page, ranked):
     title_is(page, shown(cat))
     page.click(".bar >> nth=2", modifiers=["Shift"])
     title_is(page, f"{cat.label} rather than {third.label}")
-    assert page.get_attribute("#palettes button", "data-palette") == "seismic"
+    assert page.get_attribute("#palettes button", "data-palette") == "for-against"
     page.click("button.against[aria-pressed=true]")
     title_is(page, shown(cat))
 
@@ -561,7 +561,7 @@ def saved(page, button: str):
 def test_the_view_is_saved_as_picture_and_as_numbers(page, explained):
     picture = Image.open(saved(page, "#save-png").path())
     assert picture.size == (451, 300)
-    style = dict(colormap="turbo", opacity=0.55, heat_is_opacity=True)  # noqa: C408
+    style = dict(colormap="turbo", opacity=0.8, heat_is_opacity=True)  # noqa: C408
     from seewhy.rendering.colours import overlay
 
     expected = overlay(sample().pixels, explained.heatmap(), **style)

@@ -66,7 +66,7 @@ def test_every_palette_is_matplotlibs(page, palette):
     check(page, case, palette=palette, opacity=1.0, signed=False, fade=False)
 
 
-@pytest.mark.parametrize("palette", ["seismic", "coolwarm", "PuOr_r"])
+@pytest.mark.parametrize("palette", ["for-against", "coolwarm", "PuOr_r"])
 @pytest.mark.parametrize("fade", [False, True])
 def test_pixels_of_signed_maps_agree(page, palette, fade):
     case = CASES["a centre crop"]
@@ -138,7 +138,9 @@ def test_pixel_level_maps_are_drawn_as_the_command_line_draws_them(page, signed)
         {
             "data": raw.ravel().tolist(), "h": 40, "w": 30, "width": width, "height": height,
             "look": {
-                "palette": "coolwarm" if signed else "gray", "opacity": 1, "heatIsOpacity": False,
+                "palette": "for-against" if signed else "gray",
+                "opacity": 1,
+                "heatIsOpacity": False,
             },
             "signed": signed,
         },

@@ -18,7 +18,12 @@ from seewhy.commands.arguments import (
     load_model,
     style_of,
 )
-from seewhy.commands.options import add_methods, choose_best, methods_and_options
+from seewhy.commands.options import (
+    add_methods,
+    choose_applicable,
+    choose_best,
+    methods_and_options,
+)
 from seewhy.commands.parsing import FORMATS, add_photos, add_settings
 from seewhy.errors import SeewhyError
 from seewhy.settings import Setting
@@ -95,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
     classifier = load_model(args)
     if args.budget is not None:
         choose_best(args, classifier)
+    choose_applicable(args, classifier)
     job = CommandRun(args, classifier, request_of(args).settle(classifier), outputs)
     try:
         job.run(sources)
@@ -129,18 +135,20 @@ class CommandRun:
         outputs: Outputs,
     ) -> None:
         from seewhy.commands.writing import Record
+        from seewhy.explaining.drawing import LEAST
 
         self.args = args
         self.classifier = classifier
         self.request = request
         self.record = Record(Path(args.out), args, request, classifier, resume=args.resume)
         self.outputs = outputs
-        self.outputs.keep(self.record.stems)
+        self.outputs.keep(self.record.stems, self.record.mark)
         self.rows: list[dict[str, Any]] = []
         self.failed: list[str] = []
         self.cells: list[tuple[str, Any]] = []
         self.rounded: set[str] = set()
         self.done = 0
+        self.least = LEAST if args.top is None else 0.0
 
     def run(self, sources: Sequence[Any]) -> None:
         """Explain the remaining photos; pictures are drawn in threads, in order."""
@@ -237,7 +245,7 @@ class CommandRun:
             elif self.args.jsonl:
                 sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
             else:
-                sys.stdout.write(table(row, named=bool(self.args.classes)))
+                sys.stdout.write(table(row, named=bool(self.args.classes), least=self.least))
         if self.args.jsonl:
             sys.stdout.flush()
 
@@ -263,12 +271,13 @@ class CommandRun:
             sys.stderr.write(f"seewhy: {len(self.failed)} of {total} photos failed: {names}\n")
 
 
-def table(row: dict[str, Any], *, named: bool = False) -> str:
+def table(row: dict[str, Any], *, named: bool = False, least: float = 0.0) -> str:
     """Return the text for one photo: classes with ranks, probabilities and peaks, and files.
 
     Args:
         row: of `Explanation.as_dict`, with 'files'.
         named: list only the classes that were named, without the best ones.
+        least: leave out classes below this probability, unless they were named, but the best one.
     """
     peaks = {(one["label"], one["index"]): one for one in row["targets"]}
     shown = {} if named else {(one["label"], one["index"]): one for one in row["predictions"]}
@@ -279,6 +288,8 @@ def table(row: dict[str, Any], *, named: bool = False) -> str:
     ).items():
         index = "" if one["index"] is None else str(one["index"])
         rank = "" if one["rank"] is None else f"#{one['rank']}"
+        if not named and one["rank"] not in (None, 1) and one["probability"] < least:
+            continue
         probability = "" if one["probability"] is None else f"{one['probability']:.4f}"
         peak = ""
         if place in peaks:

@@ -14,12 +14,15 @@ from seewhy.settings import Setting
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
 
+ALL = "all"
+"""The name that stands for every method that applies to the network."""
+
 METHOD = Setting(
     "method",
     "text",
     None,
     "a name from `seewhy methods`, several separated by commas, best (the most faithful one within "
-    "200 forward passes), or all",
+    "200 forward passes), or all that apply",
     shown="cam if the network supports it, else grad-cam",
     metavar="M",
     several=True,
@@ -75,6 +78,23 @@ def choose_best(args: argparse.Namespace, classifier: Classifier) -> None:
     )
 
 
+def choose_applicable(args: argparse.Namespace, classifier: Classifier) -> None:
+    """Put the methods that apply to the network into the place of 'all'; a warning tells why.
+
+    Those that are named beside it stay, and are refused if they do not apply.
+    """
+    if ALL not in (args.method or ()):
+        return
+    from seewhy.evaluating.applying import applicable
+    from seewhy.explaining.question import layer_names
+    from seewhy.methods import METHODS
+
+    layer = layer_names(classifier, args.layer)[0]
+    found = applicable(classifier, list(METHODS.values()), layer)
+    named = [name for name in args.method if name != ALL]
+    args.method = [*named, *(one.name for one in found)]
+
+
 def methods_and_options(
     args: argparse.Namespace,
 ) -> tuple[list[str], dict[str, dict[str, Any]]]:
@@ -100,7 +120,7 @@ def method_names(given: Sequence[str] | None) -> list[str]:
     from seewhy.methods import METHODS
 
     names = given or ()
-    if "all" in names:
+    if ALL in names:
         return list(METHODS)
     return list(dict.fromkeys(find_method(name).name for name in names))
 

@@ -16,13 +16,19 @@ class Outputs:
         self._folder = Path(folder)
         self._stems = UniqueStems()
         self._kept: dict[str, str] = {}
+        self._mark = ""
         self._inputs = Inputs(
             sources, advice="Choose another folder with --out, or another --format."
         )
 
-    def keep(self, stems: Mapping[str, str]) -> None:
-        """Let photos keep the names that they have from before, by their keys."""
-        self._kept = dict(stems)
+    def keep(self, stems: Mapping[str, str], mark: str = "") -> None:
+        """Let photos keep the names that they have from before, by their keys.
+
+        Args:
+            stems: the names, without extension.
+            mark: ends the names of all files, before the extension.
+        """
+        self._kept, self._mark = dict(stems), mark
         for stem in stems.values():
             self._stems.take(stem)
 
@@ -36,6 +42,7 @@ class Outputs:
         Raises:
             OptionError: the path is that of an input photo.
         """
-        path = self._folder / name
+        plain = self._folder / name
+        path = plain.with_name(f"{plain.stem}{self._mark}{plain.suffix}")
         self._inputs.check(path)
         return path

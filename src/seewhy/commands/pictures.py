@@ -11,11 +11,12 @@ from numpy import ndarray
 
 from seewhy.explaining.drawing import draw_targets
 from seewhy.explaining.result import Explanation
-from seewhy.explaining.shrinking import shrunk
+from seewhy.explaining.sizing import sized
 from seewhy.methods.occlusion import occluded_copies
 from seewhy.photos.fitting import fit_photo
 from seewhy.rendering.colours import colour_signed
 from seewhy.rendering.page import grid
+from seewhy.rendering.palettes import FOR_AND_AGAINST
 from seewhy.rendering.style import Style
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ def occlusion_pictures(
         their scores, where asked for; 'sizes': one overlay for each patch size, where several were
         swept.
     """
-    whole, explanation = explanation, shrunk(explanation, 0)
+    whole, explanation = explanation, sized(explanation, 0)
     photo, extras = explanation.photos[0], explanation.extras[0]
     (laid, *_) = draw_targets(explanation, 0, style)
     heat = explanation.heatmap(interpolation=style.interpolation, scale=style.scale)
-    bare = colour_signed(heat, colormap=style.colormap or "seismic")
+    bare = colour_signed(heat, colormap=style.colormap or FOR_AND_AGAINST)
     cells = [("overlay", laid), (photo.name, photo.pixels), (explanation.caption(), bare)]
     pictures = {"three": grid(cells, columns=3)}
     if "patch_maps" in extras:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from seewhy.commands.arguments import style_of
 from seewhy.errors import OptionError
-from seewhy.files import is_stem
+from seewhy.files import is_stem, parse_json
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from seewhy.explaining.result import Explanation
 
 RECORD = ".explained.jsonl"
-"""In the folder of the pictures: one line per photo that is done, for --resume."""
+"""In the folder of the pictures: one line per photo that is done, for --resume. A second network,
+or contrast, has a record and names of its own: see `_mark`."""
 
 PICTURES = ("format", "bare_maps", "save_maps", "show_patches")
 """Arguments, besides the request and the style, that the files of a photo depend on."""
@@ -63,14 +65,15 @@ class Record:
         from seewhy.classifier.fingerprint import network_fingerprint
         from seewhy.explaining.journal import Journal
 
-        self.folder = folder
+        self.mark = _mark(folder / RECORD, request, classifier)
         question = {
+            "model": classifier.name,
             "request": request.without_functions().as_dict(),
             "style": repr(style_of(args)),
             **{name: getattr(args, name) for name in PICTURES},
         }
         self.journal = Journal(
-            folder / RECORD,
+            folder / f".explained{self.mark}.jsonl",
             kind="seewhy explain",
             question=question,
             network=network_fingerprint(classifier),
@@ -121,6 +124,37 @@ class Record:
         self.journal.close()
 
 
+def _mark(first: Path, request: Request, classifier: Classifier) -> str:
+    """Return what tells the files of this network and contrast from those of a folder's first ones.
+
+    Args:
+        first: the folder's record.
+        request: what is asked.
+        classifier: of whom.
+
+    Returns:
+        '' for the first ones; '_resnet50', '_rather_than_cheetah' or both for others.
+    """
+    from seewhy.rendering.text import short_name
+
+    try:
+        with first.open("rb") as stream:
+            question = parse_json(stream.readline())["entry"]["question"]
+            model, contrast = question["model"], question["request"]["contrast"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # there is none, or it is not ours, which its reader tells
+    parts = []
+    if model != classifier.name:
+        short = Path(short_name(classifier.name)).stem
+        parts.append(classifier.name if short == Path(short_name(model)).stem else short)
+    if contrast != request.without_functions().as_dict()["contrast"]:
+        rivals = [
+            one if isinstance(one, str) else classifier.label(one) for one in request.contrast or ()
+        ]
+        parts.append(f"rather than {' '.join(rivals)}" if rivals else "alone")
+    return "".join("_" + re.sub(r"[^\w.+-]+", "_", part) for part in parts)
+
+
 def key_of(source: Any) -> str:
     """Return what a photo is called in the record: its path, from wherever it is asked."""
     from seewhy.photos.reading import expanded
@@ -156,9 +190,9 @@ def draw(
     cell = None
     if args.sheet:
         from seewhy.explaining.drawing import draw_targets
-        from seewhy.explaining.shrinking import shrunk
+        from seewhy.explaining.sizing import sized
 
-        overlay = draw_targets(shrunk(first, 0), 0, style_of(args))[0]
+        overlay = draw_targets(sized(first, 0), 0, style_of(args))[0]
         cell = (f"{first.photos[0].name}: {first.title()}", _thumbnail(overlay))
     photo = first.photos[0]
     return PhotoOutputs(str(photo.path or photo.name), stem, rows, cell)

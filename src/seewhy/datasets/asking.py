@@ -194,7 +194,7 @@ def _explained(
         if also is not None:
             targets = np.concatenate([targets, also], axis=1)
     else:
-        targets = Top(job.request.top or 0, also)
+        targets = Top(min(job.request.best, question.classifier.network.classes or 0), also)
     contrast: Any = question.contrast
     if has_contrast:
         contrast = FoundRatherThan(contrast)

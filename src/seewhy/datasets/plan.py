@@ -24,7 +24,7 @@ from seewhy.explaining.provenance import provenance_of
 from seewhy.explaining.request import Request
 from seewhy.explaining.rounding import Rounding
 from seewhy.explaining.rows import RowSelection
-from seewhy.networks.base import Top
+from seewhy.networks.base import Targets, Top
 from seewhy.networks.execution import EXACT
 from seewhy.photos.batches import photos_in_batches
 from seewhy.photos.photo import Photo
@@ -102,7 +102,9 @@ def first_rounding(job: RowJob, items: Sequence[Item]) -> Rounding | None:
     if not photos:
         return None
     classes = job.request.classes
-    targets = Top(job.request.top or 0) if classes is None else np.tile(classes, (len(photos), 1))
+    targets: Targets = Top(min(job.request.best, question.classifier.network.classes or 0))
+    if classes is not None:
+        targets = np.tile(classes, (len(photos), 1))
     try:
         found, _ = answer(replace(question, targets=targets), photos)
     except NotFinite:

@@ -1,4 +1,4 @@
-"""Which methods apply to a network: the others are left out of an evaluation, and named."""
+"""Which methods apply to a network: the others are left out of what runs several, and named."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from seewhy.networks.base import Top
 
 def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> list[Method]:
     """Return the methods that apply to a network: CAM needs its form, guided ones need ReLUs.
+
+    Those that need gradients are left out where the network has none.
 
     Args:
         classifier: the network.
@@ -44,6 +46,8 @@ def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> l
 
 def _try(classifier: Classifier, method: Method, layer: str) -> None:
     """Ask the network for what it may refuse."""
+    if method.backward and not classifier.network.has_gradients:
+        raise LayerError(f"'{classifier.name}' gives no gradients.")
     if Needs.CLASS_WEIGHTS in method.needs:
         classifier.session.class_weights(layer)
     if method.guided:

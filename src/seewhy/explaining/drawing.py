@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from seewhy.explaining.shrinking import shrunk
+from seewhy.explaining.sizing import sized
 from seewhy.maps import heat_levels, heatmap_on_photo
 from seewhy.rendering.attributions import (
     around_grey,
@@ -22,7 +22,8 @@ from seewhy.rendering.attributions import (
     smoothed,
 )
 from seewhy.rendering.colours import overlay, overlay_levels, overlay_signed
-from seewhy.rendering.page import Cell, Page, comparison, grid, grid_image
+from seewhy.rendering.page import Cell, ColourBar, Page, comparison, grid_image
+from seewhy.rendering.palettes import FOR_AND_AGAINST, HEAT, palette_of
 from seewhy.rendering.style import Style
 from seewhy.rendering.text import short_name
 
@@ -30,6 +31,20 @@ Picture = UInt8[ndarray, "_ _ 3"]
 
 Explanation = Any
 """`seewhy.Explanation`, whose module imports this one."""
+
+LEAST = 0.01
+"""The least probability of the best classes that pictures show, unless they were asked for."""
+
+
+def shown_targets(explanation: Explanation, photo: int) -> list[int]:
+    """Return the targets that pictures show: not the further ones of the best that are unlikely."""
+    targets, request = explanation.targets[photo], explanation.request
+    return [
+        number
+        for number, one in enumerate(targets)
+        if request.top is not None
+        or not (one.rank is not None and 1 < one.rank <= request.best and one.probability < LEAST)
+    ]
 
 
 def draw_targets(explanation: Explanation, photo: int, style: Style) -> list[Picture]:
@@ -67,7 +82,7 @@ def draw_photo(explanation: Explanation, photo: int, style: Style) -> Page:
 
 def draw_page(explanation: Explanation, photo: int, style: Style) -> Image.Image:
     """Return what `draw_photo` returns as an image, to be written to a file."""
-    explanation, photo = shrunk(explanation, photo), 0
+    explanation, photo = sized(explanation, photo), 0
     name = explanation.photo_title(photo)
     if style.scale == "photo" and explanation.maps.shape[1] > 1:
         name += "\none scale for all classes"
@@ -77,43 +92,78 @@ def draw_page(explanation: Explanation, photo: int, style: Style) -> Image.Image
     if pictures is None:
         pictures = draw_targets(explanation, photo, style)
     coloured = draw_colours(explanation, photo, style)
-    for target, picture in enumerate(pictures):
+    shown = shown_targets(explanation, photo)
+    for target in shown:
+        picture = pictures[target]
         cells.append((explanation.caption(photo, target, style=style), picture))
         if coloured:
             label = explanation.targets[photo][target].label
             cells.append((f"{label}\nin colour", coloured[target]))
-    return grid_image(cells, columns=style.columns)
+    bars = _colour_bars([explanation], photo, shown, style)
+    return grid_image(cells, columns=style.columns, bars=bars)
 
 
 def draw_methods(explanations: Sequence[Explanation], photo: int, style: Style) -> Page:
     """Draw one photo by several methods: a grid for one class, else rows of classes."""
-    explanations, photo = [shrunk(one, photo) for one in explanations], 0
+    explanations, photo = [sized(one, photo) for one in explanations], 0
     first = explanations[0]
     bare = first.photos[photo]
     most = max(explanations, key=lambda one: len(one.targets[photo]))
-    classes = range(len(most.targets[photo]))
+    classes = shown_targets(most, photo)
+    bars = _colour_bars(explanations, photo, classes, style)
     drawn = [draw_targets(one, photo, style) for one in explanations]
     if len(classes) == 1:
         title = f"{first.photo_title(photo)}\n{most.title(photo)} of {short_name(first.model)}"
         cells: list[Cell] = [(title, bare.pixels)]
         for one, pictures in zip(explanations, drawn, strict=True):
             cells.append((f"{one.method}\n{one.peak_text(photo, style=style)}", pictures[0]))
-        return grid(cells, columns=style.columns)
+        return np.asarray(grid_image(cells, columns=style.columns, bars=bars))
     rows: list[list[Picture | None]] = [[bare.pixels, *[None] * (len(classes) - 1)]]
-    rows += [[*pictures, *[None] * (len(classes) - len(pictures))] for pictures in drawn]
+    rows += [
+        [pictures[target] if target < len(pictures) else None for target in classes]
+        for pictures in drawn
+    ]
     heads = [most.caption(photo, target, peak=False) for target in classes]
     names = [first.photo_title(photo), *(one.method for one in explanations)]
-    return comparison(names, heads, rows, wrap=style.columns)
+    return comparison(names, heads, rows, wrap=style.columns, bars=bars)
+
+
+def _colour_bars(
+    explanations: Sequence[Explanation], photo: int, shown: Sequence[int], style: Style
+) -> list[ColourBar]:
+    """Return the scales of a page: one for each kind of map on it that is no picture of its own."""
+    bars: dict[bool, ColourBar] = {}
+    for one in explanations:
+        if one.pixel_level or one.signed in bars:
+            continue
+        targets = [target for target in shown if target < len(one.targets[photo])]
+        peaks = {f"{one.peaks[photo, target]:.3g}".replace("-", "−") for target in targets}
+        alone = len(explanations) == 1 and (len(targets) == 1 or style.scale == "photo")
+        peak = max(peaks, key=len) if alone and len(peaks) == 1 else "the peak"
+        if style.scale == "photo" and len(explanations) == 1:
+            peak = f"{one.peaks[photo, targets].max():.3g}".replace("-", "−")
+        low, high = "lowest" if one.from_minimum else "0", peak
+        if one.signed:
+            rivals = {target.rivals for target in one.targets[photo] if target.rivals is not None}
+            against = ", ".join(next(iter(rivals)).labels) if len(rivals) == 1 else "another"
+            low = f"for {against}" if rivals else "against"
+            own = one.targets[photo][targets[0]].label if len(targets) == 1 else "the class"
+            high = f"for {own}"
+        name = style.colormap or (FOR_AND_AGAINST if one.signed else HEAT)
+        units = {each.row.unit for each in explanations if each.signed == one.signed}
+        unit = one.row.unit if len(units) == 1 else ""
+        bars[one.signed] = ColourBar(palette_of(name), low, high, unit)
+    return list(bars.values())
 
 
 def _overlays(
     explanation: Explanation, photo: int, bare: Image.Image, style: Style
 ) -> Sequence[Image.Image] | None:
-    """Draw what `draw_targets` draws, off by at most 1 of 255; None where that cannot be.
+    """Draw what `draw_targets` draws, off by at most 2 of 255; None where that cannot be.
 
-    It can where heat of 256 levels, evenly opaque, is laid over the photo.
+    It can where heat of 256 levels is laid over the photo.
     """
-    plain = not (explanation.signed or explanation.pixel_level or style.heat_is_opacity)
+    plain = not (explanation.signed or explanation.pixel_level)
     if not plain or style.interpolation != "linear":
         return None
     heat = heat_levels(
@@ -124,7 +174,13 @@ def _overlays(
     )
     if heat is None:
         return None
-    return overlay_levels(bare, heat, colormap=style.colormap or "jet", opacity=style.opacity)
+    return overlay_levels(
+        bare,
+        heat,
+        colormap=style.colormap or HEAT,
+        opacity=style.opacity,
+        heat_is_opacity=style.fades,
+    )
 
 
 def _overlay(explanation: Explanation, photo: int, target: int, style: Style) -> Picture:
@@ -134,16 +190,16 @@ def _overlay(explanation: Explanation, photo: int, target: int, style: Style) ->
         return overlay_signed(
             pixels,
             heat,
-            colormap=style.colormap or "seismic",
+            colormap=style.colormap or FOR_AND_AGAINST,
             opacity=style.opacity,
             heat_is_opacity=True,
         )
     return overlay(
         pixels,
         heat,
-        colormap=style.colormap or "jet",
+        colormap=style.colormap or HEAT,
         opacity=style.opacity,
-        heat_is_opacity=style.heat_is_opacity,
+        heat_is_opacity=style.fades,
     )
 
 

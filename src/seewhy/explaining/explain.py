@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from seewhy.classifier import Classifier
 from seewhy.explaining.answering import answer
+from seewhy.explaining.compared import ComparedMethods
 from seewhy.explaining.keywords import RequestKeywords
 from seewhy.explaining.order import refuse_networks, refuse_photos
 from seewhy.explaining.request import Request, with_keywords
@@ -79,8 +80,12 @@ def compare(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress = no_progress,
     **request: Unpack[RequestKeywords],
-) -> dict[str, Explanation]:
+) -> ComparedMethods:
     """Explain the same photos and classes by several methods.
+
+        compared = seewhy.compare(classifier, "cat.jpg", methods=["grad-cam", "occlusion"])
+        compared.save("why.png")
+        compared["occlusion"].peaks
 
     Methods that look at activations and gradients share one forward and backward pass.
 
@@ -91,10 +96,11 @@ def compare(
         options: by method: {"occlusion": {"patch": 32}}.
 
     Returns:
-        The explanations by the methods' names in `METHODS`, in the order of `methods`.
+        The explanations by the methods' names in `METHODS`, in the order of `methods`; as a whole
+        they show and save themselves as one page for each photo.
     """
     asked = Request.of(methods=methods, options=options, **request)
-    return _explained(asked, classifier, photos, progress)
+    return ComparedMethods(_explained(asked, classifier, photos, progress))
 
 
 def _explained(

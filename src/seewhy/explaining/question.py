@@ -25,7 +25,7 @@ from seewhy.errors import (
     nearest_names,
 )
 from seewhy.explaining.contrast import Against, Contrast, FoundRatherThan, Similar, check_rest
-from seewhy.explaining.settings import PRECISION
+from seewhy.explaining.settings import PRECISION, USUAL_TOP
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method, Needs
 from seewhy.methods.covering import FEATURE_MAPS
@@ -326,7 +326,7 @@ def as_targets(
         )
     if classes is not None:
         return class_indices(classifier, classes, count)
-    return Top(min(3 if top is None else top, classifier.network.classes))
+    return Top(min(USUAL_TOP if top is None else top, classifier.network.classes))
 
 
 def class_indices(

@@ -48,6 +48,7 @@ from seewhy.explaining.question import (
     one_class,
     take_execution,
 )
+from seewhy.explaining.settings import USUAL_TOP
 from seewhy.incremental.kernels import Precision
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method
@@ -157,7 +158,7 @@ class Request:
         known, classes, top = classifier.network.classes, self.classes, self.top
         if known is not None and self.target is None:
             classes = classes and indices_of(classifier, classes)
-            top = None if classes else min(3 if top is None else top, known)
+            top = None if classes or top is None else min(top, known)
         contrast = as_contrast(classifier, self.contrast, Top(1))
         return replace(
             request,
@@ -220,6 +221,13 @@ class Request:
             contrast=as_contrast(classifier, request.contrast, targets, class_free=class_free),
             execution=Execution(request.precision),
         )
+
+    @property
+    def best(self) -> int:
+        """How many of the best classes of each photo are explained: 3 unless another is asked."""
+        if self.classes is not None or self.target is not None:
+            return 0
+        return USUAL_TOP if self.top is None else self.top
 
     @property
     def table(self) -> tuple[Method, ...]:

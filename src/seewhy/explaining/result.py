@@ -298,10 +298,7 @@ class Explanation(Drawable):
         """
         from seewhy.explaining.drawing import draw_page
 
-        path = Path(path)
-        stems = UniqueStems()
-        names = [f"{path.stem}_{stems.of(photo.name)}{path.suffix}" for photo in self.photos]
-        files = [path.with_name(name) for name in names] if len(self) > 1 else [path]
+        files = UniqueStems().files(Path(path), [photo.name for photo in self.photos])
         return [
             save_picture(draw_page(self, photo, style), file, of_photo=not self.pixel_level)
             for photo, file in enumerate(files)

@@ -14,7 +14,17 @@ from seewhy.settings import Setting
 LARGEST_ZOOM = 8
 """The largest zoom: 225 tiles of each photo."""
 
-TOP = Setting("top", "integer", None, "the N best classes of each photo", (1, None), shown="3")
+USUAL_TOP = 3
+"""The best classes of each photo that are explained unless others are asked."""
+
+TOP = Setting(
+    "top",
+    "integer",
+    None,
+    "the N best classes of each photo",
+    (1, None),
+    shown=f"{USUAL_TOP}, of which pictures leave out those below 1 %",
+)
 OUTPUT = Setting(
     "output",
     "choice",

@@ -25,6 +25,7 @@ from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.colours import colour, colour_signed, overlay, overlay_signed
 from seewhy.rendering.page import Cell, Page, tiles
+from seewhy.rendering.palettes import FOR_AND_AGAINST
 from seewhy.rendering.saving import save_pages
 from seewhy.rendering.showing import Drawable, few_lines
 from seewhy.rendering.text import short_name
@@ -182,10 +183,10 @@ class FeatureMaps(Drawable):
             if over_photo:
                 placed = scale(heatmap_on_photo(raw, placement, small.shape[:2]))
                 lay = overlay_signed if signed else overlay
-                picture = lay(small, placed, opacity=0.5)
+                picture = lay(small, placed)
             else:
                 paint = colour_signed if signed else colour
-                picture = paint(scale(raw), colormap="seismic" if signed else "viridis")
+                picture = paint(scale(raw), colormap=FOR_AND_AGAINST if signed else "viridis")
             peak = raw.flat[np.abs(raw).argmax()]
             cells.append((f"{channel}: {peak:.2g}", picture))
         return cells

@@ -137,6 +137,20 @@ class Method:
         return not self.needs & PROBING
 
     @property
+    def unit(self) -> str:
+        """What a value of the map is, in words for a colour bar."""
+        if Needs.SCENE in self.needs:
+            return "drop of the score when covered"
+        if self.class_free:
+            return "activation"
+        if Needs.CLASS_WEIGHTS in self.needs:
+            return "added to the score by this cell"
+        if not self.at_layer:
+            by_pixel = "of the score, by this pixel"
+            return by_pixel if self.pixel_level else "expected score"
+        return "of the score, through the layer"
+
+    @property
     def backward(self) -> bool:
         """True for a method that needs gradients."""
         return bool(self.needs & (Needs.LAYER_GRADIENTS | Needs.PIXEL_GRADIENTS))

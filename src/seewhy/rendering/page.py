@@ -25,6 +25,26 @@ Cell = tuple[str, Picture]
 
 Page = UInt8[ndarray, "rows columns 3"]
 
+
+@dataclass(frozen=True, eq=False)
+class ColourBar:
+    """The scale of a page's colours.
+
+    Attributes:
+        colours: from low to high.
+        low, high: what the ends mean.
+        unit: what a value is.
+    """
+
+    colours: UInt8[ndarray, "colours 3"]
+    low: str
+    high: str
+    unit: str
+
+
+BAR = 120
+"""Pixels of a colour bar's width."""
+
 NARROWEST = 480
 """Pixels of a page with a heading."""
 
@@ -79,8 +99,10 @@ def grid(cells: Sequence[Cell], *, columns: int | None = None) -> Page:
     return np.asarray(grid_image(cells, columns=columns))
 
 
-def grid_image(cells: Sequence[Cell], *, columns: int | None = None) -> Image.Image:
-    """Return what `grid` returns as an image, to be written to a file."""
+def grid_image(
+    cells: Sequence[Cell], *, columns: int | None = None, bars: Sequence[ColourBar] = ()
+) -> Image.Image:
+    """Return what `grid` returns as an image, to be written to a file, with colour bars below."""
     _check(cells, columns)
     widest = max(_width(picture) for _, picture in cells)
     many = len(cells) > 9
@@ -89,7 +111,29 @@ def grid_image(cells: Sequence[Cell], *, columns: int | None = None) -> Image.Im
         columns = _columns([pixels for _, pixels in cells], measures)
     elif columns is None:
         columns = min((3, 4), key=lambda count: -len(cells) % count)
-    return _grid(cells, columns, measures)
+    return with_bars(_grid(cells, columns, measures), bars, measures.text)
+
+
+def with_bars(page: Image.Image, bars: Sequence[ColourBar], size: int) -> Image.Image:
+    """Return a page with colour bars below it, each on a line: what its ends and values mean."""
+    if not bars:
+        return page
+    line, gap = line_height(size), 8
+    whole = Image.new("RGB", (page.width, page.height + len(bars) * (line + gap)), "white")
+    whole.paste(page)
+    draw = ImageDraw.Draw(whole)
+    for number, bar in enumerate(bars):
+        top = page.height + number * (line + gap)
+        room = (page.width - BAR - 4 * gap) / 2
+        low = fit_text(bar.low, size, room / 2, lines=1)
+        x = gap + math.ceil(max((text_width(text, size) for text in low), default=0)) + gap
+        draw_lines(draw, low, size, x - gap, top, anchor="r")
+        ramp = Image.fromarray(np.ascontiguousarray(bar.colours[None]))
+        whole.paste(ramp.resize((BAR, line - 4)), (x, top + 1))
+        words = f"{bar.high}: {bar.unit}" if bar.unit else bar.high
+        room = page.width - x - BAR - 2 * gap
+        draw_lines(draw, fit_text(words, size, room, lines=1), size, x + BAR + gap, top, anchor="l")
+    return whole
 
 
 def sheet(
@@ -147,6 +191,7 @@ def comparison(
     pictures: Sequence[Sequence[UInt8[ndarray, "_ _ 3"] | None]],
     *,
     wrap: int | None = None,
+    bars: Sequence[ColourBar] = (),
 ) -> UInt8[ndarray, "height width 3"]:
     """Arrange pictures in a table with titled rows (such as methods) and columns (classes).
 
@@ -157,6 +202,7 @@ def comparison(
         columns: the titles above.
         pictures: one list per row; None leaves a place empty.
         wrap: pictures per row of the page; by default chosen by the pictures' shape.
+        bars: the scales of the colours, which are drawn below.
 
     Raises:
         OptionError: the pictures do not fit the titles, there are none, or `wrap` is not positive.
@@ -197,7 +243,7 @@ def comparison(
             for title, pixels in zip(titles, row, strict=True)
         ]
     widths = [margin, *[measures.cell] * len(columns)] * math.ceil(len(rows) / depth)
-    return np.asarray(_draw(places, widths, measures))
+    return np.asarray(with_bars(_draw(places, widths, measures), bars, measures.text))
 
 
 def _width(picture: Picture) -> int:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seewhy.rendering.colours import palette_of
+from seewhy.rendering.palettes import palette_of
 from seewhy.settings import Setting, check_fields
 
 SCALES = ("each", "photo")
 
 STYLE = (
-    Setting("colormap", "text", None, "a colour map of matplotlib", shown="jet", metavar="NAME"),
-    Setting("opacity", "number", None, "of the heat, 0 to 1", (0, 1), shown="0.4", metavar="A"),
-    Setting("heat_is_opacity", "boolean", False, "show the bare photo where there is no heat"),
+    Setting(
+        "colormap",
+        "text",
+        None,
+        "for-against, or a colour map of matplotlib",
+        shown="turbo",
+        metavar="NAME",
+    ),
+    Setting("opacity", "number", None, "of the heat, 0 to 1", (0, 1), shown="0.8", metavar="A"),
+    Setting(
+        "heat_is_opacity",
+        "boolean",
+        None,
+        "show the bare photo where there is no heat, not a film of its colour",
+        shown="true",
+    ),
     Setting("interpolation", "choice", "linear", "interpolation of the map", ("linear", "cubic")),
     Setting(
         "scale",
@@ -55,11 +68,12 @@ class Style:
     """How heat is drawn.
 
     Attributes:
-        colormap: a colour map of matplotlib; None: jet, for signed maps the diverging seismic,
-            for pixel-level maps gray or the diverging coolwarm.
-        opacity: of the heat over the photo, 0..1; None: 0.4, or 0.8 where the heat is the opacity.
-        heat_is_opacity: let the photo show through where there is no heat, as signed maps always
-            do.
+        colormap: a colour map of matplotlib, or the diverging "for-against"; None: turbo, gray for
+            pixel-level maps, and for-against for signed ones.
+        opacity: of the heat over the photo, 0..1; None: 0.8, or 0.4 where the heat is not the
+            opacity.
+        heat_is_opacity: False colours the whole photo; otherwise the heat fades where there is
+            none, as that of signed maps always does.
         interpolation: of the map: "linear" or "cubic".
         scale: "each" map by its own maximum, or one scale for all classes of a "photo", so that
             an unlikely class does not look as hot as the likely one.
@@ -73,12 +87,17 @@ class Style:
 
     colormap: str | None = None
     opacity: float | None = None
-    heat_is_opacity: bool = False
+    heat_is_opacity: bool | None = None
     interpolation: str = "linear"
     scale: str = "each"
     percentile: float = 99.0
     smooth: float = 0.0
     columns: int | None = None
+
+    @property
+    def fades(self) -> bool:
+        """True where the heat fades to the bare photo."""
+        return self.heat_is_opacity is not False
 
     def __post_init__(self) -> None:
         check_fields(self, STYLE)

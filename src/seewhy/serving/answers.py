@@ -20,13 +20,13 @@ from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
 from seewhy.explaining.answering import answer as engine
 from seewhy.explaining.prediction import Prediction
-from seewhy.explaining.question import NETWORK_OPTIONS, find_method
+from seewhy.explaining.question import NETWORK_OPTIONS
 from seewhy.explaining.request import Request
 from seewhy.explaining.result import Explanation
 from seewhy.files import finite
 from seewhy.locating import locate
 from seewhy.methods import METHODS
-from seewhy.methods.base import Method, Needs
+from seewhy.methods.base import Method
 from seewhy.networks.base import SCORES
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
@@ -71,7 +71,7 @@ def answer(
         "signed": explanation.signed,
         "pixelLevel": explanation.pixel_level,
         "fromMinimum": explanation.from_minimum,
-        "unit": unit_of(find_method(explanation.method)),
+        "unit": explanation.row.unit,
         "placement": list(explanation.placements[0].map_box),
         "photo": list(explanation.photos[0].pixels.shape[:2]),
         "targets": [one.as_dict() | _rivals(one) for one in explanation.targets[0]],
@@ -213,17 +213,6 @@ def located(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
         for one in found.found[0]
     ]
     return frame({"kind": "result", "of": asked.as_dict(), "boxes": boxes})
-
-
-def unit_of(method: Method) -> str:
-    """Say what a value of the method's map is."""
-    if method.name in ("occlusion", "rise"):
-        return "drop of the score when covered" if method.name == "occlusion" else "expected score"
-    if method.class_free:
-        return "activation"
-    if Needs.CLASS_WEIGHTS in method.needs:
-        return "added to the score by this cell"
-    return "of the score, through the layer" if method.at_layer else "of the score, by this pixel"
 
 
 def methods_listed() -> list[dict[str, Any]]:

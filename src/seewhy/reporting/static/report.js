@@ -61,7 +61,7 @@ async function show(canvas, { photo, map, kind }) {
     const signed = kind.endsWith("signed");
     const placed = placeMap(mapAt(map), under.box, under.width, under.height);
     const peak = peakOf(placed, signed);
-    const options = { colours: palette(signed ? "coolwarm" : "turbo"), opacity: 0.72, heatIsOpacity: true, signed, empty: !(peak > 0) };
+    const options = { colours: palette(signed ? "for-against" : "turbo"), opacity: 0.8, heatIsOpacity: true, signed, empty: !(peak > 0) };
     paint(under.pixels, scaleHeat(placed, signed, peak), options, out);
   }
   context.putImageData(new ImageData(out, under.width, under.height), left, 0);

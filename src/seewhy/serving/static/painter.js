@@ -8,23 +8,23 @@
 // 256 colours of each palette: its reds, greens and blues one after the other, each as the step
 // from the one before; deflated, in base64.
 const PACKED = `
-eNrtWE2W2yAMFpBMuu49+l7X7ba7zrL36dV6r9hQg9Av2Jk37nQWrQCBHQdL6ENIBngriildUkJG7WDw6OfwakHKcq/lvnBRw4f/vpyj9AdWcl
-2WZaVqu5f/tDP3z+uFyzA8s+bruta2LqodDI7v5jdD6ecQYugEyLYOKgcAvQBlq0i5llpz77frRvWZ9v9tzhhjiikhhi+1EiKQIbxTfSYSa6XW
-1mKdpM6EIgLK1qUqrbVSCpBcrYl4TcQVWSu1Mi21fiQhuIsk1CiaKk1OJy5KTAL3ZY24rCJ+0EvKCuTihSeOCmA/KsGUseFTQkUbKeMbyFyVvt
-4+3G63p1o2uj5dG1028Dejpa59VwuFR3lFPJYK37/iTbvOS+9F3C7eJg0gcqpJ+wIRABmDBd+qiI0tCuXSsYAT9kkLgWWkbepvYN6jzFOkI7DR
-hGruWXHvLvrPdshqFyNU34S0LxFNrXSACSVpA0In1UE6psBTBwXcGObNcuU6HhM8uPY3YDIE7aY6A9pbtMNwm+nCWJrUH6S2VdwJIrOrCQU1Hj
-rDBVg/aoeCMIud0pm4OHD4Ny6v7+9s3F8ZfHTfZWR3BhyvcjSACzH6pqpmL77BnWAuTnDH+AJvCDGF27tulacbFlj/0PXnHWexow4a50DkeTAC
-2UkCTK5lZ4MGMvXR28BaIsjaiyMIcvL4kSZ5rFY+oFKbM7EvIUeiTzf6JwoFwSy/X3zGdHEGMHDuUDYeXVBtHHq23t46/dwm7CbtcI2sRqTDHI
-OQ1KOQq4pF4KHfiscN2Ylej/7+9X/9/3H9T1K4pL6dXtfHk+/PJ+m99YfF0321bfjZlLPyP6us51XsrP3eWf8vJqSdxLxDnfb+5k4cfRg5U3TL
-waYJceSglcTEn6/udB2zJT45uTzbwG4I7kzEtpcmzPMACGPkbDQKKgfeC3NNHJCLDXWLSm1Vxk+ZqaKV8mdKk+lL2C8fiDqFIuylAXux5xB56o
-8UMAng80wnNxzG5iFXbKavMuRsI6tKn4INxnVs7mNNE3bOY8zd4ncYMzALKcNQdhMokT+7qFGhgNFQjv3/rv79m9CETLCsmY+01YXZ9apzqFCj
-ubm1OqvrVa6n88Bad5fsu434FYs6M9MshiMr70RR86R8Uz/zV6PVDhf7GdR8EtVfkmS0lmL2nAxhLzMPvwHTYUoa`;
+eNrtWM+a1CAMB9rZ8ex7+H2e1aM3Pfo+vpqP5H1bsJD/ATq7O7teNEBCaYdJIJAffIwxRaQA7BCh8hBaISpHBso11ZxRHs+N6jft90efKaUlLY3WZa
+0ZaQF2pEapZmQt1dxKqp3UnkDFALqhVqWVlkoJpFcrol5TcQfWUs1MW83vSQkWiZTqVVOp6enUBY1JYRzWBMMq6kc9pGxALl554mAAyN4IpgwFvhIq
+epIy/ANNV6XP13fX6/WhpoMuD5dG63qBSVvQejQLlAd9RT3WCv5/h0Y7zhtKURfVO7QJ4Dl1SnGAyAHZBwv8qyKebDEoF/QF6BA7LeQsPcXwhpQWcP
+FVlZPKrdcv17VsjzU9bpxU9eav1/toeYWR3LftcCDMVjz91aTvn5eVU1e9Z8x39PZNlZPKeWt+My/9Gsw6U2uiiKDNlhaUWluj5NZe0T+2VV72xSxK
+DEIUl2A3bQk3WKFFSrdDD7Lb0tMSueuoNu4Ux8VyFTpvU7jx7BvCoBp0mEYWKLZQhIEwoxPvpYP8g8y2hjtFpHfVoXhNHGyn07VTfFU8zPpOQSYhPr
+j934R8jG/ZhP/SYRSMMjTv7HA8ysk4XEzJF5U1e3IDC/G5NPA79q/gJ0Kmwq1dN8rDBRvY/oj284qzvqOAlgug8n0wCtlOYhg8y8oO2pFJJj8Hdiai
+jL1sBFGQl69pks9qZoC2tD4X3ktoI9Hojn4JSoVoht8PPvt0cRNg3Bld2SAa8WoDaLJFOxb05NYhTim6a2IzEoFZAOELovCLwuLh5r6VzguwO6Su/f
+3n//b/4/a/KuS/CHg0bNJ8sCTh2Zx7zpoV1hoCsAkuGzZ+iRplDehZrd12HNPoUYmyz2ibvikjyi9r/a03ccfmb2asx7sTGMws0xHFy0ETyvz8f5m/
++2Qg7QDzdnkofeMER58iZ0K3DDYNxJFAKwcTH19ddO1vCzhycvpugV0H7gximx0TxsshxB45G4uiugOawVyDA3KxULeoqx1140U3M4p2uj+iayK6Cf
+jlgagzKIXZMWCGPTvkqS/pwgDA55FNrtrVzUcu2ZsudUOULbKq9CFaMK6xuceaBnaOMeY0+RXGLJiBlGos0wOU6J8dalRewN7QO4OmMLUf70QHZMCy
+ZoNNnh7MqlfCeYWqjadbm7M7qc56+hxY83TIvlnEr1jSJzPNUjyb5QmKGh/KYw0AdGu62+pmr4HMlZCOjpsOjINYX/zVp16w8Q9cUpmG`;
 
 const f32 = Math.fround;
 
 /** Names of the palettes: for maps from zero up, and for signed ones (zero in the middle). */
-export const PALETTES = ["jet", "turbo", "viridis", "inferno", "gray"];
-export const SIGNED_PALETTES = ["seismic", "coolwarm", "PuOr_r"];
+export const PALETTES = ["turbo", "jet", "viridis", "inferno", "gray"];
+export const SIGNED_PALETTES = ["for-against", "coolwarm", "PuOr_r"];
 
 const unpacked = await unpack();
 

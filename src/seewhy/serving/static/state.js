@@ -23,10 +23,10 @@ export const FLAGS = ["contour", "cut", "shared", "boxed", "field"];
 
 /** How maps of each kind look until somebody chooses otherwise: as the library draws them. */
 export const LOOKS = {
-  heat: { palette: "turbo", opacity: 0.55, heatIsOpacity: true },
-  signed: { palette: "seismic", opacity: 0.8, heatIsOpacity: true },
+  heat: { palette: "turbo", opacity: 0.8, heatIsOpacity: true },
+  signed: { palette: "for-against", opacity: 0.8, heatIsOpacity: true },
   pixels: { palette: "gray", opacity: 1, heatIsOpacity: false },
-  signedPixels: { palette: "coolwarm", opacity: 1, heatIsOpacity: false },
+  signedPixels: { palette: "for-against", opacity: 1, heatIsOpacity: false },
 };
 
 /**

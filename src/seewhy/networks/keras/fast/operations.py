@@ -344,6 +344,12 @@ KERAS_LOWERINGS: dict[str, Callable[[Any, Sequence[Shape], Shape], LoweredLayer]
         (
             "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout",
             "AlphaDropout", "ActivityRegularization", "InputLayer",
+            # augmentation, which hands photos on as they are unless it trains
+            "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear",
+            "RandomPerspective", "RandomErasing", "RandomBrightness", "RandomContrast",
+            "RandomColorDegeneration", "RandomColorJitter", "RandomGaussianBlur",
+            "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPosterization",
+            "RandomSaturation", "RandomSharpness", "RandAugment", "AugMix", "MixUp", "CutMix",
         ),
         _nothing,
     ),
