@@ -50,6 +50,8 @@ _HOMES = {
     "read_run": "datasets",
     "report": "reporting",
     "Report": "reporting.result",
+    "compare_networks": "reporting",
+    "NetworkComparison": "reporting.comparison",
     "check": "checking",
     "CheckResult": "checking",
     "evaluate": "evaluating",
@@ -96,6 +98,8 @@ if TYPE_CHECKING:
     from seewhy.photos.photo import Photo as Photo
     from seewhy.photos.photo import PhotoFailure as PhotoFailure
     from seewhy.rendering.style import Style as Style
+    from seewhy.reporting.comparing import compare_networks as compare_networks
+    from seewhy.reporting.comparison import NetworkComparison as NetworkComparison
     from seewhy.reporting.report import report as report
     from seewhy.reporting.result import Report as Report
     from seewhy.training.recipe import Recipe as Recipe

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seewhy.commands.parsing import add_group, add_settings, reader, values_of
+from seewhy.errors import OptionError
 from seewhy.settings import Setting
 
 if TYPE_CHECKING:
@@ -143,6 +146,41 @@ def model_name(args: argparse.Namespace) -> str:
         sys.stderr.write(f"No --model named: the built-in network ({BUILT_IN_KNOWS}) is used.\n")
         return BUILT_IN
     return str(args.model)
+
+
+def each_model(args: argparse.Namespace) -> list[argparse.Namespace]:
+    """Return the arguments for each --model, with its own settings; for None where none is named.
+
+    Raises:
+        OptionError: a setting was given several times, and not once for each model.
+    """
+    models = args.model or [None]
+    found = []
+    for place, model in enumerate(models):
+        one = copy.copy(args)
+        one.model = model
+        for row in OWN_NETWORK:
+            setattr(one, row.name, setting_of(row.name, getattr(args, row.name), place, models))
+        found.append(one)
+    return found
+
+
+def setting_of(
+    name: str, given: Sequence[Any] | None, place: int, models: Sequence[str | None]
+) -> Any:
+    """Return a setting of one of the models: the same for all, or its own.
+
+    Raises:
+        OptionError: there are several, and not as many as models.
+    """
+    if not given:
+        return None
+    if len(given) not in (1, len(models)):
+        raise OptionError(
+            f"--{name} was given {len(given)} times for {len(models)} models. Give it once for "
+            "all, or once for each, in the order of --model."
+        )
+    return given[0] if len(given) == 1 else given[place]
 
 
 def load_model(args: argparse.Namespace) -> Classifier:

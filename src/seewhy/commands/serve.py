@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import importlib.util
 import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seewhy.commands.arguments import (
     BUILT_IN,
-    OWN_NETWORK,
     add_model,
+    each_model,
     load_model,
     model_settings,
 )
@@ -132,13 +131,8 @@ def load_models(args: argparse.Namespace, stored: StoredRun | None = None) -> li
     from seewhy.serving.server import Loaded
 
     loaded: dict[str, Loaded] = {}
-    models = args.model or [None]
-    for place, model in enumerate(models):
-        one = copy.copy(args)
-        one.model = model
-        for row in OWN_NETWORK:
-            setattr(one, row.name, setting_of(row.name, getattr(args, row.name), place, models))
-        if model is None and stored is not None:
+    for one in each_model(args):
+        if one.model is None and stored is not None:
             one.model, settings = stored.load_arguments()
             for name, value in settings.items():
                 if getattr(one, name, None) is None:
@@ -150,21 +144,3 @@ def load_models(args: argparse.Namespace, stored: StoredRun | None = None) -> li
             name = f"{classifier.name} ({count})"
         loaded[name] = Loaded(name, classifier, one.model or BUILT_IN, model_settings(one))
     return list(loaded.values())
-
-
-def setting_of(
-    name: str, given: Sequence[Any] | None, place: int, models: Sequence[str | None]
-) -> Any:
-    """Return a setting of one of the models: the same for all, or its own.
-
-    Raises:
-        OptionError: there are several, and not as many as models.
-    """
-    if not given:
-        return None
-    if len(given) not in (1, len(models)):
-        raise OptionError(
-            f"--{name} was given {len(given)} times for {len(models)} models. Give it once for "
-            "all, or once for each, in the order of --model."
-        )
-    return given[0] if len(given) == 1 else given[place]

@@ -191,12 +191,12 @@ class _Kept:
         return f"None of {len(self.failures)} photos could be explained.{reason}"
 
 
-def coarse(heatmap: Float[ndarray, "h w"]) -> Float[ndarray, "_ _"]:
-    """Average a map of more than `FINEST` rows or columns down to as many."""
+def coarse(heatmap: Float[ndarray, "h w"], finest: int = FINEST) -> Float[ndarray, "_ _"]:
+    """Average a map of more than so many rows or columns down to as many."""
     height, width = heatmap.shape
-    if max(height, width) <= FINEST:
+    if max(height, width) <= finest:
         return heatmap
-    size = (min(width, FINEST), min(height, FINEST))
+    size = (min(width, finest), min(height, finest))
     image = Image.fromarray(np.nan_to_num(heatmap).astype(np.float32))
     return np.asarray(image.resize(size, Image.Resampling.BOX))
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,10 @@ from seewhy.errors import MissingFramework, PhotoError
 from seewhy.evaluating.intervals import Interval
 from seewhy.files import Inputs, write_whole
 from seewhy.photos.threads import map_ahead
+from seewhy.reporting.comparison import NetworkComparison
 from seewhy.reporting.gallery import jpeg_bytes
 from seewhy.reporting.result import Report
-from seewhy.reporting.sections import AVERAGED, SECTIONS
+from seewhy.reporting.sections import AVERAGED, SECTIONS, Section
 from seewhy.reporting.tiles import Tiles
 
 if TYPE_CHECKING:
@@ -31,13 +32,20 @@ ASSET = 1024
 """The longer side of a photo that is put beside the page."""
 
 
-def make_page(report: Report, path: Path, assets: Path | None) -> bytes:
+def make_page(
+    report: Report | NetworkComparison,
+    path: Path,
+    assets: Path | None,
+    *,
+    sections: Sequence[Section] = SECTIONS,
+) -> bytes:
     """Return the page; with a folder for assets, copy every photo into it first.
 
     Args:
         report: what it says.
         path: where the page will be, for the addresses of photos.
         assets: the folder of photos, or None.
+        sections: of the page.
 
     Raises:
         MissingFramework: Jinja2 is not installed.
@@ -45,7 +53,7 @@ def make_page(report: Report, path: Path, assets: Path | None) -> bytes:
     """
     pages = templates()
     links = {} if assets is None else write_assets(report, assets, page=path)
-    return _filled(pages, report, links)
+    return _filled(pages, report, links, sections)
 
 
 def page_bytes(report: Report, links: Mapping[int, str]) -> bytes:
@@ -58,7 +66,7 @@ def page_bytes(report: Report, links: Mapping[int, str]) -> bytes:
     Raises:
         MissingFramework: Jinja2 is not installed.
     """
-    return _filled(templates(), report, links)
+    return _filled(templates(), report, links, SECTIONS)
 
 
 def templates() -> Environment:
@@ -106,19 +114,24 @@ def _interval(value: Interval) -> str:
     return f"{value.mean:.2f} ({value.low:.2f} to {value.high:.2f})"
 
 
-def _filled(pages: Environment, report: Report, links: Mapping[int, str]) -> bytes:
+def _filled(
+    pages: Environment,
+    report: Report | NetworkComparison,
+    links: Mapping[int, str],
+    sections: Sequence[Section],
+) -> bytes:
     """Return the page: each section by its template, and all of them in the page's own."""
     from markupsafe import Markup
 
     tiles = Tiles(report.observations, links)
     menu, bodies = {}, {}
-    for section in SECTIONS:
+    for section in sections:
         data = section.data(report)
         if data is not None:
             menu[section.id] = section.title
             body = pages.get_template(section.template).render(report=report, tiles=tiles, **data)
             bodies[section.id] = Markup(body)
-    tiles.keep(photo for pair in report.pairs for photo in pair.photos.tolist())
+    tiles.keep(report.openable)
     page = pages.get_template("page.html").render(
         report=report,
         menu=menu,
@@ -131,17 +144,17 @@ def _filled(pages: Environment, report: Report, links: Mapping[int, str]) -> byt
 
 
 def _script() -> str:
-    """Return the painter and the page's own module as one module."""
+    """Return what holds the page back, the painter and the page's own module as one module."""
     static = resources.files("seewhy") / "serving" / "static" / "painter.js"
     painter = re.sub(r"^export ", "", static.read_text("utf-8"), flags=re.MULTILINE)
-    return f"\n{painter}\n{_static('report.js')}"
+    return f"\n{_static('hold.js')}\n{painter}\n{_static('report.js')}"
 
 
 def _static(name: str) -> str:
     return (resources.files("seewhy.reporting") / "static" / name).read_text("utf-8")
 
 
-def write_assets(report: Report, folder: Path, *, page: Path) -> dict[int, str]:
+def write_assets(report: Report | NetworkComparison, folder: Path, *, page: Path) -> dict[int, str]:
     """Write every photo as a JPEG into a folder; return addresses as seen from the page.
 
     Photos that cannot be read any more have none.

@@ -132,7 +132,7 @@ def report(
             "A report on photos needs a network. Name one: --model M on the command "
             "line, classifier=... in Python."
         )
-    items, labels = _listed(source, column, true_labels)
+    items, labels = listed_photos(source, column, true_labels)
     if isinstance(object_masks, str | os.PathLike):
         check_masks(object_masks, [item.path for item in items])
     if run is not None:
@@ -148,7 +148,7 @@ def report(
     if workers:
         raise OptionError("Workers write a run. Name a folder for it: run=..., or --run FOLDER.")
     return report_on_items(
-        _loaded(classifier, settings or {}),
+        loaded(classifier, settings or {}),
         items,
         method=method,
         layer=layer,
@@ -195,7 +195,7 @@ def report_on_items(
             and have no part in the rest; None where nobody knows.
     """
     whole = [*items, *(trained or ())]
-    _check_classes(classifier)
+    check_classes(classifier)
     request = Request.single(
         method=method, top=1, layer=layer, output=output, batch_size=batch_size, **(options or {})
     )
@@ -311,7 +311,7 @@ def _of_run(
 def _network_of(run: Run, classifier: Any, settings: Mapping[str, Any]) -> Classifier | None:
     """Return the run's network; None where it is not in a file, and none was given."""
     if classifier is not None:
-        network = _loaded(classifier, settings)
+        network = loaded(classifier, settings)
     elif run.question.model is not None:
         name, given = run.question.model.stored()
         network = load(name, **given)
@@ -321,7 +321,8 @@ def _network_of(run: Run, classifier: Any, settings: Mapping[str, Any]) -> Class
     return network
 
 
-def _loaded(classifier: Any, settings: Mapping[str, Any]) -> Classifier:
+def loaded(classifier: Any, settings: Mapping[str, Any]) -> Classifier:
+    """Return the network that was given, or load the one that was named."""
     if isinstance(classifier, str | os.PathLike):
         return load_model(ModelArguments.of(classifier, settings))
     if settings:
@@ -338,14 +339,15 @@ def _check(method: Any, options: Mapping[str, Any]) -> None:
         )
 
 
-def _check_classes(classifier: Classifier) -> None:
+def check_classes(classifier: Classifier) -> None:
+    """Refuse a network without classes."""
     if classifier.network.classes is None or classifier.is_regression:
         raise OptionError(
             f"'{classifier.name}' has no classes, and a report is about classes. Give a classifier."
         )
 
 
-def _listed(source: Any, column: str, given: Any) -> tuple[list[Item], Any]:
+def listed_photos(source: Any, column: str, given: Any) -> tuple[list[Item], Any]:
     """Return the photos, listed once, and where their labels come from.
 
     Unless something is given, labels are the sub-folders of a single folder that has photos in

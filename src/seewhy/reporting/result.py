@@ -5,8 +5,6 @@ Axes: n photo, m doubtful label, c confident mistake.
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from typing import Any
 from jaxtyping import Int
 from numpy import ndarray
 
-from seewhy.files import Inputs, finite, write_whole
+from seewhy.files import finite
 from seewhy.reporting.accuracy import Calibration, ClassAccuracy, Share
 from seewhy.reporting.confusion import ConfusedPair
 from seewhy.reporting.gallery import Gallery
@@ -32,6 +30,7 @@ from seewhy.reporting.numbers import (
 )
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.robustness import ChangeTest
+from seewhy.reporting.saving import SavedPage
 from seewhy.reporting.shortcuts import Shortcut, Verdict
 
 SCHEMA = 1
@@ -139,7 +138,7 @@ class Appendix:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Report:
+class Report(SavedPage):
     """Where a network is wrong, why, and whether it cheats, on a data set.
 
     Attributes:
@@ -197,6 +196,16 @@ class Report:
         return self.search.classes if self.search else ()
 
     @property
+    def title(self) -> str:
+        """The heading of the page."""
+        return f"Report on {self.facts['model']}"
+
+    @property
+    def openable(self) -> tuple[int, ...]:
+        """The places of photos that only a cell of the matrix opens."""
+        return tuple(photo for pair in self.pairs for photo in pair.photos.tolist())
+
+    @property
     def verdict(self) -> str:
         """What the report says, in a paragraph: how often the network is right, and how grave."""
         whole = "The photos have no labels, so that nobody can say how often the network is right."
@@ -217,40 +226,6 @@ class Report:
         if self.search is None or self.search.too_small or self.search.left_out:
             text += " Not every class could be searched for shortcuts."
         return text + " What is listed first matters most."
-
-    def save(
-        self,
-        path: str | os.PathLike[str] = "report.html",
-        *,
-        assets: str | os.PathLike[str] | None = None,
-    ) -> list[Path]:
-        """Write the page, and its numbers as JSON beside it.
-
-        Args:
-            path: the page, NAME.html; the numbers are written to NAME.json.
-            assets: a folder into which every photo is copied, so that the page opens any of them.
-
-        Returns:
-            The two files.
-
-        Raises:
-            OptionError: one of the photos would be overwritten.
-            OutputError: something cannot be written.
-        """
-        path = Path(path)
-        Inputs(self.gallery.paths).check(path, path.with_suffix(".json"))
-        page = self.page(self, path, None if assets is None else Path(assets))
-        return [
-            write_whole(path, page),
-            # What a name has that is no text is written as JSON's own escape.
-            write_whole(
-                path.with_suffix(".json"), self.as_json().encode(errors="backslashreplace")
-            ),
-        ]
-
-    def as_json(self) -> str:
-        """Return the findings and numbers as JSON, without maps and photos."""
-        return json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the findings and numbers, without maps and photos."""

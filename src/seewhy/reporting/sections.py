@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from seewhy.reporting.accuracy import wilson
 from seewhy.reporting.changes import CHANGES
+from seewhy.reporting.comparison import NetworkComparison
 from seewhy.reporting.confusion import confusion_matrix
 from seewhy.reporting.gallery import Gallery, Thumbnail, jpeg_bytes
 from seewhy.reporting.heat import hot_region, mean_map, place_of
@@ -58,7 +59,7 @@ class Section:
     id: str
     title: str
     template: str
-    data: Callable[[Report], Data | None]
+    data: Callable[[Any], Data | None]
 
 
 def _accuracy(report: Report) -> Data:
@@ -230,6 +231,26 @@ def _appendix(report: Report) -> Data | None:
     return {"appendix": report.appendix} if report.appendix else None
 
 
+def _lost(compared: NetworkComparison) -> Data | None:
+    return _photos(compared.lost, "The surest mistakes first.")
+
+
+def _gained(compared: NetworkComparison) -> Data | None:
+    return _photos(compared.gained, "The surest answers first.")
+
+
+def _moved(compared: NetworkComparison) -> Data | None:
+    return _photos(
+        compared.moved,
+        "The two networks' maps of the true class have less in common than one network's maps of "
+        "two photos of this class. The least in common first.",
+    )
+
+
+def _photos(photos: Int[ndarray, " k"], said: str) -> Data | None:
+    return {"photos": photos, "said": said, "shown": 24} if len(photos) else None
+
+
 SECTIONS = (
     Section("accuracy", "How often it is right", "accuracy.html", _accuracy),
     Section("confusion", "What is taken for what", "confusion.html", _confusion),
@@ -242,4 +263,13 @@ SECTIONS = (
     Section("reading", "How to read this page", "reading.html", lambda report: {}),
     Section("appendix", "How it was trained", "appendix.html", _appendix),
 )
-"""All sections, in the order of the page."""
+"""All sections of a report, in the order of the page."""
+
+COMPARED = (
+    Section("compared", "How often each is right", "compared.html", lambda found: {"shown": 40}),
+    Section("lost", "Right with the first, wrong with the second", "pair.html", _lost),
+    Section("gained", "Wrong with the first, right with the second", "pair.html", _gained),
+    Section("moved", "Whose heat moved", "pair.html", _moved),
+    Section("method", "How to read this page", "comparison.html", lambda found: {}),
+)
+"""The sections of a comparison of two networks."""

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from PIL import Image
 
 from seewhy.reporting.gallery import Gallery, Thumbnail
-from seewhy.reporting.observations import Observations
+from seewhy.reporting.observations import Observations, coarse
 
 PHOTOS = 1200
 """Small photos in a page, at most: about 10 MB."""
@@ -131,7 +130,7 @@ class Tiles:
         """Return all maps in half precision, each divided by its peak, and where each begins."""
         whole = self.seen.maps
         if whole.size * 2 > MAPS:
-            whole = np.stack([_averaged(one, 7) for one in whole])
+            whole = np.stack([coarse(one, 7) for one in whole])
         parts = [_half(whole)]
         start = whole.size
         places = []
@@ -151,12 +150,6 @@ class Tiles:
 def _half(maps: Float[ndarray, "n h w"]) -> bytes:
     peaks = np.nan_to_num(np.abs(maps)).max(axis=(1, 2), keepdims=True)
     return (maps / np.where(peaks > 0, peaks, 1)).astype("<f2").tobytes()
-
-
-def _averaged(heatmap: Float[ndarray, "h w"], side: int) -> Float[ndarray, "_ _"]:
-    size = (min(heatmap.shape[1], side), min(heatmap.shape[0], side))
-    image = Image.fromarray(np.nan_to_num(heatmap).astype(np.float32))
-    return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 
 def _packed(content: bytes) -> str:

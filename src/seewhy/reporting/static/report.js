@@ -80,6 +80,7 @@ async function paintAll() {
     }
   }
   document.documentElement.dataset.painted = "yes";
+  dispatchEvent(new Event("painted"));
 }
 
 const MOST = 60;
