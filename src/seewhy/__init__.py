@@ -48,6 +48,7 @@ _HOMES = {
     "PhotoFailure": "photos.photo",
     "batch": "datasets",
     "read_run": "datasets",
+    "export_run": "datasets.exports",
     "report": "reporting",
     "Report": "reporting.result",
     "compare_networks": "reporting",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from seewhy.checking.result import CheckResult as CheckResult
     from seewhy.classifier import Classifier as Classifier
     from seewhy.datasets.batch import batch as batch
+    from seewhy.datasets.exports import export_run as export_run
     from seewhy.datasets.reading import read_run as read_run
     from seewhy.errors import SeewhyError as SeewhyError
     from seewhy.errors import SeewhyWarning as SeewhyWarning

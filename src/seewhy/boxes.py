@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from seewhy.errors import OptionError
@@ -52,6 +52,39 @@ def heatmap_boxes(
         3.2 (arXiv:1512.04150): 20 % of the maximum, the largest component.
     """
     from scipy.ndimage import find_objects
+
+    if components not in ("largest", "all"):
+        raise OptionError(f"components={components!r} is unknown. Choose 'largest' or 'all'.")
+    regions, order = _regions(heatmap, threshold)
+    found = find_objects(regions)
+    return np.array(
+        [
+            [columns.start, rows.start, columns.stop, rows.stop]
+            for rows, columns in (
+                found[one - 1] for one in (order[:1] if components == "largest" else order)
+            )
+        ],
+        np.int64,
+    ).reshape(-1, 4)
+
+
+def heatmap_mask(heatmap: Float[ndarray, "H W"], *, threshold: float = 0.2) -> Bool[ndarray, "H W"]:
+    """Return the largest hot region of a heatmap: what `heatmap_boxes` draws its box around.
+
+    Args:
+        heatmap, threshold: as for `heatmap_boxes`.
+
+    Raises:
+        OptionError: as `heatmap_boxes`.
+    """
+    regions, order = _regions(heatmap, threshold)
+    return np.isin(regions, order[:1])
+
+
+def _regions(
+    heatmap: Float[ndarray, "H W"], threshold: float
+) -> tuple[Int[ndarray, "H W"], Int[ndarray, " m"]]:
+    """Return the number of each pixel's hot region, and these from the largest down, no specks."""
     from skimage.measure import label
 
     if not 0 <= threshold < 1:
@@ -59,24 +92,13 @@ def heatmap_boxes(
             f"The threshold {threshold} is not a share of the heatmap's maximum. Give 0 or more "
             "and less than 1; 0.2 is usual."
         )
-    if components not in ("largest", "all"):
-        raise OptionError(f"components={components!r} is unknown. Choose 'largest' or 'all'.")
     heat = np.nan_to_num(heatmap, nan=0.0)
     if not (heat.size and heat.max() > 0):
-        return np.zeros((0, 4), np.int64)
+        return np.zeros(heat.shape, np.int64), np.zeros(0, np.int64)
     regions = label(heat > threshold * heat.max(), connectivity=2)
     areas = np.bincount(regions.ravel())[1:]
     order = np.argsort(-areas, kind="stable")  # the upper of two equals comes first
-    kept = order[:1] if components == "largest" else order
-    kept = kept[areas[kept] >= SMALLEST_SHARE * areas.max()]
-    found = find_objects(regions)
-    return np.array(
-        [
-            [columns.start, rows.start, columns.stop, rows.stop]
-            for rows, columns in (found[one] for one in kept)
-        ],
-        np.int64,
-    )
+    return regions, 1 + order[areas[order] >= SMALLEST_SHARE * areas.max()]
 
 
 def area(boxes: Float[ndarray, "m 4"] | Int[ndarray, "m 4"]) -> Float[ndarray, " m"]:

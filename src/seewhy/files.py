@@ -250,3 +250,14 @@ class UniqueStems:
         if len(names) == 1:
             return [path]
         return [path.with_name(f"{path.stem}_{self.of(name)}{path.suffix}") for name in names]
+
+
+def shared_folder(paths: Sequence[str]) -> str:
+    """Return the folder that all paths or addresses are in, with its last slash; '' of none."""
+    parts = [path.replace("\\", "/").split("/")[:-1] for path in paths]
+    shared: list[str] = []
+    for names in zip(*parts, strict=False):
+        if len(set(names)) > 1:
+            break
+        shared.append(names[0])
+    return "".join(f"{name}/" for name in shared)

@@ -18,10 +18,11 @@ from PIL import Image
 
 import seewhy
 from seewhy.errors import MissingFramework, OptionError
+from seewhy.files import shared_folder
 from seewhy.reporting.page import page_bytes
 from seewhy.reporting.result import Appendix
 from seewhy.reporting.sections import SECTIONS
-from seewhy.reporting.tiles import shared_folder, short_names
+from seewhy.reporting.tiles import short_names
 from tests.reporting.made import cheating_classifier, draw, make_photos
 
 EVIL = "</script><img src=x onerror=alert(1)> & \"quoted\" 'too'.png"

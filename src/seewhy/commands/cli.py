@@ -27,6 +27,7 @@ COMMANDS = (
     "evaluate",
     "batch",
     "report",
+    "export",
     "models",
     "check",
     "layers",

@@ -122,6 +122,26 @@ class Run:
         with checked(self.folder.place, REPEAT):
             return arrow().concat_tables(tables)
 
+    def where(self, path: str) -> str:
+        """Return where a photo of the run is now.
+
+        One that is no longer where it was is looked for beside the run, by as much of its path as
+        is there: a folder of photos and runs can be moved, or packed and opened elsewhere.
+
+        Args:
+            path: where it was when the run was made.
+        """
+        place = self.folder.place
+        if is_address(path) or is_address(place) or Path(path).exists():
+            return path
+        beside = Path(place).absolute().parent
+        parts = path.replace("\\", "/").split("/")
+        for start in range(1, len(parts) if ".." not in parts else 0):
+            moved = beside.joinpath(*parts[start:])
+            if moved.is_file():
+                return str(moved)
+        return path
+
     def _explanation(self, rows: list[Row]) -> Explanation | PhotoFailure:
         rows = [row for row in rows if row.kind != "contrast"]  # of two classes, not of one
         if not rows:
@@ -130,7 +150,7 @@ class Run:
         if first.status != "ok":
             return PhotoFailure(first.path, first.error or "", first.error_kind or "unreadable")
         try:
-            photo = read_listed(first.path)
+            photo = read_listed(self.where(first.path))
         except PhotoError as error:
             return PhotoFailure(first.path, str(error))
         with checked(self.folder.child(RUN_NAME), REPEAT):

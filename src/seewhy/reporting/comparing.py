@@ -27,6 +27,7 @@ from seewhy.explaining.order import refuse_networks
 from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.result import Explanation
 from seewhy.explaining.rows import RowSelection
+from seewhy.files import shared_folder
 from seewhy.maps import heatmap_on_photo
 from seewhy.photos.batches import PhotoBatch, finite_answers, photos_in_batches
 from seewhy.photos.fitting import Fit
@@ -41,7 +42,6 @@ from seewhy.reporting.paired import overlaps, paired_accuracy, usual_overlaps
 from seewhy.reporting.proof import difference
 from seewhy.reporting.report import check_classes, listed_photos, loaded
 from seewhy.reporting.sections import COMPARED
-from seewhy.reporting.tiles import shared_folder
 
 GRID = 14
 """Rows and columns on which the maps of both networks are compared, of the whole photo."""

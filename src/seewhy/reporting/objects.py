@@ -17,13 +17,13 @@ from numpy import ndarray
 from PIL import Image
 
 from seewhy.errors import OptionError
+from seewhy.files import shared_folder
 from seewhy.locating.annotations import read_boxes
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Photo
 from seewhy.reporting.heat import outside_boxes, outside_mask
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.result import ReasonKind
-from seewhy.reporting.tiles import shared_folder
 
 TURNED = (5, 6, 7, 8)
 """EXIF orientations of photos that lie on their side."""

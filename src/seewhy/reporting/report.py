@@ -27,6 +27,7 @@ from seewhy.explaining.order import refuse_networks
 from seewhy.explaining.question import find_method, is_class_free
 from seewhy.explaining.request import Request
 from seewhy.explaining.rows import RowSelection
+from seewhy.files import shared_folder
 from seewhy.networks.base import Output
 from seewhy.progress import Progress, no_progress
 from seewhy.reporting.descriptors import scikit_learn
@@ -39,7 +40,6 @@ from seewhy.reporting.proof import Answer
 from seewhy.reporting.result import Appendix, Report
 from seewhy.reporting.robustness import CHANGED
 from seewhy.reporting.settings import CHANGES
-from seewhy.reporting.tiles import shared_folder
 from seewhy.zoo.load import load
 
 NO_LABELS = "none"
@@ -295,7 +295,7 @@ def _of_run(
         seen,
         Setting(
             facts=facts_in_words(asked, seen, place),
-            gallery=Gallery(seen.paths, asked.fit),
+            gallery=Gallery(tuple(map(run.where, seen.paths)), asked.fit),
             answer=None if network is None else answer_of(network),
             label=None if network is None else network.label,
             notes=tuple(notes),

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from seewhy.files import shared_folder
 from seewhy.reporting.gallery import Gallery, Thumbnail
 from seewhy.reporting.observations import Observations, coarse
 
@@ -160,14 +161,3 @@ def short_names(paths: Sequence[str]) -> list[str]:
     """Return paths without the folders that they share; bytes that are not UTF-8 as '?'."""
     cut = len(shared_folder(paths))
     return [path[cut:].encode("utf-8", "replace").decode() for path in paths]
-
-
-def shared_folder(paths: Sequence[str]) -> str:
-    """Return the folder that all paths or addresses are in, with its last slash; '' of none."""
-    parts = [path.replace("\\", "/").split("/")[:-1] for path in paths]
-    shared: list[str] = []
-    for names in zip(*parts, strict=False):
-        if len(set(names)) > 1:
-            break
-        shared.append(names[0])
-    return "".join(f"{name}/" for name in shared)

@@ -85,7 +85,7 @@ class StoredRun:
     def listed(self) -> dict[str, ListedPhoto]:
         """The files that the page may look at, by id: those of the manifest alone."""
         keys = {f"{KEY}{one.number}": one for one in self.photos}
-        return {key: ListedPhoto(key, Path(one.path)) for key, one in keys.items()}
+        return {key: ListedPhoto(key, Path(self.run.where(one.path))) for key, one in keys.items()}
 
     def load_arguments(self) -> tuple[str, dict[str, Any]]:
         """Return the name and the settings with which `seewhy.load` makes the run's network.
