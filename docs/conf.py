@@ -24,7 +24,8 @@ API = {
     ],
     "Boxes": ["locate", "Location", "Locations"],
     "Truth": ["evaluate", "Evaluation"],
-    "Data sets": ["batch", "read_run", "report", "Report"],
+    "Data sets": ["batch", "read_run", "export_run"],
+    "Reports": ["report", "Report", "compare_networks", "NetworkComparison"],
     "Training": ["train", "Recipe", "TrainingResult"],
 }  # fmt: skip
 """The public names by page; `targets`, `METHODS` and `errors` have pages of their own."""
