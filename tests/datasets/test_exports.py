@@ -149,7 +149,7 @@ def test_a_folder_of_photos_and_run_can_be_moved(moved: Path, tmp_path: Path) ->
     again = seewhy.read_run(moved / "run")
     item = again[0]
     assert isinstance(item, seewhy.Explanation)
-    assert item.photos[0].path == str(moved / "photos/cat/1.png")
+    assert item.photos[0].path == moved / "photos/cat/1.png"
     found = exported(again, "fiftyone", tmp_path / "out")
     assert found["samples"][0]["filepath"] == str(moved / "photos/cat/1.png")
 

@@ -29,6 +29,9 @@ from seewhy.photos.photo import PhotoFailure
 from seewhy.progress import Progress, no_progress
 from seewhy.settings import Setting
 
+ROUGH = 0.002
+"""How far an outline may be from the region's edge, of the photo's longer side."""
+
 FINEST = 64
 """Rows and columns of a heatmap in FiftyOne, at most."""
 
@@ -292,7 +295,8 @@ def outline(mask: Bool[ndarray, "H W"]) -> list[tuple[float, float]]:
     contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
     longest = max(contours, key=len)
     height, width = mask.shape
-    points = approximate_polygon(longest, 1.0)[:-1] - 0.5  # of the padded mask's centres
+    fine = max(0.3, ROUGH * max(height, width))
+    points = approximate_polygon(longest, fine)[:-1] - 0.5  # of the padded mask's centres
     return [(float(np.clip(x, 0, width)), float(np.clip(y, 0, height))) for y, x in points.tolist()]
 
 
