@@ -118,7 +118,11 @@ def array(stored: dict[str, Any]) -> np.ndarray:
 
 
 def test_fiftyone_has_heatmaps_masks_and_tagged_mistakes(run: Run, tmp_path: Path) -> None:
-    first, second, empty = exported(run, "fiftyone", tmp_path)["samples"]
+    whole = exported(run, "fiftyone", tmp_path)
+    first, second, empty = whole["samples"]
+    given = {"_media_type", "filepath", "tags", "metadata"}  # every dataset has these
+    assert set(first) - given == set(whole["sample_fields"])
+    assert whole["sample_fields"]["heatmap"].endswith("Field(fiftyone.core.labels.Heatmap)")
     assert Path(first["filepath"]).is_file()
     assert (first["tags"], second["tags"]) == ([], ["mistake"])
     assert (first["ground_truth"]["label"], second["prediction"]["label"]) == ("cat", "cat")

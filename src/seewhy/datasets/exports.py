@@ -32,6 +32,16 @@ from seewhy.settings import Setting
 ROUGH = 0.002
 """How far an outline may be from the region's edge, of the photo's longer side."""
 
+_FIELD = "fiftyone.core.fields.EmbeddedDocumentField(fiftyone.core.labels.{})"
+
+FIELDS = {
+    "prediction": _FIELD.format("Classification"),
+    "ground_truth": _FIELD.format("Classification"),
+    "heatmap": _FIELD.format("Heatmap"),
+    "regions": _FIELD.format("Detections"),
+}
+"""The fields of a sample in FiftyOne, and their types."""
+
 FINEST = 64
 """Rows and columns of a heatmap in FiftyOne, at most."""
 
@@ -330,7 +340,8 @@ def _fiftyone(photos: Iterable[MarkedPhoto], run: Run) -> dict[str, str]:
             detection |= {"confidence": finite(one.probability)}
             sample["regions"] = {"_cls": "Detections", "detections": [detection]}
         samples.append(sample)
-    whole = {"name": Path(run.folder.place).name, "media_type": "image", "samples": samples}
+    whole: dict[str, Any] = {"name": Path(run.folder.place).name, "media_type": "image"}
+    whole |= {"sample_fields": FIELDS, "samples": samples}
     return {"samples.json": _json(whole)}
 
 
