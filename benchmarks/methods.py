@@ -200,7 +200,7 @@ def main() -> None:
         with torch.inference_mode():
             return it.model(it.batch)
 
-    methods = [seewhy.METHODS[name] for name in arguments.only]
+    methods = [one for name in arguments.only if not (one := seewhy.METHODS[name]).attends]
     tasks: dict[str, Task] = {"plain": plain}
     tasks |= {f"seewhy {method.name}": ours(it, method) for method in methods}
     for peer, module, make in (

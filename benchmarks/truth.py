@@ -105,7 +105,9 @@ def methods_of(classifier: Any, tier: str) -> list[str]:
     from seewhy.methods import METHODS
 
     found = []
-    for name in METHODS:
+    for name, row in METHODS.items():
+        if row.attends:  # of transformers alone
+            continue
         cost = cost_of(classifier, name)
         its_tier = "cheap" if cost <= CHEAP else "middle" if cost < COSTLY else "costly"
         if its_tier == tier:

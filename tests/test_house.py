@@ -28,7 +28,7 @@ FLOORS = (
     {"zoo"},
     {"classifier", "methods", "rendering"},
     {"networks", "maps"},
-    {"incremental", "photos", "boxes", "files", "settings"},
+    {"incremental", "photos", "attention", "boxes", "files", "settings"},
     {"errors", "progress", "tables", "version"},
 )
 """The rooms from the top floor down: a room imports only rooms on lower floors."""

@@ -50,6 +50,16 @@ def test_the_page_tells_what_was_inferred_and_from_what(build: Any) -> None:
     assert all(len(line) <= 100 for line in found.lines)
 
 
+def test_methods_on_attention_are_told_to_be_none_where_there_is_none() -> None:
+    found = checked(torch_network(moments("tf")))
+    assert found.attention == (
+        "chefer, legrad, grad-eclip, attention-rollout: 'own' has no attention, which this method "
+        "shows: it is no transformer, or computes its attention in a way of its own. Use "
+        "'grad-cam', which explains any network."
+    )
+    assert found.as_dict()["attention"] == found.attention
+
+
 def test_the_repr_fits_five_lines() -> None:
     found = checked(torch_network(moments("tf")))
     lines = repr(found).splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,11 +31,15 @@ def test_an_estimate_is_one_line(seconds: float, spoken: str) -> None:
         ("grad-cam", {}, 1, 2, 1),
         (None, {}, 1, 2, 1),
         ("grad-cam", {"zoom": 2}, 1, 2, 1 + 9),
+        ("chefer", {}, 1, 2, 2),
+        ("chefer", {"layers": "all"}, 1, 2, 2 + 2),
+        ("legrad", {}, 1, 2, 2 + 2),
+        ("attention-rollout", {}, 1, 2, 2),
     ],
 )
 def test_copies_memory_and_the_passes_that_a_method_needs(
     method: str | None,
-    options: dict[str, int],
+    options: dict[str, Any],
     copies: int,
     at_once: int,
     passes: int,

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from seewhy.methods import METHODS, Needs
+from seewhy.methods import LAYERS, METHODS, Needs
 from tests.places import DOCS
 
 GIVEN = {
@@ -17,6 +17,10 @@ GIVEN = {
     Needs.SCORES_FROM_LAYER: {"downstream"},
     Needs.PIXEL_GRADIENTS: {"image", "differentiate"},
     Needs.GUIDED: set(),
+    Needs.ATTENTIONS: {"attentions", "prefix"},
+    Needs.ATTENTION_GRADIENTS: set(),
+    Needs.BLOCK_SCORES: set(),
+    Needs.READ: {"read"},
     Needs.SCENE: {"scene"},
     Needs.COPIES: {"batch_size", "progress"},
     Needs.RANDOMNESS: {"generator"},
@@ -39,7 +43,8 @@ def test_a_row_says_what_its_function_takes(name):
     options = {option.name for option in method.options} - {"seed"}
     given = set().union(*(GIVEN[need] for need in method.needs))
     contrast = {"similar", "strength"} if method.contrasts else set()  # of the question
-    assert given | options - contrast == taken
+    layers = {"layers"} if method.attends else set()  # of the network
+    assert given | options - contrast - layers == taken
     assert all(default is not inspect.Parameter.empty for default in keywords(method.function))
 
 
@@ -59,6 +64,8 @@ def test_every_need_is_some_method_s():
         ("score-cam", {"at_layer"}),
         ("ablation-cam", {"at_layer"}),
         ("recipro-cam", {"at_layer"}),
+        ("chefer", {"attends", "per_batch", "backward"}),
+        ("attention-rollout", {"attends", "per_batch", "class_free"}),
         ("rise", set()),
         ("occlusion", set()),
         ("smooth-grad", {"backward"}),
@@ -67,7 +74,7 @@ def test_every_need_is_some_method_s():
     ],
 )
 def test_facts_follow_from_what_a_function_takes(name, facts):
-    known = ("at_layer", "per_batch", "backward", "guided", "class_free")
+    known = ("at_layer", "attends", "per_batch", "backward", "guided", "class_free")
     assert {fact for fact in known if getattr(METHODS[name], fact)} == facts
 
 
@@ -79,7 +86,10 @@ def test_a_row_has_every_option_of_its_function_with_its_default(name):
     filled_in = set().union(*GIVEN.values())
     taken = {option: default for option, default in defaults.items() if option not in filled_in}
     contrast = {"similar": 3, "strength": 0.6} if method.contrasts else {}  # of the question
-    assert {option.name: option.default for option in method.options} == taken | seed | contrast
+    own = {option.name: option.default for option in method.options}
+    if method.attends:
+        assert own.pop("layers", "all") in LAYERS  # of the network
+    assert own == taken | seed | contrast
     for option in method.options:
         option.check(option.default, method=name)
         assert option.help

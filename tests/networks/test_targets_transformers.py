@@ -13,10 +13,13 @@ import torch
 from torch import nn
 
 import seewhy
+from seewhy.networks import adapt
 from tests.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 from timm.models import deit, vision_transformer  # noqa: E402
+from timm.models.hiera import Hiera  # noqa: E402
+from timm.models.levit import Levit  # noqa: E402
 
 WIDTH = 4
 
@@ -72,10 +75,30 @@ def test_a_transformer_that_looks_for_a_bright_patch_peaks_there(
     network = seewhy.Classifier(planted(kind, **options), preprocess="unit", name="planted")
     assert network.layer == layer
     photos = [bright(2, 1), bright(0, 2)]
-    methods = ["grad-cam", "hires-cam", "layer-cam"]
+    methods = ["grad-cam", "hires-cam", "layer-cam", "chefer", "legrad"]
     for explanation in seewhy.compare(network, photos, methods=methods, classes=[0]).values():
         assert explanation.maps.shape == (2, 1, 4, 3)
         for one, place in zip(explanation.maps[:, 0], [(2, 1), (0, 2)], strict=True):
             assert np.unravel_index(one.argmax(), one.shape) == place
         x, y = explanation.peak_at(0, 0) or (-1, -1)
         assert (y // 8, x // 8) == (2, 1)
+
+
+def test_the_default_layer_is_outside_attention_and_downsamplers() -> None:
+    """LeViT and Hiera shrink their maps by attention, whose tokens no module lays out."""
+    torch.manual_seed(0)
+    shrinking = Levit(
+        img_size=128, embed_dim=(16, 24, 32), key_dim=8, depth=(1, 1, 1), num_heads=(2, 2, 2),
+        num_classes=3,
+    )  # fmt: skip
+    for name, parameter in shrinking.named_parameters():
+        if parameter.ndim == 1 and name.endswith("weight"):
+            parameter.data.fill_(1.0)  # else the ends of blocks are 0
+    found = adapt(shrinking, size=(128, 128), name="levit").default_layer
+    assert found in ("stages.0.blocks.0", "stages.1.blocks.0", "stages.2.blocks.0")
+    unrolling = Hiera(
+        img_size=(64, 64), embed_dim=8, num_heads=1, stages=(1, 1, 2, 1), num_classes=3
+    )
+    network = adapt(unrolling, size=(64, 64), name="hiera")
+    assert network.default_layer == "blocks.4"
+    assert {one.name: one.shape for one in network.layers}["blocks.4"] == (2, 2, 64)

@@ -15,9 +15,11 @@ from numpy import ndarray
 from seewhy.checking.result import CheckResult, OcclusionCost
 from seewhy.classifier import Classifier
 from seewhy.errors import LayerError, ModelError, NotACamNetwork, NotFinite
+from seewhy.explaining.attending import check_attends
 from seewhy.explaining.costs import pass_seconds
 from seewhy.explaining.explain import as_classifier, as_photos
 from seewhy.incremental.choosing import WORTH_FROM
+from seewhy.methods import METHODS
 from seewhy.methods.windows import place_windows
 from seewhy.networks.base import Top
 from seewhy.photos.reading import Photo
@@ -69,6 +71,7 @@ def check(classifier: Any, photos: Any = None) -> CheckResult:
         layer_shape=shape,
         layer_reason=_layer_reason(classifier),
         cam=cam,
+        attention=_attention(classifier),
         seconds=pass_seconds(classifier, images[0], copies=1, repeats=TIMED),
         occlusion=occlusion,
         familiarity=_familiarity(classifier),
@@ -107,6 +110,22 @@ def _why_no_cam(classifier: Classifier) -> str:
     except NotACamNetwork as reason:
         return str(reason)
     return ""
+
+
+def _attention(classifier: Classifier) -> str:
+    """Say which of the methods on attention apply, and why the others do not."""
+    found: dict[str, list[str]] = {}
+    for method in METHODS.values():
+        if method.attends:
+            try:
+                check_attends(classifier, method)
+                found.setdefault("", []).append(method.name)
+            except (LayerError, ModelError) as reason:
+                found.setdefault(_sentence(reason), []).append(method.name)
+    return " ".join(
+        f"{', '.join(names)}: {reason}" if reason else f"{', '.join(names)} apply."
+        for reason, names in found.items()
+    )
 
 
 def _occlusion(classifier: Classifier) -> OcclusionCost:

@@ -53,6 +53,7 @@ class CheckResult:
         layer_shape: its height, width and channels.
         layer_reason: why it is chosen.
         cam: '' if CAM applies, else why it does not.
+        attention: which methods on attention apply, and why others do not.
         seconds: of one forward pass of one photo.
         occlusion: its cost.
         familiarity: whether the network has references of its training photos, in words.
@@ -71,6 +72,7 @@ class CheckResult:
     layer_shape: tuple[int, ...]
     layer_reason: str
     cam: str
+    attention: str
     seconds: float
     occlusion: OcclusionCost
     familiarity: str
@@ -104,6 +106,7 @@ class CheckResult:
                 "method",
                 self.method + (" by default: CAM applies" if not self.cam else " by default"),
             ),
+            ("attention", self.attention),
             ("forward pass", f"{1000 * self.seconds:.2g} ms for one photo"),
             (
                 "occlusion",
@@ -169,6 +172,7 @@ class CheckResult:
             },
             "method": self.method,
             "cam": self.cam or True,
+            "attention": self.attention,
             "seconds": round(self.seconds, 5),
             "occlusion": {
                 "patch": sweep.patch,

@@ -9,12 +9,13 @@ import numpy as np
 
 from seewhy.classifier import Classifier
 from seewhy.errors import LayerError, NotACamNetwork, SeewhyWarning
+from seewhy.explaining.attending import check_attends
 from seewhy.methods.base import Method, Needs
 from seewhy.networks.base import Top
 
 
 def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> list[Method]:
-    """Return the methods that apply to a network: CAM needs its form, guided ones need ReLUs.
+    """Return the methods that apply to a network: others need its form, ReLUs, or attention.
 
     Those that need gradients are left out where the network has none.
 
@@ -50,6 +51,7 @@ def _try(classifier: Classifier, method: Method, layer: str) -> None:
         raise LayerError(f"'{classifier.name}' gives no gradients.")
     if Needs.CLASS_WEIGHTS in method.needs:
         classifier.session.class_weights(layer)
+    check_attends(classifier, method)
     if method.guided:
         shape = (1, *classifier.size, classifier.network.input_shape[2])
         classifier.network.input_gradients(np.zeros(shape, np.float32), Top(1), guided=True)

@@ -13,7 +13,8 @@ from numpy import ndarray
 
 from seewhy.explaining.contrast import Contrast, Differences, alone
 from seewhy.explaining.question import Question
-from seewhy.networks.base import INPUT, SCORES, Capture, Targets, explained_classes
+from seewhy.networks.base import INPUT, SCORES, Capture, Targets
+from seewhy.networks.checks import explained_classes
 
 
 @dataclass(frozen=True, eq=False)

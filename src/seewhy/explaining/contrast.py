@@ -16,7 +16,8 @@ from numpy import ndarray
 
 from seewhy.errors import LayerError, NotACamNetwork, OptionError, TargetError
 from seewhy.methods import REFERENCES, STRENGTH
-from seewhy.networks.base import Capture, Targets, Top, explained_classes
+from seewhy.networks.base import Capture, Targets, Top
+from seewhy.networks.checks import explained_classes
 
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier

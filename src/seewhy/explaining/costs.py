@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.classifier import Classifier
+from seewhy.explaining.attending import looked_at
 from seewhy.explaining.question import Question
 from seewhy.explaining.running import copies_of
 from seewhy.methods import METHODS
@@ -56,8 +57,8 @@ def method_passes(
 ) -> int:
     """Return what one map costs in forward passes, with a backward pass to the pixels as two.
 
-    A backward pass to the last map is next to nothing, and is not counted; one to finer maps is
-    counted as one to the pixels.
+    A backward pass to the last map is next to nothing, and is not counted; one to finer maps, or to
+    more attentions than the last, is counted as one to the pixels.
     """
     row = METHODS[method]
     question = Question(
@@ -71,8 +72,10 @@ def method_passes(
     )
     copies = copies_of(question, row)
     each = 1 + BACKWARD if row.backward and row.pixel_level else 1
-    finer = BACKWARD if row.multiplies else 0
-    return 1 + copies * each + finer + row.contrasts  # similar classes are found first, by one pass
+    layers = looked_at(row, row.settings(question.options[method]).get("layers"))
+    finer = BACKWARD if row.multiplies or (row.attends and row.backward and layers != 1) else 0
+    # Attention takes a pass of its own; similar classes are found first, by one pass.
+    return 1 + copies * each + finer + row.attends + row.contrasts
 
 
 def pass_seconds(

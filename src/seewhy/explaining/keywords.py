@@ -32,6 +32,7 @@ class MethodOptions(TypedDict, total=False):
     reduction: Any
     engine: Any
     gaussian: bool
+    layers: str
     masks: int
     grid: int
     probability: float

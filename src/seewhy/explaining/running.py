@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from seewhy.classifier.familiarity import Familiarity
 from seewhy.errors import LayerError, SeewhyWarning, TargetError
+from seewhy.explaining.attending import attention_maps
 from seewhy.explaining.capturing import ExplainedBatch, explain_batch
 from seewhy.explaining.contrast import Differences
 from seewhy.explaining.probing import Subject, probe
@@ -126,7 +127,12 @@ def run(
             one = batches[question.contrast_of(method)]
             collected[method.name].explained += one.of_photos()
             if method.per_batch:
-                collected[method.name].add_maps(run_map(question, method, one))
+                maps = (
+                    attention_maps(question, method, images, one)
+                    if method.attends
+                    else run_map(question, method, one)
+                )
+                collected[method.name].add_maps(maps)
                 continue
             for row in range(len(batch)):
                 subject = Subject(

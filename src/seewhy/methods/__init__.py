@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from seewhy.methods.attention import (
+    attention_rollout,
+    chefer,
+    grad_eclip,
+    legrad,
+    mean_weights,
+    positive_gradients,
+    positive_relevance,
+)
 from seewhy.methods.base import Method, Needs, ProbeResult
 from seewhy.methods.cam import (
     cam,
@@ -33,7 +42,7 @@ from seewhy.methods.occlusion import REDUCTIONS, shown_from
 from seewhy.methods.windows import occlusion_copies
 from seewhy.settings import LARGEST_SEED, Setting
 
-__all__ = ["METHODS", "Method", "Needs", "ProbeResult", "fuse_layers", "multiply_layers"]
+__all__ = ["LAYERS", "METHODS", "Method", "Needs", "ProbeResult", "fuse_layers", "multiply_layers"]
 
 REFERENCES, STRENGTH = 3, 0.6
 """Finer-CAM's defaults: how many similar classes, and how much of their mean is subtracted."""
@@ -42,6 +51,11 @@ SEED = Setting(
     "seed", "integer", 0, "of the random numbers; the same gives the same map", (0, LARGEST_SEED)
 )
 REDUCED = tuple(REDUCTIONS)
+
+LAYERS = {"last": 1, "last-two": 2, "all": None}
+"""Which attention layers of a transformer are looked at: how many of the last, None for all."""
+
+LAYERS_HELP = "attention layers that are looked at"
 
 TO_LAYER = Needs.ACTIVATIONS | Needs.LAYER_GRADIENTS
 
@@ -161,6 +175,40 @@ _ROWS = {
         cost="1 F + 1 F after the layer per cell, for all classes",
         copies=lambda shape, _: shape[0] * shape[1],
         from_minimum=True,
+    ),
+    "chefer": Method(
+        function=chefer,
+        needs=Needs.ATTENTIONS | Needs.ATTENTION_GRADIENTS | Needs.READ,
+        of_attention=positive_relevance,
+        options=(Setting("layers", "choice", "last", LAYERS_HELP, tuple(LAYERS)),),
+        paper="Chefer, Gur and Wolf, Generic Attention-model Explainability, ICCV 2021, "
+        "arXiv:2103.15679",
+        summary="transformers: attention that speaks for the class",
+        cost="2 F + 1 B per class, to the first of the layers",
+    ),
+    "legrad": Method(
+        function=legrad,
+        needs=Needs.ATTENTIONS | Needs.ATTENTION_GRADIENTS | Needs.BLOCK_SCORES,
+        of_attention=positive_gradients,
+        options=(Setting("layers", "choice", "all", LAYERS_HELP, tuple(LAYERS)),),
+        paper="Bousselham et al., LeGrad, ICCV 2025, arXiv:2404.03214",
+        summary="transformers: which attention would raise the score, layer by layer",
+        cost="2 F + 1 B per class",
+    ),
+    "grad-eclip": Method(
+        function=grad_eclip,
+        needs=Needs.ATTENTIONS | Needs.ATTENTION_GRADIENTS | Needs.READ,
+        paper="Zhao et al., Grad-ECLIP, ICML 2024, arXiv:2502.18816",
+        summary="transformers: the last attention's values, by gradient and by likeness",
+        cost="2 F + 1 B per class, to the last attention",
+    ),
+    "attention-rollout": Method(
+        function=attention_rollout,
+        needs=Needs.ATTENTIONS | Needs.READ,
+        of_attention=mean_weights,
+        paper="Abnar and Zuidema, Quantifying Attention Flow, ACL 2020, arXiv:2005.00928",
+        summary="transformers: attention through all layers, whatever the class; a baseline",
+        cost="2 F",
     ),
     "rise": Method(
         function=rise,

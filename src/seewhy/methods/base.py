@@ -14,6 +14,7 @@ from typing import Any
 from jaxtyping import Float
 from numpy import ndarray
 
+from seewhy.attention import Attention
 from seewhy.settings import Setting
 
 Score = Callable[[Float[ndarray, "m ..."]], Float[ndarray, "m t"]]
@@ -64,6 +65,15 @@ class Needs(Flag):
     """`image`, and `differentiate`, a `Differentiate`."""
     GUIDED = auto()
     """The backward passes of `differentiate` go through guided ReLUs."""
+    ATTENTIONS = auto()
+    """`attentions`, what the method's `of_attention` made of each layer, and `prefix`, how many
+    keys come before the first patch; the map is (n, p), of the patches row by row."""
+    ATTENTION_GRADIENTS = auto()
+    """With gradients of the score by the weights."""
+    BLOCK_SCORES = auto()
+    """Those gradients are of the score that each block's own output has."""
+    READ = auto()
+    """`read` (q), which queries of the last attention the network reads, in shares of 1."""
     SCENE = auto()
     """`scene`: all of it and the photo itself, see `seewhy.methods.covering.Scene`."""
     COPIES = auto()
@@ -99,6 +109,7 @@ class Method:
         shown_from: where pictures show another map than the raw one, it is made again from
             stored results: f(extras, maps (t, h, w), size (h, w) of the image, options), which
             returns what `ProbeResult.shown` is.
+        of_attention: what the function is given of each attention layer; None: all of it.
         name: the key in the table: 'grad-cam'.
     """
 
@@ -114,7 +125,13 @@ class Method:
     multiplies: bool = False
     from_minimum: bool = False
     shown_from: Callable[..., Callable[[str], Float[ndarray, "t h w"]]] | None = None
+    of_attention: Callable[[Attention], Any] | None = None
     name: str = ""
+
+    @property
+    def attends(self) -> bool:
+        """True for a method that looks at attention, which only transformers have."""
+        return Needs.ATTENTIONS in self.needs
 
     @property
     def at_layer(self) -> bool:
@@ -153,12 +170,13 @@ class Method:
     @property
     def backward(self) -> bool:
         """True for a method that needs gradients."""
-        return bool(self.needs & (Needs.LAYER_GRADIENTS | Needs.PIXEL_GRADIENTS))
+        gradients = Needs.LAYER_GRADIENTS | Needs.PIXEL_GRADIENTS | Needs.ATTENTION_GRADIENTS
+        return bool(self.needs & gradients)
 
     @property
     def class_free(self) -> bool:
         """True for a method whose map is the same whatever the class."""
-        return self.needs == Needs.ACTIVATIONS
+        return self.needs in (Needs.ACTIVATIONS, Needs.ATTENTIONS | Needs.READ)
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return all options: those given, the defaults for the others."""

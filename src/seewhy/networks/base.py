@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from seewhy.attention import AttendedLayers, Reduce
 from seewhy.errors import LayerError, ModelError, NotACamNetwork, UnknownLayer, nearest_names
 from seewhy.photos.preprocessing import Preprocess
 
@@ -123,17 +123,6 @@ the network's output (the framework's own tensor, batched, before the softmax un
 probability is explained) and returns one scalar per image."""
 
 
-def explained_classes(
-    targets: Targets, scores: Float[ndarray, "n k"] | None
-) -> Int[ndarray, "n t"] | None:
-    """Return the indices of the classes that are explained; None for a unit and a callable."""
-    if isinstance(targets, Top):
-        assert scores is not None
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : targets.count]
-        return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
-    return targets if isinstance(targets, ndarray) else None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Capture:
     """The results of one forward pass, and one backward pass per target.
@@ -144,6 +133,7 @@ class Capture:
         values: (n, t) the explained values: scores, probabilities or the callable's (t = 1).
         activations: by layer name, (n, h, w, c); vectors and tokens keep their own shape (n, ...).
         gradients: by layer name, (n, t, ...) the derivative of values[n, t] by activations[n].
+        attended: what was kept of attentions, where those were asked for.
     """
 
     scores: Float[ndarray, "n k"] | None = None
@@ -151,6 +141,7 @@ class Capture:
     values: Float[ndarray, "n t"]
     activations: Mapping[str, Float[ndarray, "n ..."]] = field(default_factory=dict)
     gradients: Mapping[str, Float[ndarray, "n t ..."]] = field(default_factory=dict)
+    attended: AttendedLayers | None = None
 
 
 class Network(ABC):
@@ -291,6 +282,26 @@ class Network(ABC):
         backpropagation, Springenberg et al. 2015); raises LayerError if there is no ReLU.
         """
         raise self._lacks("input_gradients", "has no gradients by its input")
+
+    def attentions(
+        self,
+        images: Float[ndarray, "n h w c"],
+        targets: Targets | None,
+        reduce: Reduce,
+        *,
+        last: int | None = None,
+        output: Output = "score",
+        of_blocks: bool = False,
+    ) -> Capture:
+        """Return what `reduce` keeps of the last attentions (None: of all), with their gradients.
+
+        One forward pass, one backward pass per target to the first of them; None: no gradients.
+        With `of_blocks`, they are of the score that each block's own output has.
+
+        Raises:
+            LayerError: there are none between tokens of the photo; the message says what is.
+        """
+        raise LayerError(str(self._lacks("attentions", "shows no attention")))
 
     # Weights
 

@@ -280,3 +280,14 @@ def check_finite(network: str, arrays: Mapping[str, ndarray | None]) -> None:
 def is_name(layer: str) -> bool:
     """True for the name of a layer of the network itself, not the input or the scores."""
     return layer not in (INPUT, SCORES)
+
+
+def explained_classes(
+    targets: Targets, scores: Float[ndarray, "n k"] | None
+) -> Int[ndarray, "n t"] | None:
+    """Return the indices of the classes that are explained; None for a unit and a callable."""
+    if isinstance(targets, Top):
+        assert scores is not None
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : targets.count]
+        return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
+    return targets if isinstance(targets, ndarray) else None

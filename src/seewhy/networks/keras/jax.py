@@ -103,7 +103,7 @@ class KerasJax(KerasNetwork):
         found: dict[str, Any]
         _, backward, (found, weights) = jax.vjp(explained, zeros, has_aux=True)
         each = [backward(weights[:, t])[0] for t in range(weights.shape[1])]
-        for name in request.layers:
+        for name in request.differentiated:
             if name not in met:
                 raise not_on_the_way(self.name, name)
             slopes = jnp.stack([one[name] for one in each], axis=1)
@@ -112,10 +112,11 @@ class KerasJax(KerasNetwork):
 
     def _zeros(self, request: Request, images: int) -> dict[str, Any]:
         specs = dict(self.structure(request.size).outputs)
+        specs |= self.attention_shapes(request.size) if request.attended else {}
         specs[INPUT] = ((1, *request.size, self.input_shape[2]), "float32")
         return {
             name: jnp.zeros((images, *specs[name][0][1:]), specs[name][1])
-            for name in request.layers
+            for name in request.differentiated
         }
 
 

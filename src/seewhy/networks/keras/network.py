@@ -31,10 +31,10 @@ from seewhy.networks.checks import (
     no_relu,
     not_on_the_way,
 )
+from seewhy.networks.keras.attention import AttendingKeras
 from seewhy.networks.keras.calls import TRACING, Around
-from seewhy.networks.keras.model import KerasModel
 from seewhy.networks.keras.private import backend
-from seewhy.networks.keras.request import ForwardTensors, Kind, Request
+from seewhy.networks.keras.request import ATTENTION, ForwardTensors, Kind, Request
 from seewhy.networks.keras.structure import ModelOutput
 from seewhy.networks.keras.tokens import Grid
 from seewhy.networks.tokens import fold_tokens, unfold_tokens
@@ -46,7 +46,7 @@ _KEPT_REQUESTS = 64
 _RELUS: Mapping[str, float | None] = {"relu": None, "relu6": 6.0}
 
 
-class KerasNetwork(KerasModel, ABC):
+class KerasNetwork(AttendingKeras, ABC):
     """A Keras model that answers through compiled functions."""
 
     @cached_property
@@ -98,7 +98,7 @@ class KerasNetwork(KerasModel, ABC):
             return self._show_replaced(request.replaced, images, further[0])
         activations: dict[str, Any] = {}
         unit: list[Any] = []
-        wanted = [name for name in request.layers if is_name(name)]
+        wanted = [name for name in request.layers if is_name(name) and not name.endswith(ATTENTION)]
 
         def note(name: str) -> Around:
             def around(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -112,6 +112,10 @@ class KerasNetwork(KerasModel, ABC):
 
             return around
 
+        def note_part(name: str, tensor: Any) -> Any:
+            activations[name] = tensor
+            return keep(name, tensor) if name in request.differentiated else tensor
+
         if INPUT in request.layers:
             activations[INPUT] = images
             images = keep(INPUT, images)
@@ -120,13 +124,17 @@ class KerasNetwork(KerasModel, ABC):
         run = self.run(
             images,
             {name: note(name) for name in noted},
-            backend_functions=self._guided_places(relus) if request.guided else (),
+            backend_functions=[
+                *(self._guided_places(relus) if request.guided else ()),
+                *self.attention_places(request.attended, note_part),
+            ],
         )
         if request.guided and not relus:
             raise no_relu(self.name, run.activations)
         if wanted and request.kind != "unit" and run.head != self.structure(request.size).head:
             # The layer is the softmax itself, or holds it: the scores are before it.
             raise not_on_the_way(self.name, wanted[-1])
+        activations = {name: activations[name] for name in request.layers if name in activations}
         if SCORES in request.layers:
             activations[SCORES] = self.class_scores(run)
         if request.kind == "none":
@@ -223,6 +231,25 @@ class KerasNetwork(KerasModel, ABC):
         guided: bool,
     ) -> Capture:
         size = images.shape[1:3]
+        request, further = self._request(size, names, targets, output=output, guided=guided)
+        found = self._ask(request, images, *further)
+        return Capture(
+            scores=found.get("scores"),
+            targets=found.get("classes"),
+            values=found["values"],
+            activations={n: self._to_last(n, found[f"activations {n}"], size) for n in names},
+            gradients={n: self._to_last(n, found[f"gradients {n}"], size, axis=2) for n in names},
+        )
+
+    def _request(
+        self,
+        size: tuple[int, int],
+        names: tuple[str, ...],
+        targets: Targets,
+        *,
+        output: Output,
+        guided: bool,
+    ) -> tuple[Request, Sequence[ndarray]]:
         kind: Kind
         count, further = 1, []
         target: Hashable = None
@@ -236,15 +263,7 @@ class KerasNetwork(KerasModel, ABC):
         else:
             kind, count, further = "classes", targets.shape[1], [targets.astype(np.int32)]
         also = further[0].shape[1] if kind == "top" and further else 0
-        request = Request(size, names, kind, count, also, target, output, guided)
-        found = self._ask(request, images, *further)
-        return Capture(
-            scores=found.get("scores"),
-            targets=found.get("classes"),
-            values=found["values"],
-            activations={n: self._to_last(n, found[f"activations {n}"], size) for n in names},
-            gradients={n: self._to_last(n, found[f"gradients {n}"], size, axis=2) for n in names},
-        )
+        return Request(size, names, kind, count, also, target, output, guided), further
 
     def _ask(self, request: Request, *arrays: ndarray) -> Mapping[str, ndarray]:
         images, further = arrays[0].astype(np.float32, copy=False), arrays[1:]

@@ -20,6 +20,7 @@ __all__ = ["backend"]
 _NAMES: Sequence[tuple[Any, str]] = (
     (keras.layers.Layer, "_flatten_layers"),
     (keras.Sequential, "call"),
+    (keras.layers.MultiHeadAttention, "_compute_attention"),
     (backend, "AutocastScope"),
     (backend, "nn"),
     (backend, "numpy"),
@@ -79,3 +80,13 @@ def calls_in(model: Any) -> Iterator[Any]:
     by_depth = {} if inside is None else inside._nodes_by_depth
     for depth in sorted(by_depth, reverse=True):
         yield from (node for node in by_depth[depth] if node.operation and not node.is_input)
+
+
+def attention_softmax(layer: Any) -> Any:
+    """Return the layer that makes the weights of a `MultiHeadAttention`, once it is built."""
+    return layer._softmax
+
+
+def shows_weights(layer: Any) -> bool:
+    """True for an attention layer that computes its weights where it is asked for them."""
+    return isinstance(layer, keras.layers.MultiHeadAttention) and not layer._flash_attention

@@ -13,6 +13,9 @@ import keras
 
 from seewhy.networks.base import Output
 
+ATTENTION = (":weights", ":queries", ":keys", ":values")
+"""What is added to an attention layer's name to ask for a part of its attention."""
+
 Kind = Literal["none", "top", "classes", "unit", "callable"]
 
 
@@ -42,6 +45,17 @@ class Request:
     output: Output = "score"
     guided: bool = False
     replaced: str | None = None
+
+    @property
+    def differentiated(self) -> tuple[str, ...]:
+        """The layers, and weights of attention, by which gradients are taken."""
+        return tuple(name for name in self.layers if not name.endswith(ATTENTION[1:]))
+
+    @property
+    def attended(self) -> tuple[str, ...]:
+        """The layers of which parts of the attention are wanted."""
+        parts = [name.rpartition(":")[0] for name in self.layers if name.endswith(ATTENTION)]
+        return tuple(dict.fromkeys(parts))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from seewhy.attention import Grid as TokenGrid
 from seewhy.errors import ModelError
+from seewhy.networks.attending import token_grids
 from seewhy.networks.base import Head, Layer
 from seewhy.networks.keras.private import backend, functional, inner_layers
 from seewhy.networks.keras.tokens import Grid, TokenGrids
@@ -70,6 +72,15 @@ class ModelStructure:
     head: Head
     classes: int | None
     output_shape: tuple[int, ...]
+
+    @property
+    def token_grids(self) -> dict[int, list[TokenGrid]]:
+        """The grids of the layers, by how many tokens they have."""
+        return token_grids(
+            (layer, getattr(self.grids.get(layer.name), "prefix", 0))
+            for layer in self.layers
+            if layer.is_spatial
+        )
 
 
 def walk(model: Any) -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from seewhy.attention import Grid
 from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.base import INPUT
@@ -138,6 +139,9 @@ class KerasTorch(KerasModel, TorchNetwork):
         if len(structure.outputs[layer][0]) != 4:
             return None
         return CHANNELS_FIRST if self.channels_first else CHANNELS_LAST
+
+    def _token_grids(self, size: tuple[int, int]) -> dict[int, list[Grid]]:
+        return self.structure(size).token_grids
 
     def _is_watched(self, *, differentiable: bool) -> bool:
         return differentiable or self.head != "linear"

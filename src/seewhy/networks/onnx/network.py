@@ -28,11 +28,11 @@ from seewhy.networks.base import (
     Output,
     Targets,
     Units,
-    explained_classes,
 )
 from seewhy.networks.checks import (
     by_ending,
     check_input_shape,
+    explained_classes,
     is_name,
     unknown_layer,
 )

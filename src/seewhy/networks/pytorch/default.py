@@ -37,10 +37,15 @@ def first_that_matters(network: Any, names: list[str]) -> str:
 
 
 def first_that_shows(network: Any, chosen: str, names: list[str]) -> str:
-    """Return the chosen layer, or the next one before it in which changed patches show."""
+    """Return the chosen layer, or the next one before it in which changed patches show.
+
+    What is inside the chosen layer, such as the end of its perceptron, is no state of the network.
+    """
     network._default_layer = chosen  # what follows may ask for it
     size = network.image_size
-    some = [chosen, *names[names.index(chosen) + 1 :]][:_CANDIDATES]
+    before = names[names.index(chosen) + 1 :]
+    outside = [one for one in before if not one.startswith(chosen + network.separator)]
+    some = [chosen, *outside][:_CANDIDATES]
     return next((one for one in some if find_cells(network, one, size).shows), chosen)
 
 

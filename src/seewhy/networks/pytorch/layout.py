@@ -5,7 +5,8 @@ Swin and ConvNeXt, (n, token, c) in a transformer. While one trial batch runs, e
 watched: a convolution or pooling sets the layout, a permutation moves it, a flattening of rows
 and columns makes tokens that remember their grid, a concatenation puts other tokens in front.
 Nothing is guessed from sizes, except where a reshape hides the way: then the rows and columns
-of an earlier map must be there again.
+of an earlier map must be there again, or as many tokens as before, or a quarter of them, as
+attention returns that shrinks its map. Whether changed patches show there is for `cells` to try.
 
 Axes: n image, h row, w column, c channel, s token.
 """
@@ -67,6 +68,7 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         self._batch = images.shape[0]
         self._known = WeakTensorKeyDictionary()
         self._grids: set[tuple[int, int]] = set()
+        self._tokens: dict[int, Layout] = {}
         self.functions: list[str] = []
         self.set(images, layout)
 
@@ -83,6 +85,8 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         self._known[tensor] = layout
         if tensor.ndim == 4:
             self._grids.add(_rows_and_columns(tensor.shape, layout))
+        if tensor.ndim == 3 and layout.grid is not None and layout.channel == 2:
+            self._tokens[tensor.shape[1]] = layout
 
     def inherit(self, tensor: torch.Tensor, sources: Iterable[Any]) -> None:
         """Let a tensor of unknown make (a custom function's) have its equally shaped source's."""
@@ -163,7 +167,18 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
                 return CHANNELS_LAST
             if before.channel == 1 and new == (old[0], old[1], *before.grid):
                 return CHANNELS_FIRST
+        if len(old) > 3 and len(new) == 3 and before is None:
+            return self._as_many_tokens(new[1])
         return self._seen_again("reshape", result)
+
+    def _as_many_tokens(self, count: int) -> Layout | None:
+        """Know tokens by their number, or by that of an earlier map twice as fine."""
+        finer = self._tokens.get(4 * count)
+        if count in self._tokens or finer is None or finer.grid is None or finer.prefix:
+            return self._tokens.get(count)
+        rows, columns = finer.grid
+        is_even = rows % 2 == columns % 2 == 0
+        return Layout(2, (rows // 2, columns // 2)) if is_even else None
 
     def _seen_again(self, name: str, result: torch.Tensor) -> Layout | None:
         """Know a map by the rows and columns of an earlier one, where a reshape hid its way."""

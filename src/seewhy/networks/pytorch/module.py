@@ -19,10 +19,12 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from seewhy.attention import Grid
 from seewhy.errors import ModelError
 from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.adapter import StopForward
+from seewhy.networks.attending import token_grids
 from seewhy.networks.base import INPUT, FilterBank, Head, Layer, Moments
 from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.linear import LinearMap, PooledSamples
@@ -285,6 +287,14 @@ class PyTorchNetwork(NarrowableNetwork):
         layout = trial.layouts[layer]
         is_map = len(trial.layers[layer].shape) == 3 and layout is None
         return CHANNELS_FIRST if is_map and trial.ndims[layer] == 4 else layout
+
+    def _token_grids(self, size: tuple[int, int]) -> dict[int, list[Grid]]:
+        trial = self._trial(size)
+        return token_grids(
+            (layer, getattr(trial.layouts[layer.name], "prefix", 0))
+            for layer in trial.layers.values()
+            if layer.is_spatial
+        )
 
     def _is_watched(self, *, differentiable: bool) -> bool:
         trial = self._trial()

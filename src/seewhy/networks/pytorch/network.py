@@ -5,7 +5,7 @@ Axes: n image, t target, h row, w column, c channel, k class, m copy of one imag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +14,16 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from seewhy.networks.base import SCORES, Capture, Output, Targets, Units, explained_classes
+from seewhy.networks.attending import See
+from seewhy.networks.base import SCORES, Capture, Output, Targets, Units
 from seewhy.networks.checks import (
     check_one_per_image,
+    explained_classes,
     no_relu,
     not_on_the_way,
 )
+from seewhy.networks.pytorch.attention import AttentionWatcher
+from seewhy.networks.pytorch.blocks import block_hooks
 from seewhy.networks.pytorch.functions import BatchBroadcast, FunctionWatcher
 from seewhy.networks.pytorch.layout import places_of
 from seewhy.networks.pytorch.view import ForwardPass, TorchView, size_of, to_numpy
@@ -161,6 +165,47 @@ class TorchNetwork(TorchView):
                     found[name] = np.empty((len(array), count, *array.shape[1:]), np.float32)
                 found[name][:, t] = array
         return found
+
+    # Attention
+
+    def _attend(
+        self,
+        images: Float[ndarray, "n h w c"],
+        calls: Collection[int] | None,
+        targets: Targets | None,
+        see: See,
+        *,
+        output: Output,
+        of_blocks: bool,
+    ) -> Capture:
+        self._is_watched(differentiable=True)  # a trial pass of its own is not to be seen
+        device = self._tensor(images[:1]).device
+        watcher = AttentionWatcher(
+            len(images), calls, see, differentiable=targets is not None, device=device
+        )
+        hooks = block_hooks(self, images, calls or ()) if of_blocks else {}
+        times = len(hooks) or 1
+        with self._undisturbed():
+            with self._hooked(hooks), watcher:
+                seen = self._see(images, (), differentiable=targets is not None)
+            scored = self._class_scores(seen.before)
+            scores = None if scored is None else to_numpy(scored[-len(images) :])
+            if targets is None or watcher.tap is None:
+                return Capture(scores=scores, values=np.zeros((len(images), 0), np.float32))
+            classes = explained_classes(targets, scores)
+            every = None if classes is None else np.tile(classes, (times, 1))
+            copies = np.repeat(images, times, axis=0)
+            values = self._values(seen, scored, every, targets, output, copies)
+            for t in range(values.shape[1]):
+                watcher.target = t
+                if values.requires_grad:
+                    torch.autograd.grad(
+                        values[:, t].sum(),
+                        watcher.tap,
+                        retain_graph=t + 1 < values.shape[1],
+                        allow_unused=True,
+                    )
+        return Capture(scores=scores, targets=classes, values=to_numpy(values[-len(images) :]))
 
     # Ablation-CAM
 

@@ -26,6 +26,9 @@ _CARRIER = re.compile(
 )
 _PROJECTION = re.compile(r"(NonDynamicallyQuantizable)?Linear|Dense|EinsumDense", re.IGNORECASE)
 
+_INNER = re.compile(r"Att(entio)?n|Downsampl|Mlp|FeedForward|PatchMerging", re.IGNORECASE)
+"""Kinds of modules whose inside is no state of a transformer."""
+
 MOVERS = frozenset({
     "reshape", "view", "unflatten", "permute", "transpose", "swapaxes", "swapdims", "movedim",
     "moveaxis", "einsum", "roll", "pad", "narrow", "__getitem__", "index_select", "gather", "take",
@@ -184,8 +187,8 @@ def candidates(trial: TrialPass) -> list[str]:
 
     They are the last ones with rows and columns. Modules that return the same tensor (a
     block, its stage, its last activation) count as one, and the innermost gives the name.
-    What a pooling returns is passed over, and in transformers what a projection within
-    attention or perceptron returns, which is no state of the network.
+    What a pooling returns is passed over, and in transformers what is within attention,
+    perceptron or downsampler, or a projection, which is no state of the network.
     """
     groups: dict[tuple[int, int], list[ModuleCall]] = {}
     for call in trial.calls:
@@ -262,8 +265,12 @@ def _may_be_named(call: ModuleCall, trial: TrialPass) -> bool:
     kind = call.layer.kind
     if trial.layers[call.layer.name].calls != 1 or _CARRIER.fullmatch(kind):
         return False
-    is_tokens = call.layout is not None and call.layout.grid is not None
-    return not (is_tokens and _PROJECTION.fullmatch(kind))
+    if call.layout is None or call.layout.grid is None:
+        return True
+    parts = call.layer.name.split(".")[:-1]
+    outer = [trial.layers.get(".".join(parts[: end + 1])) for end in range(len(parts))]
+    is_inner = any(one is not None and _INNER.search(one.kind) for one in outer)
+    return not (is_inner or _PROJECTION.fullmatch(kind))
 
 
 def _layers(calls: list[ModuleCall]) -> dict[str, Layer]:

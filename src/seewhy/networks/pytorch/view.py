@@ -22,7 +22,8 @@ from numpy import ndarray
 from torch.utils._pytree import tree_map_only
 
 from seewhy.errors import SeewhyError
-from seewhy.networks.adapter import Adapter, StopForward
+from seewhy.networks.adapter import StopForward
+from seewhy.networks.attending import AttendingAdapter
 from seewhy.networks.base import INPUT, Head, Layer
 from seewhy.networks.checks import (
     check_layer,
@@ -58,7 +59,7 @@ class ForwardPass:
     watch: FunctionWatcher | None
 
 
-class TorchView(Adapter):
+class TorchView(AttendingAdapter):
     """A model whose tensors are PyTorch's, run once and looked into; knows no verbs."""
 
     framework = "torch"
