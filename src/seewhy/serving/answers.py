@@ -31,7 +31,7 @@ from seewhy.networks.base import SCORES
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.rendering.text import short_name
-from seewhy.serving.costs import is_slow, slow_methods
+from seewhy.serving.costs import is_slow, slow_methods, unfit_methods
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion, cover
 from seewhy.settings import Setting
@@ -256,4 +256,5 @@ def model_listed(name: str, classifier: Classifier) -> dict[str, Any]:
         "layer": classifier.layer,
         "layers": layers,
         "slow": slow_methods(classifier),
+        "unfit": unfit_methods(classifier),
     }

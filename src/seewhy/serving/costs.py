@@ -7,6 +7,7 @@ import contextlib
 from seewhy.classifier import Classifier
 from seewhy.errors import SeewhyError
 from seewhy.evaluating.comparing import COPIES
+from seewhy.explaining.attending import check_attends
 from seewhy.explaining.costs import method_passes, pass_seconds
 from seewhy.explaining.estimating import estimate
 from seewhy.explaining.request import Request
@@ -59,3 +60,14 @@ def slow_methods(classifier: Classifier) -> list[str]:
             if is_slow(classifier, Request(methods=(name,))):
                 slow.append(name)
     return slow
+
+
+def unfit_methods(classifier: Classifier) -> list[str]:
+    """Return the methods on attention that a network has none for; the page does not list them."""
+    unfit = []
+    for name, method in METHODS.items():
+        try:
+            check_attends(classifier, method)
+        except SeewhyError:
+            unfit.append(name)
+    return unfit

@@ -4,6 +4,7 @@ import { $, choice, h, percent, whenQuiet } from "./dom.js";
 import { drawLook } from "./display.js";
 import {
   chosenClass,
+  fittingMethods,
   hooks,
   isSlow,
   labelOf,
@@ -194,7 +195,7 @@ export function drawControls(map) {
   Object.assign($("layer"), { min: 0, max: layers.length - 1, step: 1, value: at });
   drawLayer(at);
   const usual = map && !state.method ? `${map.method} (default)` : "default";
-  const words = state.about.methods.map((one) => [
+  const words = fittingMethods().map((one) => [
     one.name,
     one.name + (isSlow(one.name) ? " (slow)" : ""),
   ]);

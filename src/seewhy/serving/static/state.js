@@ -70,6 +70,10 @@ export const THRESHOLD = 0.25;
 export const threshold = () => state.threshold ?? THRESHOLD;
 
 export const model = () => state.about.models.find((one) => one.name === state.model);
+/** The methods that apply to the model. */
+export const fittingMethods = () =>
+  state.about.methods.filter((one) => !model().unfit.includes(one.name));
+
 export const methodRow = (name) => state.about.methods.find((one) => one.name === name);
 
 /** True for a method of which one map takes many passes of a model. */

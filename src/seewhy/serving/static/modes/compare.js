@@ -3,7 +3,7 @@
 import { kept, mapFor } from "../answers.js";
 import { $, chip, h } from "../dom.js";
 import { drawBars, drawControls } from "../panel.js";
-import { attempt, labelOf, methodRow, question, seenBy, state } from "../state.js";
+import { attempt, fittingMethods, labelOf, methodRow, question, seenBy, state } from "../state.js";
 import { lay, point, relook, space, view } from "../stage.js";
 import { Tile } from "../tile.js";
 import { drawTrust } from "../trust.js";
@@ -23,7 +23,7 @@ function toggle(name) {
 }
 
 function drawTools(again) {
-  const chips = state.about.methods.map(({ name }) =>
+  const chips = fittingMethods().map(({ name }) =>
     chip(name, chosen.methods?.includes(name), () => {
       toggle(name);
       again();

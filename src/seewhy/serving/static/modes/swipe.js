@@ -3,7 +3,7 @@
 import { mapFor } from "../answers.js";
 import { $, choice, h } from "../dom.js";
 import { drawBars, drawControls } from "../panel.js";
-import { hooks, methodRow, question, seenBy, state } from "../state.js";
+import { fittingMethods, hooks, methodRow, question, seenBy, state } from "../state.js";
 import { lay, point, relook, settle, space, view } from "../stage.js";
 import { Tile } from "../tile.js";
 import { drawTrust } from "../trust.js";
@@ -16,7 +16,7 @@ const swiped = { with: "photo", at: 0.5 };
 /** What may stand on the right. */
 function drawTools(map) {
   const others = seenBy().predictions.filter((one) => one.index !== map.target.index);
-  const methods = state.about.methods.filter((one) => one.name !== map.method);
+  const methods = fittingMethods().filter((one) => one.name !== map.method);
   const field = choice(
     "On the right",
     [
