@@ -278,7 +278,8 @@ def test_all_methods_leave_out_what_does_not_apply_and_say_so(
     code, out, err = run("explain", "a.png", *network, "--method", "all", *sweeps)
     assert code == 0
     assert "The method 'cam' is left out. CAM needs global" in err
-    assert out.count("a.png  ") == len(METHODS) - 1
+    assert "The method 'chefer' is left out. 'python:home_made:net' has no attention" in err
+    assert out.count("a.png  ") == sum(not one.attends for one in METHODS.values()) - 1
     assert Path("why/a_methods.jpg").is_file()
     code, _, err = run("explain", "a.png", *network, "--method", "cam,all", *sweeps)
     assert code == 1
