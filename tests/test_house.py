@@ -23,7 +23,7 @@ FLOORS = (
     {"commands", "__init__"},
     {"serving", "training"},
     {"reporting"},
-    {"datasets", "checking", "locating", "evaluating", "inside", "targets"},
+    {"datasets", "checking", "locating", "evaluating", "inside", "targets", "callbacks"},
     {"explaining"},
     {"zoo"},
     {"classifier", "methods", "rendering"},
@@ -33,7 +33,7 @@ FLOORS = (
 )
 """The rooms from the top floor down: a room imports only rooms on lower floors."""
 
-IMPORTERS_OF_FRAMEWORKS = {"zoo", "training", "targets"}
+IMPORTERS_OF_FRAMEWORKS = {"zoo", "training", "targets", "callbacks"}
 """Rooms that import a framework inside functions; only `networks` does at module level."""
 
 LONGEST = 400

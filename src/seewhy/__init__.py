@@ -57,6 +57,7 @@ _HOMES = {
     "CheckResult": "checking",
     "evaluate": "evaluating",
     "Evaluation": "evaluating",
+    "callbacks": "callbacks",
     "targets": "targets",
     "errors": "errors",
     "SeewhyError": "errors",
@@ -67,6 +68,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from seewhy import callbacks as callbacks
     from seewhy import errors as errors
     from seewhy import targets as targets
     from seewhy.checking import check as check
