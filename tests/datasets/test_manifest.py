@@ -160,6 +160,15 @@ def test_links_make_no_circle_and_no_photo_comes_twice(folder: Path) -> None:
     assert sorted(set(after) - set(before)) == [str(photos / "linked" / "0000.png")]
 
 
+def test_a_pattern_lists_each_photo_once_whatever_links_lead_to(folder: Path) -> None:
+    photos = folder / "photos"
+    for number in range(4):
+        (photos / f"above{number}").symlink_to("..")
+    found = [item.path for item in find_items(f"{photos}/**/*.png")]
+    assert len(found) == len({os.path.realpath(path) for path in found}) == len(set(found))
+    assert {str(photos / "cat" / "0000.png"), str(photos / "cat" / "0001.png")} <= set(found)
+
+
 def test_a_folder_that_cannot_be_listed_is_a_photo_that_fails(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

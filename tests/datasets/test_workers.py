@@ -300,6 +300,16 @@ def test_code_that_a_run_names_is_not_started(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("setting", ["name", "self", "nosuch"])
+def test_a_setting_that_no_network_has_is_refused_in_a_run(setting: str) -> None:
+    with pytest.raises(ModelError) as raised:
+        ModelArguments("built-in", {setting: "python:os:system"}, "/").stored()
+    assert str(raised.value) == (
+        f"The run gives its network a setting '{setting}', which there is not. Give the network "
+        "yourself: --model built-in"
+    )
+
+
 def test_files_of_a_runs_network_are_found_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

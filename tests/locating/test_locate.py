@@ -261,6 +261,9 @@ def test_without_a_threshold_heat_is_parted_as_otsus_formula_says():
     assert otsu_share(heat) / 0.8 == pytest.approx(expected, abs=0.01)
     assert otsu_share(np.zeros((7, 7))) == 0
     assert otsu_share(np.full((7, 7), np.nan)) == 0
+    nearly_even = np.full((7, 7), 0.3, np.float32)
+    nearly_even[0, 0] = np.nextafter(np.float32(0.3), np.float32(1))
+    assert otsu_share(nearly_even) == pytest.approx(0.8, abs=1e-5)
 
 
 def test_the_prior_is_a_gaussian_of_the_middle(classifier):

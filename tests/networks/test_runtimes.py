@@ -109,6 +109,17 @@ def test_a_tflite_file_gives_the_probabilities_of_its_network(
     assert np.nanmean(red.heatmap()[:, :6]) > np.nanmean(red.heatmap()[:, 6:])
 
 
+def test_a_tflite_file_with_operators_that_write_files_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(b"TFL3 \x00FlexWriteFile\x00 and so on")
+    with pytest.raises(ModelError) as raised:
+        TFLiteNetwork(path)
+    assert str(raised.value) == (
+        f"'{path}' has the operator FlexWriteFile, which is TensorFlow's own and may read and "
+        "write files. Convert the network with TFLite's operators alone (TFLITE_BUILTINS)."
+    )
+
+
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"x" * 200], ids=["empty", "short", "other"])
 def test_a_damaged_tflite_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "net.tflite"

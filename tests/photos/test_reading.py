@@ -448,6 +448,26 @@ def test_patterns_stand_for_what_they_match_and_the_order_is_that_of_the_sources
     assert find_photos(f"{tmp_path}/*") == files[:3]
 
 
+def test_patterns_of_all_sub_folders_go_into_each_folder_once(tmp_path):
+    """Three links upwards: followed for ever, there would be more paths than anybody can list."""
+    (tmp_path / "in" / "side").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("in/1.jpg", "in/side/2.jpg", "elsewhere/3.jpg", "in/side/[a]4.jpg"):
+        (tmp_path / name).touch()
+    for name, goal in (("up", ".."), ("side/up", "../.."), ("side/self", "."), ("lost", "lost")):
+        (tmp_path / "in" / name).symlink_to(goal)
+    (tmp_path / "in" / "a-link").symlink_to("side")
+    (tmp_path / "in" / "over").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / ".hidden").mkdir()
+    (tmp_path / "in" / ".hidden" / "5.jpg").touch()
+    inside = [tmp_path / "in" / name for name in ("1.jpg", "side/2.jpg", "side/[a]4.jpg")]
+    found = find_photos(f"{tmp_path}/in/**/*.jpg")
+    assert found == [inside[0], tmp_path / "in" / "over" / "3.jpg", *inside[1:]]
+    twice = find_photos(f"{tmp_path}/in/**/side/**/*.jpg")  # by side/up, all is under side
+    assert sorted(path.resolve() for path in twice) == sorted(path.resolve() for path in found)
+    assert find_photos(f"{tmp_path}/in/**") == found
+
+
 def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path):
     path = tmp_path / "cat[1].jpg"
     path.touch()

@@ -252,5 +252,8 @@ def read_listed(path: str) -> Photo:
     except OptionError as error:  # an address that nothing opens
         raise PhotoError(str(error)) from FileNotFoundError(path)
     except OSError as error:
-        raise PhotoError(f"'{path}' cannot be read: {error}") from FileNotFoundError(path)
+        raise PhotoError(
+            f"'{path}' cannot be read: {str(error).rstrip('.')}. Check the address, the network "
+            "and your rights."
+        ) from FileNotFoundError(path)
     return read_photo(content, name=path.rpartition("/")[2])

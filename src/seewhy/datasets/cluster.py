@@ -86,7 +86,12 @@ def run_on_ray(
         settings["runtime_env"] = {"working_dir": empty.name}
         try:
             ray.init(log_to_driver=False, logging_level="error", **settings)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises bare ones, such as for a node that is too slow
+            if not address:
+                raise OptionError(
+                    f"Ray does not start on this machine: {error} Use worker processes instead: "
+                    "workers=... without ray."
+                ) from error
             raise OptionError(
                 f"There is no Ray cluster at '{address}': {error}. Start one (ray start --head), "
                 "or leave the address out to run on this machine."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import glob
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,15 +11,25 @@ from typing import Any
 
 from seewhy.datasets.arrow import arrow
 from seewhy.datasets.lists import ENDINGS, Entry, read_list
-from seewhy.datasets.storage import is_address, open_address, read_bytes, read_table, table_bytes
+from seewhy.datasets.storage import (
+    is_address,
+    open_address,
+    read_bytes,
+    read_table,
+    table_bytes,
+    within,
+)
 from seewhy.errors import OptionError, PhotoError
 from seewhy.explaining.order import refuse_networks
 from seewhy.files import is_file
-from seewhy.photos.reading import PHOTO_ENDINGS, expanded
+from seewhy.photos.reading import PHOTO_ENDINGS, expanded, is_pattern, matching
 
 NAME = "manifest.parquet"
 FOLDERS = "folders"
 """The word for labels that are the names of the photos' folders."""
+
+LISTING = 600.0
+"""Seconds in which a store lists a folder with all its sub-folders, which may have millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +169,8 @@ def _photos(source: str, column: str, label_column: str | None) -> Iterator[Foun
             ) from error
         for entry in read_list(content, str(path), column, label_column):
             yield _listed(entry, source, lambda file: str(path.parent / expanded(file)))
-    elif glob.has_magic(str(path)) and not os.path.lexists(path):
-        # Path.glob takes no pattern that starts at the root.
-        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
-        files = [match for match in matches if is_file(match)]
-        if not files:
-            raise PhotoError(f"No file matches '{source}'. Check the folder and the extension.")
-        yield from map(_found, files)
+    elif is_pattern(path):
+        yield from (_found(str(file.absolute())) for file in matching(source))
     else:
         yield _found(str(path))
 
@@ -256,13 +260,14 @@ def _listed(entry: Entry, source: str, place: Callable[[str], str]) -> Found:
 
 
 def _remote(source: str, column: str, label_column: str | None) -> Iterator[Found]:
-    system, path = open_address(source)
     scheme = source.partition("://")[0]
     fs = arrow("fs")
     try:
-        (info,) = system.get_file_info([path])
+        system, path = open_address(source)
+        (info,) = within(source, lambda: system.get_file_info([path]))
         inside = info.type == fs.FileType.Directory
-        found = system.get_file_info(fs.FileSelector(path, recursive=True)) if inside else []
+        selector = fs.FileSelector(path, recursive=True)
+        found = within(source, lambda: system.get_file_info(selector), LISTING) if inside else []
         is_list = info.type == fs.FileType.File and source.lower().endswith(ENDINGS)
         content = read_bytes(source) if is_list else b""
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import sys
@@ -66,8 +67,11 @@ class ModelArguments:
         Names of files hold in the folder where the run was started, wherever this process is.
 
         Raises:
-            ModelError: the name is of code, which a run must not start.
+            ModelError: the name is of code, which a run must not start; or a setting that no
+                network has.
         """
+        from seewhy.zoo.load import load
+
         base, mark, query = self.name.partition("?")
         if base.startswith(PYTHON):
             raise ModelError(
@@ -75,6 +79,13 @@ class ModelArguments:
                 f"anybody: seewhy does not start it. Give the network yourself: --model {base}"
             )
         parse_name(self.name)
+        known = inspect.getfullargspec(load).kwonlyargs
+        for setting in self.settings:
+            if setting not in known:
+                raise ModelError(
+                    f"The run gives its network a setting '{setting}', which there is not. Give "
+                    f"the network yourself: --model {base}"
+                )
         parts = (part.partition("=") for part in query.split("&") if part)
         found = "&".join(f"{key}={self._found(value)}" for key, _, value in parts)
         settings = {name: self._found(value) for name, value in self.settings.items()}

@@ -1,7 +1,8 @@
 """Where runs and photos are: a folder of this machine, or what Arrow or fsspec opens.
 
 A local file is written beside its place, flushed to the disk and renamed; elsewhere a file is
-written by a single put, which object stores make visible only when it is whole.
+written by a single put, which object stores make visible only when it is whole. A store that does
+not answer is not waited for: see `within`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import contextlib
 import functools
 import io
 import os
+import queue
 import re
+import threading
+import time
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from seewhy.datasets.arrow import arrow
 from seewhy.errors import OptionError, OutputError
@@ -28,15 +33,76 @@ def is_address(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
 
 
+SILENCE = 60.0
+"""Seconds for which a store may give no answer."""
+
+REMEMBERED = 60.0
+"""Seconds for which a store that could not be reached is not tried again."""
+
+SLOWEST = 2**17
+"""Bytes in a second that a store takes at least."""
+
+CHUNK = 2**22
+"""Bytes that are read at once."""
+
+R = TypeVar("R")
+
+_LOST: dict[str, float] = {}
+"""Stores that gave no answer, and when."""
+
+
+def within(address: str, work: Callable[[], R], seconds: float | None = None) -> R:
+    """Return what a store answers, or stop waiting; the thread that waits is left behind.
+
+    Args:
+        address: whom it is asked of: one that gave no answer is not asked again for a while.
+        work: asks it.
+        seconds: after which the answer is not waited for; by default `SILENCE`.
+
+    Raises:
+        TimeoutError: there is no answer.
+    """
+    limit = SILENCE if seconds is None else seconds
+    scheme, _, rest = address.partition("://")
+    store = f"{scheme}://{rest.partition('/')[0]}"
+    silent = TimeoutError(f"there was no answer within {limit:.0f} seconds")
+    if time.monotonic() - _LOST.get(store, -REMEMBERED) < REMEMBERED:
+        raise silent
+    answers: queue.SimpleQueue[tuple[R | None, BaseException | None]] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put((work(), None))
+        except BaseException as error:  # noqa: BLE001  (it is raised where it was asked)
+            answers.put((None, error))
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer, error = answers.get(timeout=limit)
+    except queue.Empty:
+        _LOST[store] = time.monotonic()
+        raise silent from None
+    if error is not None:
+        raise error
+    return cast(R, answer)
+
+
 @functools.lru_cache(maxsize=16)
 def _file_system(scheme: str, host: str) -> Any:
-    """Return Arrow's file system for an address, its own or one of fsspec's."""
+    """Return Arrow's file system for an address, its own or one of fsspec's.
+
+    Raises:
+        OptionError: nothing opens such an address.
+        OSError: it cannot be reached.
+    """
     fs = arrow("fs")
     address = f"{scheme}://{host}"
-    # Without a delay, Arrow starts every upload to S3 in three requests.
-    for options in ("?allow_delayed_open=true", "") if scheme == "s3" else ("",):
-        with contextlib.suppress(ValueError, OSError, arrow().ArrowException):
-            return fs.FileSystem.from_uri(address + options)[0]
+    if scheme == "s3":
+        return within(address, lambda: _s3(host))
+    # Otherwise Google's library tries for 15 minutes to find out who asks.
+    options = f"?retry_limit_seconds={SILENCE / 2:.0f}" if scheme in ("gs", "gcs") else ""
+    with contextlib.suppress(ValueError, arrow().ArrowException):
+        return within(address, lambda: fs.FileSystem.from_uri(address + options)[0])
     try:
         import fsspec
 
@@ -48,8 +114,30 @@ def _file_system(scheme: str, host: str) -> Any:
         ) from error
 
 
+def _s3(bucket: str) -> Any:
+    """Return Arrow's file system for a bucket, which gives up after two tries."""
+    fs = arrow("fs")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    scheme, _, host = endpoint.rpartition("://")
+    is_told = host or "AWS_REGION" in os.environ or "AWS_DEFAULT_REGION" in os.environ
+    return fs.S3FileSystem(
+        region=None if is_told else fs.resolve_s3_region(bucket),
+        endpoint_override=host.rstrip("/") or None,
+        scheme=scheme or None,
+        # Without a delay, Arrow starts every upload to S3 in three requests.
+        allow_delayed_open=True,
+        connect_timeout=SILENCE / 6,
+        request_timeout=SILENCE / 3,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=2),
+    )
+
+
 def open_address(address: str) -> tuple[Any, str]:
-    """Return the file system of an address and the path in it."""
+    """Return the file system of an address and the path in it.
+
+    Raises:
+        OptionError, OSError: as `_file_system`.
+    """
     scheme, _, rest = address.partition("://")
     return _file_system(scheme, rest.partition("/")[0]), rest
 
@@ -58,13 +146,36 @@ def read_bytes(place: str) -> bytes:
     """Return the content of a path or an address.
 
     Raises:
+        OptionError: nothing opens such an address.
         OSError: it cannot be read.
     """
     if not is_address(place):
         return Path(place).read_bytes()
     system, path = open_address(place)
-    with system.open_input_stream(path) as stream:
-        return bytes(stream.read())
+    stream = within(place, lambda: system.open_input_stream(path))
+    parts = []
+    while part := within(place, lambda: bytes(stream.read(CHUNK))):
+        parts.append(part)
+    within(place, stream.close)
+    return b"".join(parts)
+
+
+@contextlib.contextmanager
+def _reached(place: str) -> Iterator[None]:
+    """Turn what a store does not do into one sentence.
+
+    Raises:
+        OutputError: it cannot be reached, or refuses; a missing file is left as it is.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"'{place}' cannot be reached: {str(error).rstrip('.')}. Check the address, the "
+            "network and your rights."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -99,17 +210,23 @@ class Folder:
         if self.is_local:
             here = Path(self.place)
             return sorted(one.name for one in here.iterdir()) if here.is_dir() else []
-        system, path = open_address(self.place)
-        selector = arrow("fs").FileSelector(path, allow_not_found=True)
-        return sorted(PurePosixPath(one.path).name for one in system.get_file_info(selector))
+        with _reached(self.place):
+            system, path = open_address(self.place)
+            selector = arrow("fs").FileSelector(path, allow_not_found=True)
+            infos = within(self.place, lambda: system.get_file_info(selector))
+        return sorted(PurePosixPath(info.path).name for info in infos)
 
     def read(self, name: str) -> bytes:
         """Return a file's content.
 
         Raises:
             OSError: it is not there, or cannot be read.
+            OutputError: a store cannot be reached.
         """
-        return read_bytes(self.child(name))
+        if self.is_local:
+            return read_bytes(self.child(name))
+        with _reached(self.child(name)):
+            return read_bytes(self.child(name))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file: afterwards it is there whole, or not at all.
@@ -131,13 +248,18 @@ class Folder:
 
     def _put(self, name: str, content: bytes) -> None:
         system, path = open_address(self.child(name))
+
+        def put() -> None:
+            with system.open_output_stream(path) as stream:
+                stream.write(content)
+
+        seconds = SILENCE + len(content) / SLOWEST
         try:
-            with system.open_output_stream(path) as stream:
-                stream.write(content)
+            within(self.place, put, seconds)
         except FileNotFoundError:  # no folder yet; object stores need none
-            system.create_dir(path.rpartition("/")[0], recursive=True)
-            with system.open_output_stream(path) as stream:
-                stream.write(content)
+            above = path.rpartition("/")[0]
+            within(self.place, lambda: system.create_dir(above, recursive=True))
+            within(self.place, put, seconds)
 
     def _write_local(self, name: str, content: bytes) -> None:
         folder = Path(self.place)
@@ -163,9 +285,9 @@ class Folder:
         if self.is_local:
             Path(self.place, name).unlink(missing_ok=True)
             return
-        system, path = open_address(self.child(name))
-        with contextlib.suppress(FileNotFoundError):
-            system.delete_file(path)
+        with contextlib.suppress(FileNotFoundError), _reached(self.child(name)):
+            system, path = open_address(self.child(name))
+            within(self.place, lambda: system.delete_file(path))
 
     def remove_temporary(self) -> None:
         """Remove what an interrupted run has left unfinished."""

@@ -69,7 +69,10 @@ def otsu_share(heatmap: Float[ndarray, "h w"]) -> float:
 
     heat = np.maximum(np.nan_to_num(resize_map(heatmap, (GRID, GRID)), nan=0.0), 0)
     peak = float(heat.max())
-    return OTSU * float(threshold_otsu(heat)) / peak if peak > 0 else 0.0
+    if peak == 0:
+        return 0.0
+    # In float64: a histogram has no room for its bins between neighbouring numbers of float32.
+    return OTSU * float(threshold_otsu(heat.astype(np.float64) / peak))
 
 
 def _of_maps(explanation: Explanation, maps: Float[ndarray, "n t h w"]) -> Explanation:

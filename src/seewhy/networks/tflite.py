@@ -6,6 +6,7 @@ Axes: n image, h row, w column, c channel, q number that the file returns.
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -32,6 +33,7 @@ class TFLiteNetwork(PredictNetwork):
     framework = "LiteRT"
 
     def __init__(self, path: Path) -> None:
+        _refuse_flex(path)
         try:
             self._interpreter = _interpreter_class()(model_path=str(path))
             self._interpreter.allocate_tensors()
@@ -85,3 +87,21 @@ def _interpreter_class() -> Any:
     raise MissingFramework(
         "A network in a TFLite file needs LiteRT. Install it: pip install 'seewhy[tflite]'"
     )
+
+
+def _refuse_flex(path: Path) -> None:
+    """Refuse a file with operators of TensorFlow itself, some of which read and write files.
+
+    Raises:
+        ModelError: that is so, or the file cannot be read.
+    """
+    try:
+        flex = re.search(rb"Flex[A-Z]\w{2,60}\0", path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"'{path}' cannot be read: {error.strerror}.") from error
+    if flex:
+        name = flex[0][:-1].decode("ascii", "replace")
+        raise ModelError(
+            f"'{path}' has the operator {name}, which is TensorFlow's own and may read and write "
+            "files. Convert the network with TFLite's operators alone (TFLITE_BUILTINS)."
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import heapq
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.errors import PhotoError
+from seewhy.files import is_file
 from seewhy.photos.decoding import decode_array, decode_file, decode_image
 from seewhy.photos.fitting import Fit, check_fit
 from seewhy.photos.foreign import FOREIGN_ENDINGS
@@ -25,6 +28,8 @@ __all__ = [
     "expanded",
     "find_photos",
     "find_sources",
+    "is_pattern",
+    "matching",
     "name_of",
     "read_ahead",
     "read_photo",
@@ -243,14 +248,57 @@ def _files(source: str | os.PathLike[str]) -> list[Path]:
                 f"sub-folders, give the pattern '{path / '**' / '*.jpg'}'."
             )
         return photos
-    if glob.has_magic(str(path)) and not os.path.lexists(path):
+    return matching(source) if is_pattern(path) else [path]
+
+
+def is_pattern(path: Path) -> bool:
+    """True for a name with wildcards that is not the name of a file."""
+    return glob.has_magic(str(path)) and not os.path.lexists(path)
+
+
+def matching(source: str | os.PathLike[str]) -> list[Path]:
+    """Return the files that match a pattern, sorted by name.
+
+    '**' follows links to folders, but goes into each folder once: links make no circle.
+
+    Raises:
+        PhotoError: there are none.
+    """
+    files = sorted({match for match in _matches(expanded(source)) if is_file(match)})
+    if not files:
+        raise PhotoError(f"No file matches '{source}'. Check the folder and the extension.")
+    return files
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    parts = pattern.parts
+    if "**" not in parts:
         # Path.glob takes no pattern that starts at the root.
-        matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
-        files = [match for match in matches if match.is_file()]
-        if not files:
-            raise PhotoError(f"No file matches '{source}'. Check the folder and the extension.")
-        return files
-    return [path]
+        yield from map(Path, glob.glob(str(pattern)))  # noqa: PTH207
+        return
+    place = parts.index("**")
+    tops = sorted(glob.glob(str(Path(*parts[:place]))))  # noqa: PTH207
+    for folder in _folders(tops):
+        yield from _matches(Path(glob.escape(folder), *(parts[place + 1 :] or "*")))
+
+
+def _folders(tops: Sequence[str]) -> Iterator[str]:
+    """Yield folders and all that is under them, each once, by its own path if it has one there."""
+    walked: set[str] = set()
+    waiting: list[tuple[int, str]] = [(0, top) for top in tops]
+    while waiting:
+        # Links last: a folder that is reached by one, too, is known by its own path.
+        place, here = heapq.heappop(waiting)
+        where = os.path.realpath(here)
+        if where in walked or not os.path.isdir(here):  # noqa: PTH112
+            continue
+        walked.add(where)
+        yield here
+        with contextlib.suppress(OSError), os.scandir(here) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    item = (place + entry.is_symlink(), str(Path(here, entry.name)))
+                    heapq.heappush(waiting, item)
 
 
 def _refuse_addresses(source: str | os.PathLike[str]) -> None:

@@ -199,6 +199,11 @@ def _from_file(name: ModelName) -> LoadedModel:
     path = Path(name.base)
     suffix = path.suffix.lower()
     if not is_file(path):
+        if "://" in name.base:
+            raise UnknownModel(
+                f"'{name.base}' is an address; seewhy loads networks from files only. Download it "
+                "first."
+            )
         what = "does not exist"
         if os.path.exists(path):  # noqa: PTH110  (Path.exists raises for names that are too long)
             what = "is a folder" if path.is_dir() else "is a pipe or a device"
