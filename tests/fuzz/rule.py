@@ -22,9 +22,10 @@ CASES = int(os.environ.get("SEEWHY_FUZZ", "1000"))
 SEEDS = (
     [int(os.environ["SEEWHY_FUZZ_SEED"])]
     if "SEEWHY_FUZZ_SEED" in os.environ
-    else [7, int.from_bytes(os.urandom(4), "little")]
+    else [7, int(os.environ["SEEWHY_FUZZ_FRESH"])]
 )
-"""A fixed seed, and a fresh one for a quarter of the cases; or the one that is given."""
+"""A fixed seed, and a fresh one for a quarter of the cases; or the one that is given. A run of tests
+prints them."""
 
 FIRST = int(os.environ.get("SEEWHY_FUZZ_FIRST", "0"))
 """The number of the first case: that of a failure repeats it."""

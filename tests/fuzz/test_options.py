@@ -66,7 +66,10 @@ def test_any_word_for_any_option_is_taken_or_refused(
         if command == "feature-maps":
             arguments.append("--layer=maps")  # the linear network has no kernels to choose by
         elif generator.random() < 0.5:
-            arguments.append(f"--method={generator.choice(list(METHODS))}")
+            method = str(generator.choice(list(METHODS)))
+            arguments.append(f"--method={method}")
+            if method == "rise":
+                arguments.append("--masks=200")  # of 4000 passes, locate's three take seconds
         for _ in range(int(generator.integers(1, 4))):
             option = options[command][int(generator.integers(len(options[command])))]
             value = word(generator)

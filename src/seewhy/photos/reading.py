@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from seewhy.errors import PhotoError
-from seewhy.files import is_file
 from seewhy.photos.decoding import decode_array, decode_file, decode_image
 from seewhy.photos.fitting import Fit, check_fit
 from seewhy.photos.foreign import FOREIGN_ENDINGS
@@ -264,7 +263,7 @@ def matching(source: str | os.PathLike[str]) -> list[Path]:
     Raises:
         PhotoError: there are none.
     """
-    files = sorted({match for match in _matches(expanded(source)) if is_file(match)})
+    files = sorted({match for match in _matches(expanded(source)) if os.path.isfile(match)})  # noqa: PTH113
     if not files:
         raise PhotoError(f"No file matches '{source}'. Check the folder and the extension.")
     return files
