@@ -24,8 +24,9 @@ SEEDS = (
     if "SEEWHY_FUZZ_SEED" in os.environ
     else [7, int(os.environ["SEEWHY_FUZZ_FRESH"])]
 )
-"""A fixed seed, and a fresh one for a quarter of the cases; or the one that is given. A run of tests
-prints them."""
+"""A fixed seed, and a fresh one for a quarter of the cases; or the one that is given.
+
+They are in the first lines that pytest prints."""
 
 FIRST = int(os.environ.get("SEEWHY_FUZZ_FIRST", "0"))
 """The number of the first case: that of a failure repeats it."""
