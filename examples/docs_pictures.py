@@ -13,8 +13,7 @@ from seewhy.rendering.page import grid
 
 (out := Path([*sys.argv, "docs/images"][1])).mkdir(parents=True, exist_ok=True)
 built_in, style = seewhy.load("built-in"), seewhy.Style(scale="photo")
-folder = Path(skimage.data.__file__).parent
-cat, person = folder / "chelsea.png", folder / "astronaut.png"
+cat, person = map(Path(skimage.data.__file__).with_name, ("chelsea.png", "astronaut.png"))
 
 
 def write(pixels, name):
