@@ -19,6 +19,7 @@ from seewhy.commands.cli import main
 from seewhy.errors import LayerError, ModelError
 from seewhy.networks.base import Network
 from seewhy.networks.onnx.network import OnnxNetwork
+from seewhy.networks.onnx.session import Runner
 from tests.networks.contract import (
     CHANNELS,
     DENSE,
@@ -309,6 +310,16 @@ def test_a_model_proto_is_taken_as_it_is() -> None:
     classifier = Classifier(photo_network(), preprocess="unit", name="net")
     assert classifier.network.framework == "onnxruntime"
     assert classifier.size == (16, 16)
+
+
+def test_a_classifier_is_made_with_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = []
+    run = Runner.run
+    monkeypatch.setattr(Runner, "run", lambda *given: passes.append(1) or run(*given))
+    classifier = Classifier(photo_network(), preprocess="unit", name="net")
+    assert classifier.network.classes == len(classifier.labels)
+    assert classifier.layer in [one.name for one in classifier.network.layers]
+    assert len(passes) == 1
 
 
 def test_without_onnx2torch_gradients_name_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -712,3 +712,15 @@ def test_reading_in_threads_leaves_the_warning_filters_as_they_were(tmp_path):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         assert set(pool.map(read, range(100))) == {None, (40, 60, 3)}
     assert warnings.filters == before
+
+
+def test_a_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 3), "red").save(path)
+    opened = []
+    open_path = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda one, *given: opened.append(one) or open_path(one, *given)
+    )
+    assert read_photo(path).pixels.shape == (3, 4, 3)
+    assert opened == [path]

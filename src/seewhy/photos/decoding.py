@@ -76,23 +76,18 @@ def decode_file(source: Any, name: str) -> UInt8[ndarray, "h w 3"]:
     Raises:
         PhotoError: it is missing, empty, truncated, not an image, or too large to decode safely.
     """
-    if isinstance(source, Path):
-        array = foreign_array(source, _head_of(source), name)
-        if array is not None:
-            return decode_array(array, f"'{name}'")
-    with opened(source, name) as image:
-        return decode_image(image, name, is_ours=True)
-
-
-def _head_of(path: Path) -> bytes:
-    """Return a file's first bytes; none where it cannot be opened, which is told later."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return b""
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except (OSError, ValueError):  # ValueError: a name with NUL
-        return b""
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, Path):
+            path, head = source, b""
+            with contextlib.suppress(OSError, ValueError):  # which `opened` tells; a name with NUL
+                if stat.S_ISREG(path.stat().st_mode):
+                    source = stack.enter_context(path.open("rb"))
+                    head = source.read(HEAD)
+            array = foreign_array(path, head, name)
+            if array is not None:
+                return decode_array(array, f"'{name}'")
+        with opened(source, name) as image:
+            return decode_image(image, name, is_ours=True)
 
 
 @contextlib.contextmanager

@@ -86,26 +86,30 @@ class OnnxNetwork(Adapter):
         self._runners: OrderedDict[tuple[Any, ...], Runner] = OrderedDict()
         self._modules: dict[tuple[str, str], Any] = {}
         self.one_by_one = self.graph.image_dims[0] == 1
-        self.axes, found = self._tried(size, channels)
+        self.axes, found, self._blank = self._tried(size, channels)
         self.input_shape = check_input_shape(
             name, (*self.graph.size_of(self.axes), found), size=size, channels=channels
         )
 
-    def _tried(self, size: tuple[int, int] | None, channels: int | None) -> tuple[Axes, int]:
-        """Return the axes and channels with which the network runs."""
+    def _tried(
+        self, size: tuple[int, int] | None, channels: int | None
+    ) -> tuple[Axes, int, dict[str, tuple[np.dtype[Any], tuple[int, ...]]]]:
+        """Return the axes and channels with which the network runs, and its tensors' types."""
         refused: ModelError | None = None
         for axes, number in self.graph.likely_axes(channels):
             height, width = self.graph.size_of(axes)
             side = size or (SIZE_FOR_ANY, SIZE_FOR_ANY)
             shape = (height or side[0], width or side[1], number)
+            names = tuple(one.name for one in self.graph.tensors(axes))
             for batch in (1,) if self.one_by_one else (2, 1):
                 try:
-                    self._run((), np.zeros((batch, *shape), np.float32), axes)
+                    arrays = self._run(names, np.zeros((batch, *shape), np.float32), axes)
                 except ModelError as error:
                     refused = error
                     continue
                 self.one_by_one = batch == 1
-                return axes, number
+                types = {name: (one.dtype, one.shape) for name, one in arrays.items()}
+                return axes, number, types
         assert refused is not None
         raise refused
 
@@ -120,17 +124,15 @@ class OnnxNetwork(Adapter):
     @cached_property
     def layers(self) -> Sequence[Layer]:
         """What operators compute of each image, in order: maps, and vectors."""
-        tensors = self.graph.tensors(self.axes)
-        height, width = self.image_size
         batch = 1 if self.one_by_one else 2
-        images = np.zeros((batch, height, width, self.input_shape[2]), np.float32)
-        arrays = self._run(tuple(one.name for one in tensors), images, self.axes)
         listed = []
-        for one in tensors:
-            array = arrays[one.name]
-            is_of_images = array.dtype.kind == "f" and array.ndim > 1 and len(array) == batch
-            if is_of_images and (array.ndim != 4 or one.axes is not None):
-                listed.append(Layer(one.name, one.kind, self._to_last(one.name, array).shape[1:]))
+        for one in self.graph.tensors(self.axes):
+            dtype, shape = self._blank[one.name]
+            is_of_images = dtype.kind == "f" and len(shape) > 1 and shape[0] == batch
+            if is_of_images and (len(shape) != 4 or one.axes is not None):
+                if one.axes == "nchw" and len(shape) == 4:
+                    shape = tuple(shape[axis] for axis in TO_LAST)
+                listed.append(Layer(one.name, one.kind, shape[1:]))
         return tuple(listed)
 
     @cached_property
@@ -145,13 +147,10 @@ class OnnxNetwork(Adapter):
         found = self.graph.scores[1]
         return "sigmoid" if self.is_pair and found == "linear" and self._width == 1 else found
 
-    @cached_property
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """The shape of the scores per image."""
-        height, width = self.image_size
-        image = np.zeros((1, height, width, self.input_shape[2]), np.float32)
-        (found,) = self._run((), image, self.axes).values()
-        shape = found.shape[1:]
+        shape = self._blank[self.graph.scores[0]][1][1:]
         return shape[:1] if len(shape) > 1 and math.prod(shape[1:]) == 1 else shape
 
     @property
