@@ -14,7 +14,7 @@ from PIL import Image
 from seewhy import __version__
 from seewhy.commands import cli
 from seewhy.commands.arguments import BUILT_IN_KNOWS
-from seewhy.commands.options import method_options
+from seewhy.commands.options import methods_and_options
 from seewhy.methods import METHODS
 from tests.linear_network import LinearNetwork
 
@@ -148,7 +148,8 @@ def test_occlusion_shows_three_pictures_its_patches_and_its_sizes(run: Run) -> N
         ),
         (
             ("explain", "a.png", "--patch", "3"),
-            "seewhy: None of the methods that run has an option 'patch'. They have: cam: none.",
+            "seewhy: The method 'cam' has no option 'patch'. It has none. Methods with this "
+            "option: occlusion.",
         ),
         (
             ("explain", "a.png", "--method", "occlusion", "--patch", "300"),
@@ -207,8 +208,11 @@ def test_version_and_methods(run: Run, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_an_option_goes_to_the_methods_that_have_it() -> None:
     parser = cli.build_parser()
-    args = parser.parse_args(["explain", "a", "--option", "samples=3", "--stride", "8"])
-    assert method_options(args, ["smooth-grad", "occlusion", "cam"]) == {
+    names = "smooth-grad,occlusion,cam"
+    args = parser.parse_args(
+        ["explain", "a", "--option", "samples=3", "--stride", "8", "--method", names]
+    )
+    assert methods_and_options(args)[1] == {
         "smooth-grad": {"samples": 3},
         "occlusion": {"stride": 8},
         "cam": {},

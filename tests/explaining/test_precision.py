@@ -18,7 +18,7 @@ from torch import nn
 
 import seewhy
 from seewhy.commands import cli
-from seewhy.commands.options import method_options
+from seewhy.commands.options import methods_and_options
 from seewhy.errors import ModelError, OptionError, OutputError, SeewhyWarning
 from seewhy.explaining.question import take_execution
 from seewhy.explaining.rounding import Rounding, map_error, measure_rounding, same_order
@@ -403,13 +403,17 @@ def test_a_rounding_is_told_in_one_sentence() -> None:
 
 def test_flags_of_the_network_belong_to_every_method() -> None:
     parser = cli.build_parser()
-    args = parser.parse_args(["explain", "a.png", "--precision", "bfloat16"])
+
+    def options(text: str) -> dict[str, Any]:
+        return methods_and_options(parser.parse_args(text.split()))[1]
+
     narrow = {"precision": "bfloat16"}
-    assert method_options(args, ["cam", "rise"]) == {"cam": narrow, "rise": narrow}
-    left, how = take_execution(method_options(args, ["cam"]))
+    flags = "explain a.png --precision bfloat16 --method"
+    assert options(f"{flags} cam,rise") == {"cam": narrow, "rise": narrow}
+    left, how = take_execution(options(f"{flags} cam"))
     assert (left, how) == ({"cam": {}}, Execution("bfloat16"))
     for text in ("explain a.png", "batch a.png --out run"):
-        assert method_options(parser.parse_args(text.split()), ["cam"]) == {"cam": {}}
+        assert options(text) == {"cam": {}}
 
 
 def test_the_command_line_prints_the_error_once_and_keeps_it(

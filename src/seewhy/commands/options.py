@@ -104,10 +104,15 @@ def methods_and_options(
     is an error.
 
     Raises:
-        UnknownMethod, OptionError: as `method_names` and `method_options`.
+        UnknownMethod: there is no such method.
+        OptionError: an option is not of the form NAME=VALUE, is not an option of any method that
+            runs, or has an invalid value.
     """
+    from seewhy.explaining.keywords import options_by_method
+
     methods = method_names(args.method)
-    return methods, method_options(args, methods or ["cam"])
+    names = methods or ["cam"]
+    return methods, options_by_method(names, {}, _parsed(args, names))
 
 
 def method_names(given: Sequence[str] | None) -> list[str]:
@@ -147,12 +152,11 @@ def one_method(
     return (methods[0] if methods else None), only
 
 
-def method_options(args: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the checked options by method.
+def _parsed(args: argparse.Namespace, methods: Sequence[str]) -> dict[str, Any]:
+    """Return the options that were given, each as the first method that has it takes it.
 
     Raises:
-        OptionError: an option is not of the form NAME=VALUE, is not an option of any method that
-            runs, or has an invalid value.
+        OptionError: an option is not of the form NAME=VALUE, or has an invalid value.
     """
     from seewhy.explaining.question import NETWORK_OPTIONS
     from seewhy.methods import METHODS
@@ -167,24 +171,12 @@ def method_options(args: argparse.Namespace, methods: Sequence[str]) -> dict[str
         if not equals:
             raise OptionError(f"--option {text} has no value. Write NAME=VALUE: samples=50")
         given[name.strip().replace("-", "_")] = value
-    known = {
-        name: {one.name: one for one in (*METHODS[name].options, *NETWORK_OPTIONS)}
-        for name in methods
+    rows = {
+        row.name: (row, name)
+        for name in reversed(methods)
+        for row in (*METHODS[name].options, *NETWORK_OPTIONS)
     }
-    for name in given:
-        if not any(name in options for options in known.values()):
-            has = "; ".join(
-                f"{name}: {', '.join(one.name for one in METHODS[name].options) or 'none'}"
-                for name in methods
-            )
-            raise OptionError(
-                f"None of the methods that run has an option '{name}'. They have: {has}."
-            )
     return {
-        method: {
-            name: options[name].parse(text, method=method)
-            for name, text in given.items()
-            if name in options
-        }
-        for method, options in known.items()
+        name: rows[name][0].parse(text, method=rows[name][1]) if name in rows else text
+        for name, text in given.items()
     }
