@@ -7,6 +7,7 @@ import pytest
 
 from seewhy.errors import OptionError
 from seewhy.evaluating.faithfulness import (
+    ORDERS,
     Curve,
     cell_means,
     pixels_of_cells,
@@ -118,9 +119,9 @@ def test_road_takes_the_hottest_cells_first_and_the_coldest_in_the_other_order()
     heat = np.zeros((2, 2))
     heat[0, 0] = 1
     shares = (0, 0.25)
-    hottest = road(image, heat, corner, shares=shares, cells=2, noise=0)
-    coldest = road(
-        image, heat, corner, shares=shares, cells=2, noise=0, order="least relevant first"
+    hottest, coldest = (
+        road(image, rank_cells(heat, order, cells=2), corner, shares=shares, noise=0)
+        for order in ORDERS
     )
     assert hottest.shape == (2, 2)
     assert hottest[0, 0] == coldest[0, 0] == 16
@@ -133,17 +134,17 @@ def test_road_takes_the_hottest_cells_first_and_the_coldest_in_the_other_order()
 def test_road_does_not_care_at_which_resolution_a_map_comes():
     image = np.random.default_rng(0).random((28, 28, 3)).astype(np.float32)
     coarse = np.random.default_rng(1).random((7, 7))
-    one = road(image, coarse, corner)
-    two = road(image, np.kron(coarse, np.ones((4, 4))), corner)
+    one = road(image, rank_cells(coarse, ORDERS[0]), corner)
+    two = road(image, rank_cells(np.kron(coarse, np.ones((4, 4))), ORDERS[0]), corner)
     assert np.allclose(one, two)
 
 
 def test_orders_and_shares_that_do_not_exist_are_errors():
     image = np.zeros((4, 4, 1), np.float32)
     with pytest.raises(OptionError, match=r"^'hottest' is not a valid order\. Choose 'most rele"):
-        road(image, np.ones((2, 2)), corner, order="hottest")
+        rank_cells(np.ones((2, 2)), "hottest")
     with pytest.raises(OptionError, match=r"^shares=\(0\.5, 1\.2\) are outside 0 to 1\.$"):
-        road(image, np.ones((2, 2)), corner, shares=(0.5, 1.2))
+        road(image, rank_cells(np.ones((2, 2)), ORDERS[0]), corner, shares=(0.5, 1.2))
 
 
 # Curves of cells
@@ -151,9 +152,9 @@ def test_orders_and_shares_that_do_not_exist_are_errors():
 
 def test_cells_are_removed_by_rank_and_ties_by_chance():
     heat = np.array([[1.0, 4.0], [3.0, 2.0]])
-    assert rank_cells(heat, "most relevant first", cells=2).tolist() == [1, 2, 3, 0]
-    assert rank_cells(heat, "least relevant first", cells=2).tolist() == [0, 3, 2, 1]
-    ties = rank_cells(np.ones((9, 9)), "most relevant first", cells=9)
+    assert rank_cells(heat, "most relevant first", cells=2).order.tolist() == [1, 2, 3, 0]
+    assert rank_cells(heat, "least relevant first", cells=2).order.tolist() == [0, 3, 2, 1]
+    ties = rank_cells(np.ones((9, 9)), "most relevant first", cells=9).order
     assert sorted(ties.tolist()) == list(range(81)) != ties.tolist()
     with pytest.raises(OptionError, match=r"^'hot' is not a valid order\. Choose 'most relevant"):
         rank_cells(heat, "hot")
@@ -161,9 +162,8 @@ def test_cells_are_removed_by_rank_and_ties_by_chance():
 
 def test_a_removal_curve_by_hand():
     image = np.array([[[4.0], [1.0]], [[3.0], [2.0]]], np.float32)
-    found = removal_curve(
-        image, image[..., 0], corner, filled=np.zeros_like(image), steps=4, cells=2
-    )
+    ranking = rank_cells(image[..., 0], ORDERS[0], cells=2)
+    found = removal_curve(image, ranking, corner, filled=np.zeros_like(image), steps=4)
     # the corner's four cells lose 4, 3, 2 and 1
     assert found.shares.tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert found.values.tolist() == [[10, 6, 3, 1, 0], [-10, -6, -3, -1, 0]]
@@ -174,9 +174,8 @@ def test_removing_the_least_relevant_first_is_insertion_backwards():
     random = np.random.default_rng(3)
     image, filled = random.random((2, 12, 12, 2)).astype(np.float32)
     heat = random.random((12, 12)).astype(np.float32)
-    removed = removal_curve(
-        image, heat, corner, filled=filled, order="least relevant first", steps=6, cells=12
-    )
+    ranking = rank_cells(heat, "least relevant first", cells=12)
+    removed = removal_curve(image, ranking, corner, filled=filled, steps=6)
     # Pixels come into the fill, the hottest first, 24 at a time.
     copy, added = filled.copy(), [corner(filled[None])[0]]
     order = np.argsort(-heat, axis=None).reshape(6, 24)
@@ -202,15 +201,14 @@ def test_known_ends_and_batches_change_nothing():
         seen.append(len(copies))
         return corner(copies)
 
-    whole = removal_curve(image, heat, score, filled=filled, steps=8, cells=4)
+    ranking = rank_cells(heat, ORDERS[0], cells=4)
+    whole = removal_curve(image, ranking, score, filled=filled, steps=8)
     ends = np.stack([corner(image[None])[0], corner(filled[None])[0]], axis=1)
-    cut = removal_curve(
-        image, heat, score, filled=filled, steps=8, cells=4, ends=ends, batch_size=3
-    )
+    cut = removal_curve(image, ranking, score, filled=filled, steps=8, ends=ends, batch_size=3)
     assert np.allclose(cut.values, whole.values)
     assert seen == [9, 3, 3, 1]
     with pytest.raises(OptionError, match=r"^steps=0 changes nothing\. Give 1 or more\.$"):
-        removal_curve(image, heat, score, filled=filled, steps=0)
+        removal_curve(image, ranking, score, filled=filled, steps=0)
 
 
 @pytest.mark.parametrize("size", [(56, 56), (57, 43)])

@@ -140,10 +140,10 @@ def test_cutmix_mixes_targets_and_weights_by_the_area_that_is_left() -> None:
 def test_nothing_is_mixed_in_the_plain_epochs_and_everything_follows_from_the_seed() -> None:
     photos = generator(6).integers(0, 255, (8, 12, 12, 3)).astype(np.uint8)
     targets, weights = np.eye(8, dtype=np.float32), np.ones(8, np.float32)
-    change = Augmentation((8, 8), 0.3, 0.2, 0.5, cutmix=1.0, plain_from=3)
+    change = Augmentation((8, 8), 0.3, 0.2, 0.5, cutmix=1.0, plain_from=3, size=(6, 6))
 
     def batch(epoch: int) -> tuple[np.ndarray, ...]:
-        return change(photos, targets, weights, size=(6, 6), seed=0, epoch=epoch, batch=1)
+        return change(photos, targets, weights, seed=0, epoch=epoch, batch=1)
 
     np.testing.assert_array_equal(batch(3)[1], targets)
     assert (batch(2)[1] != targets).any()

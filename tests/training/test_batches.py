@@ -81,8 +81,7 @@ def test_batches_have_the_size_that_is_asked_for() -> None:
         batch_size=4,
         seed=0,
         epochs=range(1),
-        augmentation=Augmentation(),
-        size=(2, 3),
+        augmentation=Augmentation(size=(2, 3)),
     )
     held = ordered_batches(PHOTOS, TARGETS, np.arange(10), batch_size=4, size=(3, 2))
     assert batches[0][0].shape == (4, 2, 3, 3)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -35,12 +35,20 @@ from seewhy.photos.preprocessing import Preprocess, preprocess_named, preprocess
 from seewhy.photos.reading import Photo
 from seewhy.photos.transforms import from_transform, is_transform
 from seewhy.settings import as_size
+from seewhy.settings.signature import name_keywords
 
 Size = int | tuple[int, int]
 """The input size: one number for a square, or (height, width)."""
 
 LARGEST_INPUT = 2**24
 """Pixels of an input; a file may claim any size, and every photo is fitted to it."""
+
+
+class CallKeywords(TypedDict, total=False):
+    """The keywords of `Classifier` that say how a model is called, where it does not itself."""
+
+    call: Callable[..., Any] | None
+    channels: int | None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -109,6 +117,7 @@ class Classifier:
     _labels: Labels
     _chooser: Chooser
 
+    @name_keywords(CallKeywords, {"call": None, "channels": None})
     def __init__(
         self,
         model: Any,
@@ -119,9 +128,8 @@ class Classifier:
         layer: Any = None,
         fit: Fit | str | None = None,
         name: str | None = None,
-        call: Callable[..., Any] | None = None,
-        channels: int | None = None,
         references: ReferenceFeatures | None = None,
+        **given: Unpack[CallKeywords],
     ) -> None:
         if is_transform(preprocess):
             preprocess, its_fit = from_transform(preprocess, as_size(size))
@@ -135,9 +143,7 @@ class Classifier:
         name = name or _name_of(model)
         found = labels_from(labels)
         is_pair = found is not None and len(found.names) == 2
-        network = adapt(
-            model, size=wanted, channels=channels, name=name, call=call, is_pair=is_pair
-        )
+        network = adapt(model, size=wanted, name=name, is_pair=is_pair, **given)
         size = _checked_size(wanted, network.input_shape, name)
         found = labels_for(found, classes=network.classes, network=name)
         fit = as_fit(fit, size)

@@ -27,24 +27,31 @@ from seewhy.evaluating.baselines import BASELINES, MEAN_BOX
 from seewhy.evaluating.columns import GROUPS
 from seewhy.evaluating.costs import evaluation_cost
 from seewhy.evaluating.curves import check_probability
-from seewhy.evaluating.faithfulness import CELLS
 from seewhy.evaluating.measurements import Measurements
 from seewhy.evaluating.measuring import Study
 from seewhy.evaluating.result import Evaluation
 from seewhy.evaluating.sanity import cascade
-from seewhy.evaluating.settings import MEASURES, REMOVAL_STEPS
+from seewhy.evaluating.settings import EVALUATION, MEASURES, REMOVAL_STEPS
 from seewhy.evaluating.survey import BoxesOf, MaskOf, Survey
 from seewhy.explaining.costs import Cost
 from seewhy.explaining.explain import as_classifier
 from seewhy.explaining.journal import Journal
-from seewhy.explaining.keywords import RequestKeywords
+from seewhy.explaining.keywords import RequestKeywords, parted
 from seewhy.explaining.request import Request, with_keywords
 from seewhy.photos.photo import Photo
 from seewhy.photos.reading import find_sources
 from seewhy.progress import Progress, no_progress
 
 
-@with_keywords()
+class EvaluateKeywords(RequestKeywords, total=False):
+    """The keywords of `evaluate`: those of `seewhy.explain`, and of the measurement."""
+
+    measures: Sequence[str] | None
+    removal_steps: int
+    resume: str | Path | None
+
+
+@with_keywords(EvaluateKeywords, *EVALUATION)
 def evaluate(
     classifier: Any,
     photos: Any,
@@ -53,12 +60,9 @@ def evaluate(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     boxes: Sequence[Boxes] | Callable[[Photo], Boxes] | None = None,
     object_masks: MaskOf | None = None,
-    measures: Sequence[str] | None = None,
-    removal_steps: int = CELLS,
-    resume: str | Path | None = None,
     announce: Callable[[Cost], None] | None = None,
     progress: Progress = no_progress,
-    **request: Unpack[RequestKeywords],
+    **request: Unpack[EvaluateKeywords],
 ) -> Evaluation:
     """Measure methods against the network itself, and with boxes against the objects.
 
@@ -80,14 +84,14 @@ def evaluate(
             of a photo that returns them.
         object_masks: a function of a photo that returns the pixels of its objects (H, W), drawn by
             a human, or None. Energy, lift and pointing game then use them, without a tolerance.
-        measures: what to measure, keys of `seewhy.evaluating.columns.GROUPS`; all unless given.
-        removal_steps: of deletion and insertion.
-        resume: a file that keeps every measurement as soon as it is there. If it exists, what is in
-            it is not measured again; methods and photos may be added.
         announce: called once, with the estimated cost, before the measuring starts.
         progress: called with (done, total) maps.
         request: `classes` is the class to measure: one for all photos, or one list of one per
-            photo. `top`, `target` and `contrast` are not for measuring.
+            photo. `top`, `target` and `contrast` are not for measuring. And:
+        measures: what to measure, keys of `seewhy.evaluating.columns.GROUPS`; all unless given.
+        removal_steps: of deletion and insertion; 14 unless given.
+        resume: a file that keeps every measurement as soon as it is there. If it exists, what is in
+            it is not measured again; methods and photos may be added.
 
     Returns:
         The measures of each method and of baselines that do not ask the network. Photos that cannot
@@ -104,9 +108,11 @@ def evaluate(
         SeewhyWarning: one of several methods does not apply to the network and is left out; or the
             network cannot be copied, so nothing is measured with random weights.
     """
-    asked = _checked(Request.of(methods=methods or None, options=options, **request))
-    REMOVAL_STEPS.check(removal_steps)
-    groups = _groups(measures, has_boxes=boxes is not None)
+    own, given = parted(request, ("measures", "removal_steps", "resume"))
+    asked = _checked(Request.of(methods=methods or None, options=options, **given))
+    removal_steps = REMOVAL_STEPS.check(own.get("removal_steps", REMOVAL_STEPS.default))
+    groups = _groups(own.get("measures"), has_boxes=boxes is not None)
+    resume = own.get("resume")
     classifier = as_classifier(classifier)
     sources = find_sources(photos)
     if boxes is not None and not callable(boxes) and len(boxes) != len(sources):

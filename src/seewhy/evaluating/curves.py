@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 
 from seewhy.classifier import Classifier
 from seewhy.errors import TargetError
-from seewhy.evaluating.faithfulness import COPIES_AT_ONCE, rank_cells, removal_curve, road
+from seewhy.evaluating.faithfulness import COPIES_AT_ONCE, Ranking, rank_cells, removal_curve, road
 from seewhy.evaluating.sanity import class_sensitivity
 from seewhy.methods.fills import fill_picture
 from seewhy.photos.photo import Photo
@@ -94,16 +94,21 @@ class PhotoCurves:
 
         The areas' means over the fills are by direction alone: 'deletion', 'insertion'.
         """
+        rankings = {direction: rank_cells(heatmap, order) for direction, order in DIRECTIONS}
+        return self._areas(rankings, steps, batch_size)
+
+    def _areas(
+        self, rankings: Mapping[str, Ranking], steps: int, batch_size: int | None
+    ) -> tuple[dict[str, float], dict[str, list[float]]]:
         values: dict[str, float] = {}
         curves: dict[str, list[float]] = {}
-        for direction, order in DIRECTIONS:
+        for direction, ranking in rankings.items():
             for fill in FILLS:
                 curve = removal_curve(
                     self.image,
-                    heatmap,
+                    ranking,
                     self.score,
                     filled=self.fills[fill],
-                    order=order,
                     steps=steps,
                     ends=self.ends[fill],
                     batch_size=batch_size or COPIES_AT_ONCE,
@@ -137,14 +142,19 @@ class PhotoCurves:
         self, heatmap: Float[ndarray, "_h _w"], steps: int, batch_size: int | None
     ) -> tuple[dict[str, float], dict[str, list[float]]]:
         """Return what `measure` does of one map; maps that rank cells alike are measured once."""
-        ranking = b"".join(rank_cells(heatmap, order).tobytes() for _, order in DIRECTIONS)
-        if ranking in self._measured:
-            return self._measured[ranking]
-        values, curves = self.areas(heatmap, steps, batch_size)
-        least, most = (
-            road(self.image, heatmap, self.score, order=order, blocks=2)
-            for order in ("least relevant first", "most relevant first")
+        random = {direction: np.random.default_rng(0) for direction, _ in DIRECTIONS}
+        rankings = {
+            direction: rank_cells(heatmap, order, generator=random[direction])
+            for direction, order in DIRECTIONS
+        }
+        key = b"".join(ranking.order.tobytes() for ranking in rankings.values())
+        if key in self._measured:
+            return self._measured[key]
+        values, curves = self._areas(rankings, steps, batch_size)
+        most, least = (
+            road(self.image, ranking, self.score, blocks=2, generator=random[direction])
+            for direction, ranking in rankings.items()
         )
         values["road"] = float(least.mean() - most.mean())
-        self._measured[ranking] = values, curves
+        self._measured[key] = values, curves
         return values, curves

@@ -33,6 +33,27 @@ ORDERS = ("most relevant first", "least relevant first")
 
 
 @dataclass(frozen=True, eq=False)
+class Ranking:
+    """In which order the cells of a map are removed.
+
+    Attributes:
+        cells: along each side.
+        order: (m) the numbers of the cells, row by row.
+    """
+
+    cells: int
+    order: Int[ndarray, " m"]
+
+    def first(self, count: int, image: Float[ndarray, "h w c"]) -> Bool[ndarray, "h w"]:
+        """Return which pixels of an image are in the first cells."""
+        mask = np.zeros(self.cells**2)
+        mask[self.order[:count]] = 1
+        size = image.shape[:2]
+        inside: ndarray = pixels_of_cells(mask.reshape(self.cells, self.cells), size) > 0
+        return inside
+
+
+@dataclass(frozen=True, eq=False)
 class Curve:
     """The network's output while cells are removed in the order of a heatmap.
 
@@ -102,8 +123,8 @@ def rank_cells(
     *,
     cells: int = CELLS,
     generator: np.random.Generator | None = None,
-) -> Int[ndarray, " m"]:
-    """Return the cells of a map, row by row, in the order in which they are removed.
+) -> Ranking:
+    """Return in which order the cells of a map are removed.
 
     Args:
         heatmap: the raw map, at any resolution.
@@ -122,22 +143,18 @@ def rank_cells(
     random = np.random.default_rng(0) if generator is None else generator
     means = cell_means(heatmap, cells).ravel()
     sign = -1 if order == "most relevant first" else 1
-    ranked: ndarray = np.lexsort((random.random(len(means)), sign * means))
-    return ranked
+    return Ranking(cells, np.lexsort((random.random(len(means)), sign * means)))
 
 
 def removal_curve(
     image: Float[ndarray, "h w c"],
-    heatmap: Float[ndarray, "_h _w"],
+    ranking: Ranking,
     score: Score,
     *,
     filled: Float[ndarray, "h w c"],
-    order: str = "most relevant first",
     steps: int = CELLS,
-    cells: int = CELLS,
     ends: Float[ndarray, "t 2"] | None = None,
     batch_size: int = COPIES_AT_ONCE,
-    generator: np.random.Generator | None = None,
 ) -> Curve:
     """Replace the most (or least) relevant cells by a fill, and record how the score changes.
 
@@ -147,18 +164,15 @@ def removal_curve(
 
     Args:
         image: one image, in the network's own input range.
-        heatmap: the raw map, at any resolution: it is averaged to `cells` first.
+        ranking: of the map's cells, by `rank_cells`.
         score: the explained values of m copies.
         filled: what replaces the cells.
-        order: one of `ORDERS`.
         steps: the number of equal steps.
-        cells: along each side.
         ends: the values of the image and of `filled`, where they are known.
         batch_size: copies at a time.
-        generator: breaks ties among cells; by default one seeded with 0.
 
     Raises:
-        OptionError: `steps` is below 1, or the order is not valid.
+        OptionError: `steps` is below 1.
 
     Source:
         Petsiuk et al., *RISE*, BMVC 2018, section 4.1 (arXiv:1806.07421); both orders: Samek et
@@ -168,39 +182,25 @@ def removal_curve(
     """
     if steps < 1:
         raise OptionError(f"steps={steps} changes nothing. Give 1 or more.")
-    ranked = rank_cells(heatmap, order, cells=cells, generator=generator)
-    counts = np.round(np.linspace(0, len(ranked), steps + 1)).astype(np.int64)
-    inner = counts if ends is None else counts[1:-1]
+    whole = len(ranking.order)
+    counts = np.round(np.linspace(0, whole, steps + 1)).astype(np.int64)
+    inner = (counts if ends is None else counts[1:-1]).tolist()
     values = []
     for start in range(0, len(inner), batch_size):
-        gone = [
-            _pixels_of(ranked[:count], cells, image) for count in inner[start : start + batch_size]
-        ]
+        gone = [ranking.first(count, image) for count in inner[start : start + batch_size]]
         copies = np.where(np.stack(gone)[..., None], filled, image).astype(np.float32)
         values.append(np.asarray(score(copies), np.float64))
     if ends is not None:
         values = [ends[:, :1].T, *values, ends[:, 1:].T]
-    return Curve(shares=counts / len(ranked), values=np.concatenate(values).T)
-
-
-def _pixels_of(
-    chosen: Int[ndarray, " m"], cells: int, image: Float[ndarray, "h w c"]
-) -> Bool[ndarray, "h w"]:
-    """Return which pixels of an image are in some of the cells."""
-    mask = np.zeros(cells * cells)
-    mask[chosen] = 1
-    inside: ndarray = pixels_of_cells(mask.reshape(cells, cells), image.shape[:2]) > 0
-    return inside
+    return Curve(shares=counts / whole, values=np.concatenate(values).T)
 
 
 def road(
     image: Float[ndarray, "h w c"],
-    heatmap: Float[ndarray, "_h _w"],
+    ranking: Ranking,
     score: Score,
     *,
-    order: str = "most relevant first",
     shares: Sequence[float] = SHARES,
-    cells: int = CELLS,
     noise: float = 0.1,
     blocks: int = 1,
     generator: np.random.Generator | None = None,
@@ -209,20 +209,18 @@ def road(
 
     Args:
         image: one image, in the network's own input range.
-        heatmap: the raw map, at any resolution: it is averaged to `cells` first.
+        ranking: of the map's cells, by `rank_cells`.
         score: the explained values of m copies; the paper's is the accuracy, here the probability.
-        order: one of `ORDERS`.
         shares: of the removed cells, in increasing order.
-        cells: along each side.
         noise, blocks: see `impute`.
-        generator: breaks ties among cells and draws the noise; by default one seeded with 0.
+        generator: draws the noise; by default one seeded with 0.
 
     Returns:
         (t, s) the values for every target and share. Without the most relevant cells a low value
         is good, without the least relevant ones a high value.
 
     Raises:
-        OptionError: a share is outside 0..1, or the order is not valid.
+        OptionError: a share is outside 0..1.
 
     Source:
         Rong et al., ICML 2022, section 4 (arXiv:2202.00449). Differs from the paper: cells in
@@ -231,10 +229,9 @@ def road(
     if not all(0 <= share <= 1 for share in shares):
         raise OptionError(f"shares={tuple(shares)} are outside 0 to 1.")
     random = np.random.default_rng(0) if generator is None else generator
-    ranked = rank_cells(heatmap, order, cells=cells, generator=random)
     copies = []
     for share in shares:
-        gone = _pixels_of(ranked[: round(share * len(ranked))], cells, image)
+        gone = ranking.first(round(share * len(ranking.order)), image)
         copies.append(impute(image, gone, noise=noise, blocks=blocks, generator=random))
     values: ndarray = np.asarray(score(np.stack(copies)), np.float64).T
     return values

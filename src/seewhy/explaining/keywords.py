@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -45,15 +45,11 @@ class MethodOptions(TypedDict, total=False):
     strength: float
 
 
-class RequestKeywords(MethodOptions, total=False):
-    """The keywords that all functions that explain have in common, as for `seewhy.explain`."""
+class MapKeywords(MethodOptions, total=False):
+    """The keywords of a request that say how a map is made, whatever it explains."""
 
     method: str | None
     budget: int | None
-    top: int | None
-    classes: Any
-    target: Any
-    contrast: Any
     layer: Any
     output: Output
     zoom: int
@@ -61,11 +57,31 @@ class RequestKeywords(MethodOptions, total=False):
     precision: Precision
 
 
+class RequestKeywords(MapKeywords, total=False):
+    """The keywords that all functions that explain have in common, as for `seewhy.explain`."""
+
+    top: int | None
+    classes: Any
+    target: Any
+    contrast: Any
+
+
 ARGUMENTS = (
     *(one for one in RequestKeywords.__annotations__ if one not in MethodOptions.__annotations__),
     "progress",
 )
 """The keywords that are no options of methods, for the hint in an error."""
+
+
+def parted(
+    keywords: Mapping[str, Any], own: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a function's own keywords among those that were given, and those of the request."""
+    names = {*own}
+    return (
+        {name: value for name, value in keywords.items() if name in names},
+        {name: value for name, value in keywords.items() if name not in names},
+    )
 
 
 def method_name(given: Any, *, has_budget: bool) -> str:

@@ -41,6 +41,8 @@ class Subject:
         output: "score" or "probability".
         network: the classifier's `Network`, in the precision asked for.
         precision: in which it computes; an engine's windows too.
+        batch_size: copies at a time; None: the method's own choice.
+        progress: called with (done, total) copies.
     """
 
     classifier: Classifier
@@ -52,6 +54,8 @@ class Subject:
     output: Output
     network: Network
     precision: Precision
+    batch_size: int | None
+    progress: Progress
 
     def to_input(self, pixels: UInt8[ndarray, "m h w 3"]) -> Float[ndarray, "m h w c"]:
         """Return pixels in the network's own input range."""
@@ -135,7 +139,6 @@ class Subject:
         reduce: Reduce | None,
         *,
         engine: str,
-        progress: Progress,
     ) -> EngineSweep | None:
         """Return a faster sweep, if it is requested and worthwhile.
 
@@ -157,7 +160,7 @@ class Subject:
             windows,
             engine=engine,
             precision=self.precision,
-            progress=progress,
+            progress=self.progress,
         )
 
 
@@ -168,8 +171,6 @@ def probe(
     activations: Float[ndarray, "h w k"] | None,
     gradients: Float[ndarray, "t h w k"] | None,
     options: Mapping[str, Any],
-    batch_size: int | None,
-    progress: Progress,
 ) -> ProbeResult:
     """Run a probe on one photo.
 
@@ -179,8 +180,6 @@ def probe(
         activations: of the explained layer, where the method needs them.
         gradients: of the explained layer, where the method needs them.
         options: the method's own, checked.
-        batch_size: copies at a time; None: the method's own choice.
-        progress: called with (done, total) copies.
 
     Raises:
         OptionError: an option has a value that the method cannot use.
@@ -203,8 +202,8 @@ def probe(
     if Needs.RANDOMNESS in needs:
         given["generator"] = np.random.default_rng(int(given.pop("seed", 0)))
     if Needs.COPIES in needs:
-        given["progress"] = progress
-        given |= {} if batch_size is None else {"batch_size": batch_size}
+        given["progress"] = subject.progress
+        given |= {} if subject.batch_size is None else {"batch_size": subject.batch_size}
     result = method.function(**given)
     assert isinstance(result, ProbeResult)
     return result

@@ -8,11 +8,10 @@ from it.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar, Unpack
+from typing import Any, Unpack
 
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError, TargetError
@@ -54,6 +53,8 @@ from seewhy.methods import METHODS
 from seewhy.methods.base import Method
 from seewhy.networks.base import Output, Targets, Top
 from seewhy.networks.execution import Execution
+from seewhy.settings import Setting
+from seewhy.settings.signature import Function, name_keywords
 
 
 @dataclass(frozen=True)
@@ -326,43 +327,26 @@ class Request:
         return code.as_command(self, model, settings, photo, labels=labels)
 
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _DEFAULTS: dict[str, Any] = {"method": None} | {
     one.name: one.default for one in fields(Request) if one.name not in ("methods", "options")
 }
 
 
-def with_keywords(kind: Any = RequestKeywords, **defaults: Any) -> Callable[[F], F]:
+def with_keywords(
+    kind: Any = RequestKeywords, *rows: Setting, **defaults: Any
+) -> Callable[[Function], Function]:
     """Name every keyword of a request in a function's signature, for help and completion.
 
     Args:
         kind: `RequestKeywords`, or keywords of a function that has more.
-        defaults: of those that are more.
+        rows: settings among those that are more, with their defaults.
+        defaults: of the others.
     """
     options = {one.name: one.default for row in METHODS.values() for one in row.options}
-    defaults = {**_DEFAULTS, **options, **defaults}
+    own = {row.name: row.default for row in rows}
+    defaults = {**_DEFAULTS, **options, **own, **defaults}
 
-    def named(function: F) -> F:
-        signature = inspect.signature(function)
-        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-        names = {one.name for one in own}
-        names |= {"method"} if "methods" in names else set()
-        keywords = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=defaults[name],
-                annotation=annotation,
-            )
-            for name, annotation in kind.__annotations__.items()
-            if name not in names
-        ]
-        signature = signature.replace(parameters=[*own, *keywords])
-        function.__signature__ = signature  # type: ignore[attr-defined]
-        return function
-
-    return named
+    return name_keywords(kind, defaults)
 
 
 def _check_targets(request: Request) -> None:

@@ -145,8 +145,10 @@ def run(
                     output=question.output,
                     network=question.network,
                     precision=question.computed.precision,
+                    batch_size=question.batch_size,
+                    progress=meter.part(),
                 )
-                result = run_probe(question, method, subject, one, row, meter)
+                result = run_probe(question, method, subject, one, row)
                 collected[method.name].add_probe(result)
         placements += placed
         familiarity += _familiarity(question, images, capture)
@@ -282,7 +284,6 @@ def run_probe(
     subject: Subject,
     batch: ExplainedBatch,
     row: int,
-    meter: Meter,
 ) -> ProbeResult:
     """Run a method that works on one photo, or copies of it, at a time."""
     layer, capture = question.layers[0], batch.capture
@@ -298,8 +299,6 @@ def run_probe(
         activations=capture.activations[layer][row] if method.at_layer else None,
         gradients=gradients,
         options=question.options[method.name],
-        batch_size=question.batch_size,
-        progress=meter.part(),
     )
 
 

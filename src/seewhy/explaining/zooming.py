@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -20,20 +19,10 @@ from PIL import Image
 from seewhy.classifier import Classifier
 from seewhy.explaining.question import Question
 from seewhy.explaining.running import MethodResult, NetworkResult, run
-from seewhy.explaining.settings import ZOOM
 from seewhy.maps import resize_map
 from seewhy.photos.fitting import INTERPOLATIONS
 from seewhy.photos.photo import Photo, Placement
 from seewhy.progress import Progress
-
-
-def check_zoom(zoom: Any) -> int:
-    """Return the zoom.
-
-    Raises:
-        OptionError: it is not a whole number in the range of `ZOOM`.
-    """
-    return int(ZOOM.check(zoom))
 
 
 def tile_boxes(

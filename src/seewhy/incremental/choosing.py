@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from seewhy.errors import LayerError, ModelError, OptionError, SeewhyWarning, UnknownLayer
-from seewhy.incremental.engine import DEFAULT_BATCH, Engine
+from seewhy.incremental.engine import Engine
 from seewhy.incremental.kernels import Precision
 from seewhy.incremental.plan import Forecast
 from seewhy.progress import Progress, no_progress
@@ -77,7 +77,6 @@ def choose(
     *,
     engine: EngineName = "auto",
     layer: str | None = None,
-    batch_size: int = DEFAULT_BATCH,
     renew: Callable[[], Engine] | None = None,
 ) -> Choice:
     """Choose how to sweep; an engine is checked against the real network before it is trusted.
@@ -89,7 +88,6 @@ def choose(
         image, windows, filled: as in `Engine.sweep`.
         engine: what the user wants.
         layer: whose output is watched; None: the class scores.
-        batch_size: how many positions are run at once.
         renew: makes the engine again, where `make_engine` returns one that may be out of date.
 
     Raises:
@@ -109,7 +107,7 @@ def choose(
     try:
         made = make_engine()
         made.output(layer)
-        forecast = made.plan(windows, layer=layer, batch_size=batch_size).forecast
+        forecast = made.plan(windows, layer=layer).forecast
         if engine == "auto" and forecast.gain < WORTH_FROM:
             slow = f"re-running windows is forecast to be {forecast.gain:.2g} times as fast only"
             return Choice(None, forecast, slow)

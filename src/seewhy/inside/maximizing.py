@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -17,6 +17,7 @@ from numpy import ndarray
 
 from seewhy.errors import NotFinite, OptionError, SeewhyWarning
 from seewhy.explaining.explain import as_classifier
+from seewhy.explaining.request import with_keywords
 from seewhy.inside.fourier import Spectrum
 from seewhy.inside.input_range import InputRange, input_range
 from seewhy.inside.settings import MAXIMIZE
@@ -82,20 +83,27 @@ class MaximizedImages(Drawable):
         return few_lines(f"MaximizedImages by {short_name(self.model)}", rows)
 
 
+class AscentKeywords(TypedDict, total=False):
+    """The keywords of `maximize_activation` that say how images are changed."""
+
+    parameterization: str
+    steps: int | None
+    rate: float | None
+    transforms: bool | None
+    total_variation: float
+    blur: float
+    seed: int
+
+
+@with_keywords(AscentKeywords, *MAXIMIZE)
 def maximize_activation(
     classifier: Any,
     *,
     layer: Any = None,
     filters: Sequence[int] | None = None,
     classes: Sequence[Any] | None = None,
-    parameterization: str = "fourier",
-    steps: int | None = None,
-    rate: float | None = None,
-    transforms: bool | None = None,
-    total_variation: float = 0.0,
-    blur: float = 0.0,
-    seed: int = 0,
     progress: Progress = no_progress,
+    **ascent: Unpack[AscentKeywords],
 ) -> MaximizedImages:
     """Find the images that excite filters of a layer, or classes, most.
 
@@ -106,6 +114,8 @@ def maximize_activation(
         layer: the layer that has the filters; None: the classifier's own.
         filters: channels of the layer, one image each, all in one batch.
         classes: names, WordNet ids or indices, instead of filters.
+        progress: called with (done, total) steps.
+        ascent: these:
         parameterization: of the image. "fourier": Adam on a colour-decorrelated spectrum, which
             gives readable images; "pixels": plain ascent by the normalized gradient, from grey
             noise.
@@ -117,7 +127,6 @@ def maximize_activation(
         total_variation: a penalty on differences between neighbours, as a share of the gradient.
         blur: σ in pixels of a Gaussian over the images after each step on pixels.
         seed: of the noise and the transforms.
-        progress: called with (done, total) steps.
 
     Returns:
         Images, their values, and `.picture()`, `.save("found.png")`.
@@ -138,39 +147,29 @@ def maximize_activation(
     """
     classifier = as_classifier(classifier)
     objectives = find_objectives(classifier, layer=layer, filters=filters, classes=classes)
-    check_all(
-        MAXIMIZE,
-        {
-            "parameterization": parameterization,
-            "steps": steps,
-            "rate": rate,
-            "transforms": transforms,
-            "total_variation": total_variation,
-            "blur": blur,
-            "seed": seed,
-        },
-    )
-    if blur and parameterization == "fourier":
+    chosen = check_all(MAXIMIZE, ascent)
+    parameterization, transforms = chosen["parameterization"], chosen["transforms"]
+    if chosen["blur"] and parameterization == "fourier":
         raise OptionError(
             "blur is an option of parameterization='pixels'. Leave it out, or choose 'pixels'."
         )
     values_range = input_range(classifier)
     transforms = parameterization == "fourier" if transforms is None else transforms
     shift = NEARBY if objectives.layer is None else ANYWHERE
-    ascent = _Ascent(
+    climber = _Ascent(
         gradient=lambda images: _gradient(classifier.network, images, objectives.targets),
         range=values_range,
-        rate=RATES[parameterization] if rate is None else rate,
+        rate=RATES[parameterization] if chosen["rate"] is None else chosen["rate"],
         shift=shift if transforms else None,
-        total_variation=total_variation,
-        blur=blur,
-        generator=np.random.default_rng(seed),
+        total_variation=chosen["total_variation"],
+        blur=chosen["blur"],
+        generator=np.random.default_rng(chosen["seed"]),
     )
-    climb = ascent.fourier if parameterization == "fourier" else ascent.pixels
-    steps = STEPS[parameterization] if steps is None else steps
+    climb = climber.fourier if parameterization == "fourier" else climber.pixels
+    steps = STEPS[parameterization] if chosen["steps"] is None else chosen["steps"]
     channels = classifier.network.input_shape[2]
     images, history = climb(len(objectives.names), classifier.size, channels, steps, progress)
-    values, gradients = ascent.gradient(values_range.from_unit(images))
+    values, gradients = climber.gradient(values_range.from_unit(images))
     still = [
         name for name, slope in zip(objectives.names, gradients, strict=True) if not slope.any()
     ]

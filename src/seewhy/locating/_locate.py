@@ -15,7 +15,7 @@ from seewhy.classifier import Classifier
 from seewhy.errors import NotFinite, PhotoError
 from seewhy.explaining.answering import answer
 from seewhy.explaining.explain import as_classifier
-from seewhy.explaining.keywords import RequestKeywords
+from seewhy.explaining.keywords import RequestKeywords, parted
 from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.result import Explanation
 from seewhy.explaining.stream import stream_request
@@ -23,26 +23,32 @@ from seewhy.locating.heat import mix_classes, otsu_share, weigh_middle
 from seewhy.locating.looking import erase, look_again
 from seewhy.locating.result import Location, Locations, join
 from seewhy.locating.search import BoxSearch, Prior
+from seewhy.locating.settings import SEARCH
 from seewhy.photos.photo import PhotoFailure
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress, no_progress
 
 
-@with_keywords(zoom=None)
+class LocateKeywords(RequestKeywords, total=False):
+    """The keywords of `locate`: those of `seewhy.explain`, and of the search."""
+
+    fast: bool
+    threshold: float | None
+    prior: Prior | None
+    components: Components
+    objects: int
+    look_again: bool
+    overlap: float
+    min_probability: float
+
+
+@with_keywords(LocateKeywords, *SEARCH)
 def locate(
     classifier: Any,
     photos: Any,
     *,
-    fast: bool = False,
-    threshold: float | None = None,
-    prior: Prior | None = None,
-    components: Components = "largest",
-    objects: int = 1,
-    look_again: bool = True,
-    overlap: float = 0.5,
-    min_probability: float = 0.0,
     progress: Progress = no_progress,
-    **request: Unpack[RequestKeywords],
+    **request: Unpack[LocateKeywords],
 ) -> Locations:
     """Draw boxes around what the network recognises.
 
@@ -54,6 +60,10 @@ def locate(
 
     Args:
         classifier, photos: as for `seewhy.explain`. Photos are read ahead while the network runs.
+        progress: called with (done, total) photos.
+        request: as for `seewhy.explain`. With `top`, `classes` or a `target`, each of them gives
+            boxes by itself; more classes find more objects, and more boxes without one. `zoom` is
+            that of the tiles: 2 unless given, 1 with `fast`. And:
         fast: one forward pass over the whole photo, instead of ten.
         threshold: share of a heatmap's maximum above which it belongs to the object; None: Otsu's,
             of each heatmap.
@@ -65,10 +75,6 @@ def locate(
         look_again: label each box by classifying its content; otherwise by the heatmap's class.
         overlap: intersection over union above which only the likelier of two boxes is kept.
         min_probability: boxes with a lower probability are left out.
-        progress: called with (done, total) photos.
-        request: as for `seewhy.explain`. With `top`, `classes` or a `target`, each of them gives
-            boxes by itself; more classes find more objects, and more boxes without one. `zoom` is
-            that of the tiles: 2 unless given, 1 with `fast`.
 
     Returns:
         The boxes of each photo, the likeliest first, to be drawn or written as JSON, COCO or VOC.
@@ -86,18 +92,8 @@ def locate(
         heat of several classes, the prior, Otsu's threshold, the second classification of each box,
         erasing, and merging.
     """
-    search = BoxSearch(
-        request=Request.single(**request),
-        zoom=request.get("zoom"),
-        fast=fast,
-        threshold=threshold,
-        prior=prior,
-        components=components,
-        objects=objects,
-        look_again=look_again,
-        overlap=overlap,
-        min_probability=min_probability,
-    )
+    own, asked = parted(request, (row.name for row in SEARCH))
+    search = BoxSearch(request=Request.single(**asked), **own)
     located, failed = [], []
     for item in located_photos(classifier, photos, search, progress=progress):
         if isinstance(item, PhotoFailure):

@@ -227,7 +227,7 @@ _ROWS = {
     ),
     "occlusion": Method(
         function=occlude,
-        needs=Needs.SCENE | Needs.COPIES,
+        needs=Needs.SCENE,
         options=(
             Setting(
                 "patch", "patch", None, "the window; several sizes are swept in turn", shown="1/7"

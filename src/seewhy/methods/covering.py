@@ -22,7 +22,7 @@ from seewhy.methods.occlusion import (
     occlusion,
 )
 from seewhy.methods.windows import PatchSize, place_windows
-from seewhy.progress import Progress, no_progress
+from seewhy.progress import Progress
 
 FEATURE_MAPS = "feature-maps"
 WATCHED = ("scores", FEATURE_MAPS)
@@ -63,10 +63,14 @@ class Scene(Protocol):
     Attributes:
         pixels: (h, w, 3) the photo, fitted to the network's input size.
         image: (1, h, w, c) the same in the network's own input range.
+        batch_size: copies at a time; None: as many as fit.
+        progress: called with (done, total) copies.
     """
 
     pixels: UInt8[ndarray, "h w 3"]
     image: Float[ndarray, "1 h w c"]
+    batch_size: int | None
+    progress: Progress
 
     def to_input(self, pixels: UInt8[ndarray, "m h w 3"]) -> Float[ndarray, "m h w c"]:
         """Return pixels in the network's own input range."""
@@ -87,7 +91,6 @@ class Scene(Protocol):
         reduce: Reduce | None,
         *,
         engine: str,
-        progress: Progress,
     ) -> FastSweep | None:
         """Return a faster sweep, if it is requested and worthwhile.
 
@@ -96,7 +99,6 @@ class Scene(Protocol):
             filled: what shows through them, in the network's input range.
             reduce: reduces the channels' drops to one number, if feature maps are watched.
             engine: as for `occlude`.
-            progress: called with (done, total) copies.
         """
         ...
 
@@ -110,8 +112,6 @@ def occlude(
     watch: str = "scores",
     reduction: Reduction = "max",
     engine: str = "auto",
-    batch_size: int | None = None,
-    progress: Progress = no_progress,
 ) -> ProbeResult:
     """Cover patches of a photo, and measure what falls.
 
@@ -124,8 +124,6 @@ def occlude(
         reduction: of the channels' drops: 'max', 'mean', 'norm', or a function (m k) -> (m).
         engine: "sweep" runs every copy whole; "incremental" re-runs only what a patch changed,
             exactly; "auto" predicts which is faster, and verifies the engine before using it.
-        batch_size: copies at a time.
-        progress: called with (done, total) copies.
 
     Returns:
         As `occlusion`, with 'filled' (h, w, 3) in `extras`: the picture that shows through. Where
@@ -155,12 +153,12 @@ def occlude(
     fast = None
     if not isinstance(first, list):  # an empty list is refused by `occlusion`
         windows = place_windows((image.shape[0], image.shape[1]), first, stride).boxes
-        fast = scene.fast_sweep(windows, filled, reduce, engine=engine, progress=progress)
+        fast = scene.fast_sweep(windows, filled, reduce, engine=engine)
     settings: dict[str, Any] = {
         "patch": patch,
         "stride": stride,
         "filled": filled,
-        "progress": progress,
+        "progress": scene.progress,
     }
     found: ProbeResult | None = None
     extras: dict[str, ndarray] = {}
@@ -172,7 +170,7 @@ def occlude(
         else:
             errors = fast.rounding_errors()
             extras = {} if errors is None else {"bfloat16_error": errors}
-    settings["batch_size"] = batch_size
+    settings["batch_size"] = scene.batch_size
     if found is None:
         found = (
             occlusion(image, scene.score, **settings)

@@ -54,6 +54,7 @@ class Augmentation:
         jpeg: the probability that a photo goes through a JPEG file.
         cutmix: the probability that a photo gets a box of another one.
         plain_from: the first epoch without CutMix.
+        size: to which photos are brought; None: that of the window.
     """
 
     crop: Size | None = None
@@ -63,6 +64,7 @@ class Augmentation:
     jpeg: float = 0.0
     cutmix: float = 0.0
     plain_from: int | None = None
+    size: Size | None = None
 
     def __call__(
         self,
@@ -70,19 +72,18 @@ class Augmentation:
         targets: Float[ndarray, "n k"],
         weights: Float[ndarray, " n"],
         *,
-        size: Size | None,
         seed: int,
         epoch: int,
         batch: int,
     ) -> tuple[ndarray, Float[ndarray, "n k"], Float[ndarray, " n"]]:
-        """Return a batch's photos, brought to `size` (None: that of the window), with targets."""
+        """Return a batch's photos as they are trained on, with targets."""
         generator = np.random.default_rng([seed, epoch, batch])
         if self.crop is not None and self.crop_scale is not None:
-            into = size or self.crop
+            into = self.size or self.crop
             pixels = random_windows(pixels, into, smallest=self.crop_scale, generator=generator)
         elif self.crop is not None:
             pixels = random_crops(pixels, self.crop, generator=generator)
-        pixels = resized(pixels, size)
+        pixels = resized(pixels, self.size)
         if self.colour:
             pixels = random_colours(pixels, self.colour, generator=generator)
         if self.sharpness:

@@ -31,7 +31,6 @@ def training_batches(
     seed: int,
     epochs: range,
     augmentation: Augmentation | None = None,
-    size: tuple[int, int] | None = None,
 ) -> Any:
     """Return all batches of the coming epochs as one `keras.utils.PyDataset`.
 
@@ -44,7 +43,6 @@ def training_batches(
             there is no full batch.
         seed, epochs: determine the order; `fit` gets `steps_per_epoch`.
         augmentation: what changes in the photos; None: nothing, and they may be features.
-        size: to which photos are brought.
     """
     steps = steps_per_epoch(len(indices), batch_size)
     order = functools.lru_cache(maxsize=2)(
@@ -58,7 +56,7 @@ def training_batches(
         inputs = photos[chosen], targets[chosen], weights[chosen]
         if augmentation is None:
             return inputs
-        return augmentation(*inputs, size=size, seed=seed, epoch=epoch, batch=step)
+        return augmentation(*inputs, seed=seed, epoch=epoch, batch=step)
 
     return _dataset_type()(batch, steps * len(epochs))
 

@@ -46,7 +46,6 @@ def _row(
     small: Any = None,
     excludes: tuple[float, ...] = (),
     shown: str = "",
-    metavar: str = "",
     group: str = "training",
 ) -> Any:
     """Return a field of `Recipe` with its `Setting`, whose name is the field's.
@@ -54,7 +53,7 @@ def _row(
     Args:
         kind: the type of the setting.
         default: for every base; with `small`, for every base but the compact network.
-        help, range, excludes, shown, metavar: as in `Setting`.
+        help, range, excludes, shown: as in `Setting`.
         small: the default for the compact network, where it differs.
         group: the heading in the help text.
     """
@@ -69,7 +68,6 @@ def _row(
         range,
         excludes=excludes,
         shown=shown,
-        metavar=metavar,
     )
     facts = {"row": row, "group": group, "small": small, "others": default}
     return field(default=row.default, metadata=facts)
@@ -92,7 +90,6 @@ class Recipe:
         SMALL,
         "small (a compact network from scratch), a network's name (vgg19, "
         "mobilenet?alpha=0.75&weights=FILE) or a .keras file",
-        metavar="BASE",
         group="network",
     )
     size: Any = _row(
@@ -115,7 +112,6 @@ class Recipe:
         "with base small: start from the weights of this network, a .keras file or built-in; "
         "layers of another shape start anew",
         shown="random weights",
-        metavar="FILE",
         group="network",
     )
     validation_split: float = _row(

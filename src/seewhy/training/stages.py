@@ -105,8 +105,12 @@ class TrainingRun:
                 batch_size=recipe.batch_size,
                 seed=recipe.seed,
                 epochs=epochs,
-                augmentation=recipe_augmentation(recipe) if crop else None,
-                size=size_at(epochs.start, recipe.crop or recipe.size),
+                augmentation=replace(
+                    recipe_augmentation(recipe),
+                    size=size_at(epochs.start, recipe.crop or recipe.size),
+                )
+                if crop
+                else None,
             ),
             validation=lambda epoch: ordered_batches(
                 inputs,
