@@ -184,6 +184,19 @@ def test_modules_have_one_subject(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "common", "manager"}
 
 
+def test_signatures_have_at_most_eight_written_parameters() -> None:
+    wide = {
+        f"{name}: {node.name}": count
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for given in [node.args]
+        for written in [(*given.posonlyargs, *given.args, *given.kwonlyargs)]
+        if (count := sum(one.arg not in ("self", "cls") for one in written)) > 8
+    }
+    assert wide == {}
+
+
 def documented_arguments(docstring: str) -> list[str]:
     """Return the names that a docstring's Args section describes."""
     lines = iter(docstring.splitlines())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +15,21 @@ from scipy.stats import fisher_exact
 from seewhy.errors import OptionError
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Photo
-from seewhy.reporting.changes import CHANGES, RELIANCES
+from seewhy.reporting.changes import CHANGES, RELIANCES, refitted
+from seewhy.reporting.changes import changed as every_change
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.proof import Answer
 from seewhy.reporting.robustness import (
     ChangeTest,
     balanced_sample,
+    drawn_sample,
     result_of,
     try_changes,
     upper_tail,
 )
 from seewhy.reporting.sentences import on_changes
+from seewhy.reporting.shelf import Shelf
 
 SIDE = 24
 BY_NAME = {one.name: one for one in CHANGES}
@@ -34,7 +39,8 @@ LABELS = ("moss", "sand", "snow")
 def changed(name: str, pixels: np.ndarray, fit: Fit | None = None) -> np.ndarray:
     photo = Photo(pixels)
     fit = fit or Fit(pixels.shape[:2])
-    return BY_NAME[name].apply(photo, fit, fit_photo(photo, fit)[0])
+    pictures = every_change(fit_photo(photo, fit)[0], refitted(photo, fit))
+    return dict(zip(BY_NAME, pictures, strict=True))[name]
 
 
 def noise(height: int = 20, width: int = 30, *, low: int = 60, high: int = 190) -> np.ndarray:
@@ -128,7 +134,7 @@ def test_another_filter_is_one_that_is_not_the_fits() -> None:
 def test_a_change_keeps_size_and_type_and_what_it_was_given(change) -> None:
     pixels = noise()
     pixels.setflags(write=False)
-    found = change.apply(Photo(pixels), Fit((20, 30)), pixels)
+    found = changed(change.name, pixels)
     assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
     assert change.kind in RELIANCES
     assert np.abs(found.astype(int) - pixels).mean() < 60
@@ -219,10 +225,16 @@ def observed(gallery: Gallery, answer: Answer, *, labelled: bool = True) -> Obse
     )
 
 
+def sampled(paths: Sequence[str], count: int = 300, *, seed: int = 0) -> list[str]:
+    return drawn_sample(paths, np.arange(len(paths)) % 3, count, seed=seed)
+
+
 def tried(gallery: Gallery, answer: Answer, **given) -> ChangeTest:
     labelled = given.pop("labelled", True)
     seen = observed(gallery, answer, labelled=labelled)
-    found = try_changes(seen, gallery, answer, LABELS.__getitem__, **given)
+    sample = sampled(gallery.paths, given.pop("count", 300), seed=given.get("seed", 0))
+    shown = replace(gallery, shelf=Shelf(sample))
+    found = try_changes(seen, shown, answer, LABELS.__getitem__, **given)
     assert found is not None
     return found
 
@@ -297,13 +309,16 @@ def test_a_sample_is_seeded_and_as_large_as_was_asked_for(gallery: Gallery) -> N
 def test_few_photos_and_photos_that_are_gone_are_not_tried(gallery: Gallery) -> None:
     seen = observed(gallery, by_redness)
     label = LABELS.__getitem__
-    assert try_changes(seen, gallery, by_redness, label, count=19) is None
+    small = replace(gallery, shelf=Shelf(sampled(gallery.paths, 19)))
+    assert try_changes(seen, small, by_redness, label) is None
     paths = [f"{path}-gone" if n < 60 else path for n, path in enumerate(gallery.paths)]
-    there = try_changes(seen, Gallery(paths, gallery.fit), by_redness, label)
+    some = replace(seen, paths=tuple(paths))
+    there = try_changes(some, Gallery(paths, gallery.fit, Shelf(sampled(paths))), by_redness, label)
     assert there is not None
     assert there.photos.tolist() == list(range(60, 90))
-    gone = Gallery([f"{path}-gone" for path in paths], gallery.fit)
-    assert try_changes(seen, gone, by_redness, label) is None
+    paths = [f"{path}-gone" for path in paths]
+    gone = Gallery(paths, gallery.fit, Shelf(sampled(paths)))
+    assert try_changes(replace(seen, paths=tuple(paths)), gone, by_redness, label) is None
 
 
 def compared(before: np.ndarray, after: np.ndarray, truth: np.ndarray):

@@ -19,13 +19,17 @@ from PIL import Image
 import seewhy
 from seewhy.errors import MissingFramework, OptionError
 from seewhy.files import shared_folder
-from seewhy.reporting.page import page_bytes
+from seewhy.reporting.page import make_page
 from seewhy.reporting.result import Appendix
 from seewhy.reporting.sections import SECTIONS
 from seewhy.reporting.tiles import short_names
 from tests.reporting.made import cheating_classifier, draw, make_photos
 
 EVIL = "</script><img src=x onerror=alert(1)> & \"quoted\" 'too'.png"
+
+
+def page_of(report: seewhy.Report) -> bytes:
+    return make_page(report, Path("report.html"), None)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def test_sections_are_in_the_order_of_a_reader(saved: Path) -> None:
 
 
 def test_numbers_and_menu_follow_from_the_sections_that_are_there(found: seewhy.Report) -> None:
-    text = page_bytes(replace(found, pairs=(), changes=None), {}).decode()
+    text = page_of(replace(found, pairs=(), changes=None)).decode()
     headings = re.findall(r"<section id=\"(\w+)\"><h2>(\d+) · ([^<]+)</h2>", text)
     (menu,) = re.findall(r"<nav>(.*?)</nav>", text)
     assert re.findall(r'<a href="#(\w+)">([^<]+)</a>', menu) == [
@@ -79,7 +83,7 @@ def test_findings_point_to_sections_of_the_table(found: seewhy.Report) -> None:
 def test_the_mean_photo_of_a_suspect_is_in_the_headline(found: seewhy.Report) -> None:
     (finding,) = (one for one in found.findings if one.section == "shortcuts")
     assert len(finding.photos) == 24
-    text = page_bytes(found, {}).decode()
+    text = page_of(found).decode()
     (first,) = re.findall(r'<ul class="findings">(.*?)</ul>', text, re.DOTALL)
     (item,) = re.findall(r'<li class="bad pictured">(.*?)</li>', first, re.DOTALL)
     number = int(re.findall(r'data-tile="(\d+)"', item)[0])
@@ -219,7 +223,7 @@ def test_photos_that_are_gone_leave_heat_alone(found: seewhy.Report, tmp_path: P
 
 def test_an_appendix_is_at_the_end(found: seewhy.Report) -> None:
     appendix = Appendix({"a curve": b"png"}, {"rate": "<1>"}, ("left & out",))
-    text = page_bytes(replace(found, appendix=appendix), {}).decode()
+    text = page_of(replace(found, appendix=appendix)).decode()
     last = text[text.index("10 · How it was trained") :]
     assert f"data:image/png;base64,{base64.b64encode(b'png').decode()}" in last
     assert "&lt;1&gt;" in last

@@ -7,6 +7,7 @@ import pytest
 
 from seewhy.reporting.descriptors import what_descriptors
 from seewhy.reporting.proof import (
+    Comparison,
     colour_distance,
     cover,
     cover_trial,
@@ -160,10 +161,8 @@ def test_what_turns_photos_from_any_photo_of_the_class_is_the_thing_itself() -> 
     pixels = drawn(maps, marked)
     strangers = np.zeros((40, SIDE, SIDE, 3), np.uint8)
     region = hot_regions(maps[40:70], maps[70:100])  # of photos without a tag: their own spots
-    paste = paste_trial(
-        by_red, 1, region=region, members=pixels[40:70], others=pixels[40:70],
-        strangers=strangers, generator=np.random.default_rng(0),
-    )  # fmt: skip
+    alike = Comparison(by_red, 1, pixels[40:70], pixels[40:70], np.random.default_rng(0))
+    paste = paste_trial(alike, region, strangers)
     assert paste.turned == paste.compared > 20
     assert not paste.confirmed
 
@@ -196,10 +195,8 @@ def test_few_photos_are_too_few_to_tell_and_no_network_is_no_test() -> None:
 def trial_of(answer, generator: np.random.Generator, *, right=None):
     maps, _ = photos(np.random.default_rng(0), count=60, marked=30)
     pixels = drawn(maps, 30)
-    return cover_trial(
-        answer, 1, region=hot_regions(maps[:30], maps[30:]), members=pixels[:30],
-        others=pixels[30:], other_maps=maps[30:], generator=generator, is_right=right,
-    )  # fmt: skip
+    compared = Comparison(answer, 1, pixels[:30], pixels[30:], generator, right)
+    return cover_trial(compared, hot_regions(maps[:30], maps[30:]), maps[30:])
 
 
 def test_covering_counts_only_photos_that_are_right() -> None:
@@ -277,7 +274,7 @@ def test_a_tint_is_tested_by_taking_it_away() -> None:
     grey = generator.integers(90, 160, (40, 8, 8, 1)).repeat(3, axis=3)
     tinted = np.clip(grey[:20] + np.array([40, 0, -40]), 0, 255).astype(np.uint8)
     others = grey[20:].astype(np.uint8)
-    trial = recolour_trial(by_warmth, 1, members=tinted, others=others, generator=generator)
+    trial = recolour_trial(Comparison(by_warmth, 1, tinted, others, generator))
     assert trial.confirmed is False  # the others lose as much: here the tint counts for everybody
     assert trial.members.after < trial.members.before == 20
 
@@ -285,7 +282,7 @@ def test_a_tint_is_tested_by_taking_it_away() -> None:
         p = np.maximum(by_warmth(pixels)[:, 1], 0.6)
         return np.stack([1 - p, p], axis=1)
 
-    trial = recolour_trial(by_strong_warmth, 1, members=tinted, others=others, generator=generator)
+    trial = recolour_trial(Comparison(by_strong_warmth, 1, tinted, others, generator))
     assert trial.confirmed
     means = [one.mean(axis=(1, 2)) for one in (tinted, others)]
     assert colour_distance(*means) > 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from seewhy.datasets.manifest import find_items
 from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.reading import Run
 from seewhy.errors import ModelError, OptionError, UnknownClass
+from seewhy.explaining.request import Request
+from seewhy.photos import decoding
+from seewhy.reporting import shelf
 from seewhy.reporting.observations import FINEST, coarse
 from seewhy.reporting.report import report_on_items
+from seewhy.reporting.settings import ReportSettings
 from tests.reporting.made import (
     LABELS,
     NAME,
@@ -28,6 +33,8 @@ from tests.reporting.made import (
     draw,
     make_photos,
 )
+
+BEST = Request.single(top=1)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +97,9 @@ def test_training_photos_are_searched_for_shortcuts_and_have_no_part_in_the_rest
         item for item in find_items(folder[0], true_labels="folders") if "bad" not in item.path
     ]
     held, trained = items[::3], [item for number, item in enumerate(items) if number % 3]
-    found = report_on_items(cheating_classifier(), held, changes=0, trained=trained)
+    found = report_on_items(
+        cheating_classifier(), held, BEST, ReportSettings(changes=0), trained=trained
+    )
     assert found.accuracy is not None
     assert found.accuracy.of == len(held)
     assert sum(one.recall.of for one in found.classes) == len(held)
@@ -100,6 +109,47 @@ def test_training_photos_are_searched_for_shortcuts_and_have_no_part_in_the_rest
     assert found.facts["trained on"] == (
         f"none of these photos; {len(trained)} training photos were searched for shortcuts as well"
     )
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_each_photo_is_decoded_once_for_a_report_and_its_page(
+    kept: bool, folder: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: Counter[str] = Counter()
+    decode = decoding.decode_image
+
+    def counted(image: Image.Image, name: str, **options: Any) -> np.ndarray:
+        decoded[name] += 1
+        return decode(image, name, **options)
+
+    monkeypatch.setattr(decoding, "decode_image", counted)
+    run = {"run": tmp_path / "run"} if kept else {}
+    report = seewhy.report(folder[0], cheating_classifier(), changes=40, **run)
+    report.save(tmp_path / "report.html")
+    assert report.changes is not None
+    assert len(report.changes.photos) == 40
+    assert report.shortcuts  # which were tested on their pixels
+    assert set(decoded) == set(report.observations.paths)
+    assert set(decoded.values()) == {1}
+
+
+def test_a_finished_run_decodes_each_photo_at_most_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: Counter[str] = Counter()
+    read = shelf.read_listed
+    monkeypatch.setattr(shelf, "read_listed", lambda path: decoded.update([path]) or read(path))
+    report = seewhy.report(run, NAME, settings=SETTINGS)
+    report.save(tmp_path / "report.html")
+    assert set(decoded.values()) == {1}
+
+
+def test_photos_for_which_there_is_no_room_are_decoded_again(
+    folder: tuple[Path, list[str]], found: seewhy.Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "ROOM", 0)
+    again = seewhy.report(folder[0], cheating_classifier())
+    assert [one.text for one in again.findings] == [one.text for one in found.findings]
 
 
 def test_classes_that_are_too_small_are_named_and_get_no_tick(
@@ -290,6 +340,9 @@ def test_other_wrong_uses_are_refused(folder: tuple[Path, list[str]], run: Run) 
     assert refused(run, method="cam") == (
         "A run has its own labels, method and layer. Leave them out, or give photos."
     )
+    assert refused(folder[0], cheating_classifier(), top=2) == (
+        "A report is about the best class of each photo. Leave top=... out."
+    )
     assert refused(folder[0], cheating_classifier(), workers=2) == (
         "Workers write a run. Name a folder for it: run=..., or --run FOLDER."
     )
@@ -331,7 +384,7 @@ def test_a_run_without_descriptors_says_what_is_missing(
 
 def test_without_scikit_learn_training_still_gets_a_report(few: tuple[Path, list[str]]) -> None:
     items = find_items(few[0], true_labels="folders")
-    found = report_on_items(cheating_classifier(), items, search=False)
+    found = report_on_items(cheating_classifier(), items, BEST, ReportSettings(search=False))
     assert found.searched == ()
     assert found.notes[0] == (
         "Clusters and shortcuts were left out: scikit-learn is not installed. Install it, and "

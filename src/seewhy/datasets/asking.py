@@ -26,6 +26,7 @@ from seewhy.explaining.rows import Row, RowSelection, rows_of_photo
 from seewhy.explaining.running import PHOTOS_AT_ONCE
 from seewhy.networks.base import Top
 from seewhy.photos.batches import PhotoBatch, finite_answers, photos_in_batches
+from seewhy.photos.fitting import Fit
 from seewhy.photos.photo import Photo, PhotoFailure
 from seewhy.photos.reading import read_photo
 
@@ -39,6 +40,10 @@ and with `WORKING` after every part of a long explanation."""
 BEGIN, END, WORKING = "begin", "end", "working"
 
 
+Reader = Callable[[str, Fit], Photo]
+"""Reads a photo, by its path or address, for a network that is given it with a fit."""
+
+
 @dataclass(frozen=True, eq=False)
 class RowJob:
     """What rows of photos need: a question, and the class of each label.
@@ -47,11 +52,13 @@ class RowJob:
         question: its targets are filled in for each batch.
         wanted: what rows hold besides maps.
         truths: the class index of each label of the photos.
+        read: reads a photo for a network's input.
     """
 
     question: Question
     wanted: RowSelection
     truths: Mapping[str, int]
+    read: Reader
 
     @property
     def request(self) -> Request:
@@ -72,6 +79,7 @@ def row_job(
     *,
     wanted: RowSelection,
     truths: Mapping[str, int] | None = None,
+    read: Reader | None = None,
 ) -> RowJob:
     """Return the job of a request for photos.
 
@@ -81,6 +89,7 @@ def row_job(
         items: the photos, with their labels.
         wanted: what rows hold besides maps.
         truths: the class of each label, where that is known already.
+        read: reads a photo; `read_listed` unless given.
 
     Raises:
         OptionError, UnknownClass, UnknownLayer, TargetError: something is not valid for the
@@ -96,7 +105,7 @@ def row_job(
         check_rest(settled.output, None, FoundRatherThan())
     known = classifier.network.classes
     question = settled.bind(classifier, 1, targets=Top(1 if known else 0))
-    return RowJob(question, wanted, found)
+    return RowJob(question, wanted, found, read or (lambda path, _: read_listed(path)))
 
 
 def truths_of(classifier: Classifier, items: Sequence[Item]) -> dict[str, int]:
@@ -150,7 +159,7 @@ def rows_in_batches(
         job.batch_size,
         keep="pixels" if job.request.zoom > 1 else "nothing",
         places=list(by_place),
-        read=functools.partial(_read, tell=tell),
+        read=functools.partial(_read, job=job, tell=tell),
     )
     ask = functools.partial(_explained, job, by_place, tell=tell)
     for batch in batches:
@@ -166,10 +175,10 @@ def rows_in_batches(
         advance(len(batch.photos) + len(batch.failures))
 
 
-def _read(path: str, *, tell: Tell) -> Photo:
+def _read(path: str, *, job: RowJob, tell: Tell) -> Photo:
     tell(BEGIN, [path])
     try:
-        return read_listed(path)
+        return job.read(path, job.question.classifier.fit)
     except PhotoError:
         tell(END, [path])
         raise

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 from seewhy.classifier import Classifier
 from seewhy.datasets import manifest
 from seewhy.datasets import question as questions
-from seewhy.datasets.asking import RowJob, row_job
+from seewhy.datasets.asking import Reader, RowJob, row_job
 from seewhy.datasets.cluster import run_on_ray
 from seewhy.datasets.manifest import Item, carried, find_items
 from seewhy.datasets.plan import (
@@ -42,7 +42,7 @@ from seewhy.datasets.storage import Folder
 from seewhy.datasets.workers import Supervisor, WorkerProcess, run_in_processes
 from seewhy.errors import OptionError, OutputError
 from seewhy.explaining.explain import as_classifier
-from seewhy.explaining.keywords import RequestKeywords
+from seewhy.explaining.keywords import RequestKeywords, parted
 from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.rows import RowSelection
 from seewhy.progress import Progress, no_progress
@@ -68,13 +68,11 @@ class BatchKeywords(RequestKeywords, total=False):
     retry_failed: bool
 
 
-_OWN = {row.name: row for row in (COLUMN, *ROWS, *WORK)}
+_OWN = (COLUMN, *ROWS, *WORK)
 """The settings that are not of the request; `batch_size` is of both, and 8 here."""
 
 
-@with_keywords(
-    BatchKeywords, true_labels=None, ray=False, **{name: row.default for name, row in _OWN.items()}
-)
+@with_keywords(BatchKeywords, *_OWN, true_labels=None, ray=False)
 def batch(
     classifier: Any,
     photos: Any,
@@ -127,9 +125,30 @@ def batch(
             use, or cannot be written. What was finished before is kept.
         OptionError, UnknownClass, UnknownLayer, UnknownMethod: as `seewhy.explain`.
     """
-    given: dict[str, Any] = {**request}
+    return run_batch(classifier, photos, out, request, settings=settings, progress=progress)
+
+
+def run_batch(
+    classifier: Any,
+    photos: Any,
+    out: str | os.PathLike[str],
+    request: Mapping[str, Any],
+    *,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = no_progress,
+    read: Reader | None = None,
+) -> Run:
+    """As `batch`, also of photos that are listed already.
+
+    Args:
+        classifier, out, settings, progress: as for `batch`.
+        photos: as for `batch`, or the items of its run.
+        request: the other keywords of `batch`.
+        read: reads a photo, where that happens in this process.
+    """
+    own, given = parted(request, (row.name for row in _OWN))
     labels, ray = given.pop("true_labels", None), given.pop("ray", False)
-    chosen = check_all(_OWN.values(), {name: given.pop(name) for name in {*_OWN} & {*given}})
+    chosen = check_all(_OWN, own)
     asked = Request.single(**given, batch_size=chosen["batch_size"])
     check_stored(asked)
     if chosen["shard_size"] % chosen["batch_size"]:
@@ -137,11 +156,13 @@ def batch(
             f"A shard of {chosen['shard_size']} photos is not a whole number of batches of "
             f"{chosen['batch_size']}. Give a shard_size that is a multiple of batch_size."
         )
-    items = find_items(photos, column=chosen["column"], true_labels=labels)
+    items = photos
+    if not isinstance(photos, list) or not all(isinstance(one, Item) for one in photos):
+        items = find_items(photos, column=chosen["column"], true_labels=labels)
     needs_name = bool(chosen["workers"] or ray)
     classifier, model = _loaded(classifier, settings or {}, needs_name=needs_name)
     wanted = RowSelection(boxes=chosen["boxes"], descriptors=chosen["descriptors"])
-    rows = row_job(classifier, asked, items, wanted=wanted)
+    rows = row_job(classifier, asked, items, wanted=wanted, read=read)
     described = describe(rows, items, maps=chosen["maps"], shard_size=chosen["shard_size"])
     folder = Folder.of(out)
     with _locked(folder):

@@ -6,7 +6,7 @@ Axes: H W row and column of the network's input.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,14 +39,17 @@ class Change:
         kind: what a network that minds it relies on: a key of `RELIANCES`.
         clause: how a sentence about it begins.
         definition: what is done exactly.
-        apply: from a photo, its fit and its fitted pixels to pixels at the network's input size.
+        apply: from fitted pixels to changed ones; None of a refit.
+        refit: from the photo and its fit to other pixels at the network's input size; None where
+            the fitted pixels are enough.
     """
 
     name: str
     kind: str
     clause: str
     definition: str
-    apply: Callable[[Photo, Fit, Seen], Seen]
+    apply: Callable[[Seen], Seen] | None = None
+    refit: Callable[[Photo, Fit], Seen] | None = None
 
 
 RELIANCES = {
@@ -73,31 +76,26 @@ def detail(pixels: Seen) -> Float[ndarray, "H W 3"]:
     return np.asarray(pixels.astype(np.float32) - blurred)
 
 
-def _blurred(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _blurred(pixels: Seen) -> Seen:
     return _whole(pixels - detail(pixels))
 
 
-def _sharpened(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _sharpened(pixels: Seen) -> Seen:
     return _whole(pixels + detail(pixels))
 
 
-def _resampled(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _resampled(photo: Photo, fit: Fit) -> Seen:
     other = "bilinear" if fit.interpolation == "box" else "box"
-    return fit_photo(replaced(photo), replace(fit, interpolation=other))[0]
+    return fit_photo(photo, replace(fit, interpolation=other))[0]
 
 
-def replaced(photo: Photo) -> Photo:
-    """Return the photo without the fit that was made ahead."""
-    return Photo(photo.pixels, photo.name, photo.path)
-
-
-def _compressed(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _compressed(pixels: Seen) -> Seen:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=QUALITY)
     return np.asarray(Image.open(content).convert("RGB"))
 
 
-def _compressed_in_full(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _compressed_in_full(pixels: Seen) -> Seen:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=QUALITY, subsampling="4:4:4")
     return np.asarray(Image.open(content).convert("RGB"))
@@ -115,29 +113,26 @@ def halved_colour(pixels: Seen) -> Seen:
     return np.asarray(Image.merge("YCbCr", [brightness, *halved]).convert("RGB"))
 
 
-def _halved(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
-    return halved_colour(pixels)
-
-
-def _grey(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _grey(pixels: Seen) -> Seen:
     return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
 
 
-def _scaled(*gains: float) -> Callable[[Photo, Fit, Seen], Seen]:
-    def apply(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _scaled(*gains: float) -> Callable[[Seen], Seen]:
+    def apply(pixels: Seen) -> Seen:
         return _whole(pixels * np.array(gains, np.float32))
 
     return apply
 
 
-def _mirrored(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _mirrored(pixels: Seen) -> Seen:
     return np.ascontiguousarray(pixels[:, ::-1])
 
 
-def _stretched(across: float, down: float) -> Callable[[Photo, Fit, Seen], Seen]:
-    def apply(photo: Photo, fit: Fit, pixels: Seen) -> Seen:
+def _stretched(across: float, down: float) -> Callable[[Photo, Fit], Seen]:
+    def refit(photo: Photo, fit: Fit) -> Seen:
         height, width = photo.pixels.shape[:2]
-        x0, y0, x1, y1 = fit_photo(photo, fit)[1].box
+        pixels, placement = fit_photo(photo, fit)
+        x0, y0, x1, y1 = placement.box
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
         wide, tall = across * (x1 - x0) / 2, down * (y1 - y0) / 2
         box = (max(x - wide, 0), max(y - tall, 0), min(x + wide, width), min(y + tall, height))
@@ -145,7 +140,7 @@ def _stretched(across: float, down: float) -> Callable[[Photo, Fit, Seen], Seen]
         image = Image.fromarray(photo.pixels)
         return np.asarray(image.resize(size, INTERPOLATIONS[fit.interpolation], box=box))
 
-    return apply
+    return refit
 
 
 CHANGES = (
@@ -158,7 +153,7 @@ CHANGES = (
     Change(
         "resampled", "sharpness", "Resized by another filter",
         "resized by area averaging ('box', as OpenCV's INTER_AREA), or by 'bilinear' where that "
-        "is the filter", _resampled,
+        "is the filter", refit=_resampled,
     ),
     Change(
         "recompressed", "compression", "Saved as a JPEG again",
@@ -171,7 +166,7 @@ CHANGES = (
     ),
     Change(
         "coarser colour", "chroma", "With colour at half the resolution",
-        "Cb and Cr of YCbCr averaged over 2 × 2 pixels, as in nearly every JPEG", _halved,
+        "Cb and Cr of YCbCr averaged over 2 × 2 pixels, as in nearly every JPEG", halved_colour,
     ),
     Change("grey", "colour", "In grey", "luminance, Rec. 601", _grey),
     Change(
@@ -187,11 +182,13 @@ CHANGES = (
     Change("mirrored", "sides", "Mirrored", "left and right are swapped", _mirrored),
     Change(
         "wider", "shape", "Stretched to be wider",
-        "the middle 80 % of the width, stretched to the whole width", _stretched(STRETCH, 1),
+        "the middle 80 % of the width, stretched to the whole width",
+        refit=_stretched(STRETCH, 1),
     ),
     Change(
         "taller", "shape", "Stretched to be taller",
-        "the middle 80 % of the height, stretched to the whole height", _stretched(1, STRETCH),
+        "the middle 80 % of the height, stretched to the whole height",
+        refit=_stretched(1, STRETCH),
     ),
 )  # fmt: skip
 """All changes, in the order of the page.
@@ -202,3 +199,14 @@ Source:
     al., *Shortcut Learning in Deep Neural Networks*, Nature Machine Intelligence 2020
     (arXiv:2004.07780): what a network relies on shows on photos that differ in that alone.
 """
+
+
+def refitted(photo: Photo, fit: Fit) -> list[Seen]:
+    """Return what is made of a photo that its fitted pixels no longer tell, for `changed`."""
+    return [change.refit(photo, fit) for change in CHANGES if change.refit is not None]
+
+
+def changed(pixels: Seen, refits: Iterable[Seen]) -> list[Seen]:
+    """Return fitted pixels with each of the `CHANGES`, of which `refitted` made some."""
+    left = iter(refits)
+    return [next(left) if one.apply is None else one.apply(pixels) for one in CHANGES]

@@ -98,7 +98,7 @@ def compare_networks(
         raise OptionError(
             f"A comparison explains the true class of each photo. Leave {refused[0]}=... out."
         )
-    listed = listed_photos(photos, column, true_labels)[0]
+    listed = listed_photos(photos, column, true_labels)
     items = [item for item in listed if item.label is not None]
     if not items:
         raise OptionError(

@@ -6,13 +6,14 @@ Axes: n photo, k class.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
+from seewhy.classifier import Classifier
 from seewhy.errors import PhotoError
 from seewhy.progress import Progress, no_progress
 from seewhy.reporting.accuracy import ClassAccuracy, calibration, per_class, wilson
@@ -25,9 +26,9 @@ from seewhy.reporting.objects import Objects
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.page import make_page
 from seewhy.reporting.proof import Answer
-from seewhy.reporting.result import Appendix, ReasonKind, Report, Search, SearchedClass, WrongReason
-from seewhy.reporting.robustness import CHANGED, balanced_sample, try_changes
+from seewhy.reporting.result import ReasonKind, Report, Search, SearchedClass, WrongReason
 from seewhy.reporting.robustness import FEWEST as ROBUST
+from seewhy.reporting.robustness import balanced_sample, try_changes
 from seewhy.reporting.sentences import (
     notes_on,
     on_accuracy,
@@ -36,6 +37,7 @@ from seewhy.reporting.sentences import (
     on_mistakes,
     on_shortcuts,
 )
+from seewhy.reporting.settings import ReportSettings
 from seewhy.reporting.shortcuts import ClassPhotos, Verdict, find_shortcuts
 from seewhy.reporting.suspects import FEWEST
 
@@ -52,7 +54,10 @@ GIVEN = 200
 """Photos into which regions are pasted, of all classes."""
 
 LOOKED_AT = 20_000
-"""Photos up to which groups are also looked for by pixels: it reads each of them again."""
+"""Photos up to which groups are also looked for by pixels, which takes 3 KB for each."""
+
+AT_ONCE = 32
+"""Pictures that the network is shown at once."""
 
 TOO_FEW_TO_CHANGE = (
     f"Harmless changes were not tried: at least {ROBUST} photos are needed that can still be read."
@@ -60,47 +65,64 @@ TOO_FEW_TO_CHANGE = (
 
 
 @dataclass(frozen=True)
-class Setting:
+class ReportContext:
     """What the observations do not say themselves.
 
     Attributes:
         facts: model, weights, data, method, in words.
         gallery: the photos.
-        answer: the network; None where it is not at hand.
+        network: None where it is not at hand.
         notes: what could not be said, and why.
-        label: the name of a class; None where the network is not at hand.
         signed: whether maps have negative values that mean something.
         objects: where the things are; None where nobody has drawn it.
-        changed: photos that are shown again, changed.
-        search: whether to look for clusters and shortcuts.
-        appendix: what the page ends with, or None.
+        settings: of the report.
     """
 
     facts: Mapping[str, str]
     gallery: Gallery
-    answer: Answer | None = None
-    label: Callable[[int], str] | None = None
+    network: Classifier | None = None
     notes: tuple[str, ...] = ()
     signed: bool = False
     objects: Objects | None = None
-    changed: int = CHANGED
-    search: bool = True
-    appendix: Appendix | None = None
+    settings: ReportSettings = field(default_factory=ReportSettings)
+
+    @property
+    def answer(self) -> Answer | None:
+        """The network as a function from fitted pixels to probabilities; None without it."""
+        return None if self.network is None else functools.partial(probabilities, self.network)
+
+
+def probabilities(
+    classifier: Classifier, pixels: UInt8[ndarray, "n H W 3"]
+) -> Float[ndarray, "n k"]:
+    """Return what a network says of fitted pixels, `AT_ONCE` at a time."""
+    parts = [
+        classifier.network.scores(classifier.to_input(pixels[start : start + AT_ONCE]))
+        for start in range(0, len(pixels), AT_ONCE)
+    ]
+    return classifier.probabilities(np.concatenate(parts))
 
 
 def analyse(
-    seen: Observations, setting: Setting, *, seed: int = 0, progress: Progress = no_progress
+    seen: Observations, context: ReportContext, *, progress: Progress = no_progress
 ) -> Report:
     """Return the report on what was observed.
 
     Args:
         seen: what the network said.
-        setting: what else is known.
-        seed: of clusters and draws.
+        context: what else is known.
         progress: called with (done, total) photos that the network sees again.
     """
-    labelled = np.flatnonzero(seen.labelled)
-    search = _searched(seen, setting, seed=seed) if setting.search else None
+    labelled, settings = np.flatnonzero(seen.labelled), context.settings
+    notes = [*context.notes, *notes_on(seen), *_notes_on_objects(seen, context.objects)]
+    changes = None
+    if context.network is not None and context.answer is not None and settings.changes:
+        changes = try_changes(
+            seen, context.gallery, context.answer, context.network.label,
+            seed=settings.seed, progress=progress,
+        )  # fmt: skip
+        notes += [] if changes else [TOO_FEW_TO_CHANGE]
+    search = _searched(seen, context) if settings.search else None
     accuracy, calibrated = None, None
     classes: tuple[ClassAccuracy, ...] = ()
     pairs: tuple[ConfusedPair, ...] = ()
@@ -120,15 +142,7 @@ def analyse(
     class_heat = {
         index: mean_heat(seen.maps[seen.found == index]) for index in np.unique(seen.found).tolist()
     }
-    reasons = _wrong_reasons(seen, setting, search)
-    changes = None
-    notes = [*setting.notes, *notes_on(seen), *_notes_on_objects(seen, setting.objects)]
-    if setting.answer is not None and setting.label is not None and setting.changed:
-        changes = try_changes(
-            seen, setting.gallery, setting.answer, setting.label, count=setting.changed,
-            seed=seed, progress=progress,
-        )  # fmt: skip
-        notes += [] if changes else [TOO_FEW_TO_CHANGE]
+    reasons = _wrong_reasons(seen, context, search)
     findings = [
         *on_shortcuts(search),
         *on_changes(changes),
@@ -139,7 +153,7 @@ def analyse(
     order = {"bad": 0, "plain": 1, "good": 2}
     return Report(
         findings=tuple(sorted(findings, key=lambda one: (order[one.tone], not one.next))),
-        facts=setting.facts,
+        facts=context.facts,
         notes=tuple(notes),
         accuracy=accuracy,
         classes=classes,
@@ -152,23 +166,23 @@ def analyse(
         heat=heat,
         class_heat=class_heat,
         observations=seen,
-        gallery=setting.gallery,
+        gallery=context.gallery,
         page=make_page,
         changes=changes,
-        signed=setting.signed,
-        appendix=setting.appendix,
-        outlined=setting.objects is not None,
+        signed=context.signed,
+        appendix=settings.appendix,
+        outlined=context.objects is not None,
     )
 
 
-def _searched(seen: Observations, setting: Setting, *, seed: int) -> Search:
+def _searched(seen: Observations, context: ReportContext) -> Search:
     """Search the classes with the most photos for shortcuts."""
     indices, counts = np.unique(seen.found, return_counts=True)
     taken = dict(zip(indices.tolist(), counts.tolist(), strict=True))
     whole = sorted({*taken, *seen.class_sizes}, key=lambda one: (-taken.get(one, 0), one))
     large = [one for one in whole if taken.get(one, 0) >= FEWEST]
-    has_pixels = setting.answer is not None and len(seen) <= LOOKED_AT
-    given = _given_to(seen, setting, seed=seed)
+    has_pixels = context.answer is not None and len(seen) <= LOOKED_AT
+    given, seed = _given_to(seen, context), context.settings.seed
     found = []
     for index in large[:SEARCHED]:
         photos = np.flatnonzero(seen.found == index)
@@ -184,11 +198,11 @@ def _searched(seen: Observations, setting: Setting, *, seed: int) -> Search:
                 seen.p_found[photos],
                 features,
                 right,
-                functools.partial(_fitted, setting.gallery, photos),
-                setting.gallery.tiny(photos) if has_pixels else None,
+                functools.partial(_fitted, context.gallery, photos),
+                context.gallery.tiny(photos) if has_pixels else None,
                 given[1][seen.found[given[0]] != index] if given else None,
             ),
-            setting.answer,
+            context.answer,
             seed=seed,
         )
         found.append(SearchedClass(index, photos, groups.parts, tuple(shortcuts)))
@@ -197,14 +211,15 @@ def _searched(seen: Observations, setting: Setting, *, seed: int) -> Search:
 
 
 def _given_to(
-    seen: Observations, setting: Setting, *, seed: int
+    seen: Observations, context: ReportContext
 ) -> tuple[Int[ndarray, " s"], UInt8[ndarray, "s H W 3"]] | None:
     """Return photos, drawn evenly from all classes, into which regions are pasted."""
-    if setting.answer is None:
+    if context.answer is None:
         return None
-    places = balanced_sample(seen.found, GIVEN, generator=np.random.default_rng(seed))
+    generator = np.random.default_rng(context.settings.seed)
+    places = balanced_sample(seen.found, GIVEN, generator=generator)
     try:
-        return places, setting.gallery.fitted(places)
+        return places, context.gallery.fitted(places)
     except PhotoError:  # it was there when the run was made
         return None
 
@@ -217,7 +232,7 @@ def _fitted(
 
 
 def _wrong_reasons(
-    seen: Observations, setting: Setting, search: Search | None
+    seen: Observations, context: ReportContext, search: Search | None
 ) -> tuple[WrongReason, ...]:
     """List right answers whose heat is outside the boxes, in a shortcut, or at the border."""
     right = np.flatnonzero(seen.correct)
@@ -233,9 +248,9 @@ def _wrong_reasons(
             for photo in one.photos[shortcut.suspect.members].tolist():
                 if seen.correct[photo]:
                     listed[photo] = WrongReason(photo, ReasonKind.SHORTCUT, 1.0, shortcut.place)
-    if setting.objects is not None:
+    if context.objects is not None:
         for photo in right.tolist():
-            share, kind = setting.objects.outside(seen, photo, setting.gallery.fit)
+            share, kind = context.objects.outside(seen, photo, context.gallery.fit)
             if share >= OUTSIDE:
                 listed[photo] = WrongReason(photo, kind, share)
     order = {ReasonKind.BORDER: 2, ReasonKind.SHORTCUT: 1}

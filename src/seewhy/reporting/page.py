@@ -15,14 +15,15 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
+from seewhy.datasets.asking import read_listed
 from seewhy.errors import MissingFramework, PhotoError
 from seewhy.evaluating.intervals import Interval
 from seewhy.files import Inputs, write_whole
 from seewhy.photos.threads import map_ahead
 from seewhy.reporting.comparison import NetworkComparison
-from seewhy.reporting.gallery import jpeg_bytes
 from seewhy.reporting.result import Report
 from seewhy.reporting.sections import AVERAGED, SECTIONS, Section
+from seewhy.reporting.shelf import jpeg_bytes
 from seewhy.reporting.tiles import Tiles
 
 if TYPE_CHECKING:
@@ -54,19 +55,6 @@ def make_page(
     pages = templates()
     links = {} if assets is None else write_assets(report, assets, page=path)
     return _filled(pages, report, links, sections)
-
-
-def page_bytes(report: Report, links: Mapping[int, str]) -> bytes:
-    """Return the page.
-
-    Args:
-        report: what it says.
-        links: the address of photos beside the page, by their place.
-
-    Raises:
-        MissingFramework: Jinja2 is not installed.
-    """
-    return _filled(templates(), report, links, SECTIONS)
 
 
 def templates() -> Environment:
@@ -170,7 +158,7 @@ def write_assets(report: Report | NetworkComparison, folder: Path, *, page: Path
 
     def write(place: int) -> str | None:
         try:
-            image = Image.fromarray(gallery.read(place).pixels)
+            image = Image.fromarray(read_listed(gallery.paths[place]).pixels)
         except PhotoError:
             return None
         image.thumbnail((ASSET, ASSET), Image.Resampling.LANCZOS, reducing_gap=3.0)

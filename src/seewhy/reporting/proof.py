@@ -245,48 +245,79 @@ def difference(
     return Interval(float(ours.mean() - theirs.mean()), float(low), float(high))
 
 
+_Said = tuple[Float[ndarray, " n"], Bool[ndarray, " n"]]
+"""Of each photo: the probability of the class, and whether it is the best one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The photos of a suspect beside others of its class, and the network that sees both.
+
+    Attributes:
+        answer: the network.
+        index: the class.
+        members: the suspect's photos.
+        others: as many other photos of the class, the i-th matched to the i-th member.
+        generator: draws the bootstrap's samples.
+        is_right: of members and others, whether the class is the true one; None: not known.
+    """
+
+    answer: Answer
+    index: int
+    members: UInt8[ndarray, "n H W 3"]
+    others: UInt8[ndarray, "n H W 3"]
+    generator: np.random.Generator
+    is_right: tuple[Bool[ndarray, " n"], Bool[ndarray, " n"]] | None = None
+
+    def said(self, pixels: UInt8[ndarray, "n H W 3"]) -> _Said:
+        """Ask the network about photos."""
+        found = self.answer(pixels)
+        return found[:, self.index].astype(np.float64), found.argmax(axis=1) == self.index
+
+    def outcome(self, before: _Said, after: _Said, *, of_others: bool = False) -> Outcome:
+        """Return what a treatment did to the members, or to the others."""
+        right = np.ones(len(before[0]), bool) if self.is_right is None else self.is_right[of_others]
+        return Outcome(
+            len(right),
+            int((before[1] & right).sum()),
+            int((after[1] & right).sum()),
+            bootstrap(before[0] - after[0], generator=self.generator),
+        )
+
+
 def cover_trial(
-    answer: Answer,
-    index: int,
-    *,
+    compared: Comparison,
     region: Region,
-    members: UInt8[ndarray, "n H W 3"],
-    others: UInt8[ndarray, "n H W 3"],
     other_maps: Float[ndarray, "n h w"],
-    generator: np.random.Generator,
-    is_right: tuple[Bool[ndarray, " n"], Bool[ndarray, " n"]] | None = None,
+    *,
     swap: bool = False,
 ) -> Trial:
     """Cover the members' region: in them, in matched others, and by shuffled maps.
 
     Args:
-        answer: the network.
-        index: the class.
+        compared: members and others.
         region: of the members.
-        members: the suspect's photos.
-        others, other_maps: as many other photos of the class, the i-th matched to the i-th member.
-        generator: draws the bootstrap's samples.
-        is_right: of members and others, whether the class is the true one; None: not known.
+        other_maps: of the others.
         swap: cover with the same region of another photo, which looks like a photo still, instead
             of the mean colour, whose edges a network may take for something.
     """
+    members, others = compared.members, compared.others
     strange = np.stack([hot_region(one, level=LEVEL) for one in other_maps])
-    before, told = _said(answer, index, members), _said(answer, index, others)
+    before, told = compared.said(members), compared.said(others)
     over, beyond = (others, np.roll(others, 1, axis=0)) if swap else (None, None)
-    after = _said(answer, index, cover(members, region.cells, over))
-    matched = _said(answer, index, cover(others, region.cells, beyond))
-    shuffled = _said(answer, index, cover(members, strange, over))
-    right, true = is_right or (np.ones(len(members), bool), np.ones(len(others), bool))
+    after = compared.said(cover(members, region.cells, over))
+    matched = compared.said(cover(others, region.cells, beyond))
+    shuffled = compared.said(cover(members, strange, over))
     ours, theirs = before[0] - after[0], told[0] - matched[0]
     shuffles = before[0] - shuffled[0]
-    against = difference(ours, theirs, generator=generator)
-    paired = bootstrap(ours - shuffles, generator=generator)
+    against = difference(ours, theirs, generator=compared.generator)
+    paired = bootstrap(ours - shuffles, generator=compared.generator)
     return Trial(
         "swap" if swap else "cover",
         region,
-        _outcome(before, after, right, generator),
-        _outcome(told, matched, true, generator),
-        _outcome(before, shuffled, right, generator),
+        compared.outcome(before, after),
+        compared.outcome(told, matched, of_others=True),
+        compared.outcome(before, shuffled),
         against,
         paired,
         against.low > EFFECT and paired.low > EFFECT and float(ours.mean()) > EFFECT,
@@ -294,14 +325,7 @@ def cover_trial(
 
 
 def paste_trial(
-    answer: Answer,
-    index: int,
-    *,
-    region: Region,
-    members: UInt8[ndarray, "n H W 3"],
-    others: UInt8[ndarray, "n H W 3"],
-    strangers: UInt8[ndarray, "m H W 3"],
-    generator: np.random.Generator,
+    compared: Comparison, region: Region, strangers: UInt8[ndarray, "m H W 3"]
 ) -> Paste:
     """Paste the members' region into photos of other classes, and count how many become the class.
 
@@ -310,50 +334,38 @@ def paste_trial(
     which a network that has memorised them is sure, whatever is covered.
 
     Args:
-        answer, index, region, members, others: as for `cover_trial`.
+        compared: members and others; its generator also draws from which photo each stranger is
+            given the region.
+        region: of the members.
         strangers: photos that the network takes for other classes.
-        generator: draws from which photo each of them is given the region.
 
     Source:
         Neuhaus et al., *Spurious Features Everywhere*, ICCV 2023 (arXiv:2212.04871): a harmful
         feature adds the class where the class's thing is not.
     """
-    chosen = generator.integers(0, len(members), len(strangers))
-    ways = (members, others)
-    turned, compared = (
-        answer(cover(strangers, region.cells[chosen], donors[chosen])).argmax(axis=1) == index
-        for donors in ways
+    chosen = compared.generator.integers(0, len(compared.members), len(strangers))
+    turned, matched = (
+        compared.said(cover(strangers, region.cells[chosen], donors[chosen]))[1]
+        for donors in (compared.members, compared.others)
     )
-    against = bootstrap(turned.astype(float) - compared, level=SURE, generator=generator)
-    counts = int(turned.sum()), int(compared.sum())
+    against = bootstrap(turned.astype(float) - matched, level=SURE, generator=compared.generator)
+    counts = int(turned.sum()), int(matched.sum())
     return Paste(region, len(strangers), *counts, against, against.low > PASTED)
 
 
-def recolour_trial(
-    answer: Answer,
-    index: int,
-    *,
-    members: UInt8[ndarray, "n H W 3"],
-    others: UInt8[ndarray, "n H W 3"],
-    generator: np.random.Generator,
-    is_right: tuple[Bool[ndarray, " n"], Bool[ndarray, " n"]] | None = None,
-) -> Trial:
-    """Give the members the others' mean colour, and shift the others' colours by as much.
-
-    Args:
-        answer, index, members, others, generator, is_right: as for `cover_trial`.
-    """
+def recolour_trial(compared: Comparison) -> Trial:
+    """Give the members the others' mean colour, and shift the others' colours by as much."""
+    members, others = compared.members, compared.others
     shift = (others.mean(axis=(0, 1, 2)) - members.mean(axis=(0, 1, 2))).astype(np.float32)
-    before, told = _said(answer, index, members), _said(answer, index, others)
-    after = _said(answer, index, recolour(members, shift))
-    matched = _said(answer, index, recolour(others, shift))
-    right, true = is_right or (np.ones(len(members), bool), np.ones(len(others), bool))
-    against = difference(before[0] - after[0], told[0] - matched[0], generator=generator)
+    before, told = compared.said(members), compared.said(others)
+    after = compared.said(recolour(members, shift))
+    matched = compared.said(recolour(others, shift))
+    against = difference(before[0] - after[0], told[0] - matched[0], generator=compared.generator)
     return Trial(
         "recolour",
         None,
-        _outcome(before, after, right, generator),
-        _outcome(told, matched, true, generator),
+        compared.outcome(before, after),
+        compared.outcome(told, matched, of_others=True),
         None,
         against,
         None,
@@ -372,23 +384,3 @@ def colour_distance(members: Float[ndarray, "n 3"], others: Float[ndarray, "m 3"
     scatter = np.sqrt((ours.var(axis=0) + theirs.var(axis=0)) / 2)
     gap = np.abs(ours.mean(axis=0) - theirs.mean(axis=0))
     return float((gap / np.maximum(scatter, 1e-6)).max())
-
-
-_Said = tuple[Float[ndarray, " n"], Bool[ndarray, " n"]]
-"""Of each photo: the probability of the class, and whether it is the best one."""
-
-
-def _said(answer: Answer, index: int, pixels: UInt8[ndarray, "n H W 3"]) -> _Said:
-    found = answer(pixels)
-    return found[:, index].astype(np.float64), found.argmax(axis=1) == index
-
-
-def _outcome(
-    before: _Said, after: _Said, right: Bool[ndarray, " n"], generator: np.random.Generator
-) -> Outcome:
-    return Outcome(
-        len(right),
-        int((before[1] & right).sum()),
-        int((after[1] & right).sum()),
-        bootstrap(before[0] - after[0], generator=generator),
-    )

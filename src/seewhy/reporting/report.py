@@ -2,69 +2,75 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy import ndarray
 
 from seewhy.classifier import Classifier
 from seewhy.datasets.asking import row_job, rows_in_batches
-from seewhy.datasets.batch import batch
+from seewhy.datasets.batch import run_batch
 from seewhy.datasets.manifest import FOLDERS, Item, find_items
 from seewhy.datasets.plan import check_network, describe, load_model
 from seewhy.datasets.question import ModelArguments
 from seewhy.datasets.reading import Run, is_run, read_run
+from seewhy.datasets.settings import BATCH_SIZE, COLUMN
 from seewhy.datasets.shards import read_shard
 from seewhy.datasets.storage import is_address
 from seewhy.errors import MissingFramework, ModelError, OptionError, UnknownName
 from seewhy.explaining.explain import as_classifier
+from seewhy.explaining.keywords import MapKeywords, parted
 from seewhy.explaining.order import refuse_networks
-from seewhy.explaining.question import find_method, is_class_free
-from seewhy.explaining.request import Request
+from seewhy.explaining.question import is_class_free
+from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.rows import RowSelection
 from seewhy.files import shared_folder
-from seewhy.networks.base import Output
 from seewhy.progress import Progress, no_progress
 from seewhy.reporting.descriptors import scikit_learn
 from seewhy.reporting.facts import facts_in_words
-from seewhy.reporting.findings import Setting, analyse
+from seewhy.reporting.findings import ReportContext, analyse
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.objects import check_masks, objects_of
 from seewhy.reporting.observations import observe
-from seewhy.reporting.proof import Answer
-from seewhy.reporting.result import Appendix, Report
-from seewhy.reporting.robustness import CHANGED
-from seewhy.reporting.settings import CHANGES
+from seewhy.reporting.result import Report
+from seewhy.reporting.robustness import drawn_sample
+from seewhy.reporting.settings import SEED, TRUTH, WORK, ReportSettings
+from seewhy.reporting.shelf import Shelf
 from seewhy.zoo.load import load
 
 NO_LABELS = "none"
 """The word for photos whose folders are not their labels."""
 
 
+class ReportKeywords(MapKeywords, total=False):
+    """The keywords of `report`: those of `seewhy.explain` for the best class, and its own."""
+
+    true_labels: str | Sequence[str] | None
+    column: str
+    boxes: str | os.PathLike[str] | Sequence[ndarray] | None
+    object_masks: str | os.PathLike[str] | Sequence[ndarray | None] | None
+    changes: int
+    run: str | os.PathLike[str] | None
+    workers: int
+    seed: int
+
+
+CLASSES = ("top", "classes", "target", "contrast")
+"""Keywords of a request that a report does not have."""
+
+
+@with_keywords(ReportKeywords, *TRUTH, *WORK, SEED)
 def report(
     source: Any,
     classifier: Any = None,
     *,
-    true_labels: str | Sequence[str] | None = None,
-    column: str = "path",
-    method: str | None = None,
-    layer: Any = None,
-    output: Output = "score",
-    boxes: str | os.PathLike[str] | Sequence[ndarray] | None = None,
-    object_masks: str | os.PathLike[str] | Sequence[ndarray | None] | None = None,
-    changes: int = CHANGED,
-    run: str | os.PathLike[str] | None = None,
-    workers: int = 0,
-    batch_size: int = 8,
     settings: Mapping[str, Any] | None = None,
-    seed: int = 0,
     progress: Progress = no_progress,
-    **options: Any,
+    **request: Unpack[ReportKeywords],
 ) -> Report:
     """Report where a network is wrong, why, and whether it is right for the wrong reason.
 
@@ -80,10 +86,13 @@ def report(
             `seewhy.read_run` returns.
         classifier: the network: a name or a file, or what `seewhy.explain` takes. Of a run, by
             default the network that it was made with.
+        settings: further arguments of `seewhy.load` if `classifier` is a name.
+        progress: called with (done, total) photos, and again for those that are changed.
+        request: as for `seewhy.explain`, but for what says which classes: a report is about the
+            best one of each photo. And:
         true_labels: 'folders' (the default where all photos are in sub-folders of one folder), a
             column of a table, a list, or 'none'. Not of a run, which has its own.
         column: the column of paths in a table.
-        method, layer, output, options: as for `seewhy.explain`.
         boxes: where the things are: a file or folder of annotations as for `seewhy locate`, or one
             array of (x0, y0, x1, y1) per photo that can be explained.
         object_masks: likewise: a folder with a PNG for each photo (cow.png for cow.jpg, or in a
@@ -94,10 +103,7 @@ def report(
         run: keep the run in this folder, so that it can be resumed and reported on again; by
             default nothing is kept.
         workers: processes that explain photos; needs `run`.
-        batch_size: photos per batch.
-        settings: further arguments of `seewhy.load` if `classifier` is a name.
         seed: of clusters and draws.
-        progress: called with (done, total) photos, and again for those that are changed.
 
     Returns:
         The findings; `.save("report.html")` writes the page.
@@ -110,98 +116,76 @@ def report(
         PhotoError, ModelError, UnknownModel, UnknownMethod, UnknownLayer: as `seewhy.batch`.
     """
     scikit_learn("cluster")
-    CHANGES.check(changes)
+    said, own = parted(request, ("boxes", "object_masks", "changes", "seed"))
+    own, asked = parted(own, ("true_labels", "column", "run", "workers"))
+    wanted, true_labels, run = ReportSettings(**said), own.get("true_labels"), own.get("run")
+    for name in CLASSES:
+        if name in asked:
+            raise OptionError(
+                f"A report is about the best class of each photo. Leave {name}=... out."
+            )
     refuse_networks(source)
-    of_run = functools.partial(
-        _of_run,
-        boxes=boxes,
-        object_masks=object_masks,
-        changes=changes,
-        seed=seed,
-        progress=progress,
-    )
     if isinstance(source, Run) or is_run(source):
-        if true_labels is not None or method is not None or layer is not None or options:
+        others = asked.keys() - {"output", "batch_size"}
+        if true_labels is not None or any(asked[name] is not None for name in others):
             raise OptionError(
                 "A run has its own labels, method and layer. Leave them out, or give photos."
             )
         made = source if isinstance(source, Run) else read_run(source)
-        return of_run(made, classifier, settings or {})
+        return _of_run(made, classifier, settings or {}, wanted, progress=progress)
     if classifier is None:
         raise OptionError(
             "A report on photos needs a network. Name one: --model M on the command "
             "line, classifier=... in Python."
         )
-    items, labels = listed_photos(source, column, true_labels)
-    if isinstance(object_masks, str | os.PathLike):
-        check_masks(object_masks, [item.path for item in items])
-    if run is not None:
-        _check(find_method(method) if method else None, options)
-        made = batch(
-            classifier, source, run, method=method, top=1, layer=layer, output=output,
-            true_labels=labels, column=column, descriptors=True, maps="float16",
-            batch_size=batch_size, shard_size=32 * batch_size, workers=workers, settings=settings,
-            progress=progress, **options,
-        )  # fmt: skip
-        given = None if isinstance(classifier, str | os.PathLike) else classifier
-        return of_run(made, given, {})
-    if workers:
+    items = listed_photos(source, own.get("column", COLUMN.default), true_labels)
+    if isinstance(wanted.object_masks, str | os.PathLike):
+        check_masks(wanted.object_masks, [item.path for item in items])
+    at_once = asked.get("batch_size") or BATCH_SIZE.default
+    asked |= {"batch_size": at_once, "top": 1}
+    question = Request.single(**asked)
+    _check(question)
+    if run is None and own.get("workers"):
         raise OptionError("Workers write a run. Name a folder for it: run=..., or --run FOLDER.")
-    return report_on_items(
-        loaded(classifier, settings or {}),
-        items,
-        method=method,
-        layer=layer,
-        output=output,
-        boxes=boxes,
-        object_masks=object_masks,
-        changes=changes,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-        options=options,
+    if run is None:
+        network = loaded(classifier, settings or {})
+        return report_on_items(network, items, question, wanted, progress=progress)
+    shelf = Shelf(_sample(items, wanted))
+    asked |= {"workers": own.get("workers", 0), "shard_size": 32 * at_once}
+    asked |= {"descriptors": True, "maps": "float16"}
+    made = run_batch(
+        classifier, items, run, asked, settings=settings, progress=progress, read=shelf.read
     )
+    given = None if isinstance(classifier, str | os.PathLike) else classifier
+    return _of_run(made, given, {}, wanted, shelf=shelf, progress=progress)
 
 
 def report_on_items(
     classifier: Classifier,
     items: Sequence[Item],
+    request: Request,
+    settings: ReportSettings,
     *,
-    method: str | None = None,
-    layer: Any = None,
-    output: Output = "score",
-    boxes: str | os.PathLike[str] | Sequence[ndarray] | None = None,
-    object_masks: str | os.PathLike[str] | Sequence[ndarray | None] | None = None,
-    changes: int = CHANGED,
-    batch_size: int = 8,
-    seed: int = 0,
-    progress: Progress = no_progress,
-    options: Mapping[str, Any] | None = None,
-    search: bool = True,
-    appendix: Appendix | None = None,
     trained: Sequence[Item] | None = None,
+    progress: Progress = no_progress,
 ) -> Report:
     """Report on photos that are listed already, without writing a run.
 
     Args:
         classifier: the network.
         items: the photos, with their labels.
-        method, layer, output, boxes, object_masks, changes: as for `report`.
-        batch_size, seed, progress: likewise.
-        options: of the method.
-        search: whether to look for clusters and shortcuts, which needs scikit-learn.
-        appendix: what the page ends with.
+        request: of one method, and of the best class.
+        settings: of the report.
         trained: photos that the network was trained on: they are searched for shortcuts as well,
             and have no part in the rest; None where nobody knows.
+        progress: as for `report`.
     """
     whole = [*items, *(trained or ())]
     check_classes(classifier)
-    request = Request.single(
-        method=method, top=1, layer=layer, output=output, batch_size=batch_size, **(options or {})
-    )
-    job = row_job(classifier, request, whole, wanted=RowSelection(descriptors=True))
-    (row,) = job.question.methods
-    _check(row, options or {})
+    shelf = Shelf(_sample(items, settings))
+    wanted = RowSelection(descriptors=True)
+    job = row_job(classifier, request, whole, wanted=wanted, read=shelf.read)
+    _check(job.request)
     done = 0
 
     def advance(photos: int) -> None:
@@ -214,23 +198,16 @@ def report_on_items(
         learned = {item.path for item in trained}
         seen = replace(seen, trained=np.array([path in learned for path in seen.paths]))
     asked = describe(job, whole)
-    return analyse(
-        seen,
-        Setting(
-            facts=facts_in_words(asked, seen, shared_folder(seen.paths)),
-            gallery=Gallery(seen.paths, classifier.fit),
-            answer=answer_of(classifier),
-            label=classifier.label,
-            notes=() if search else (WITHOUT_SEARCH,),
-            signed=row.signed,
-            objects=objects_of(boxes, object_masks, seen),
-            changed=changes,
-            search=search,
-            appendix=appendix,
-        ),
-        seed=seed,
-        progress=progress,
+    context = ReportContext(
+        facts=facts_in_words(asked, seen, shared_folder(seen.paths)),
+        gallery=Gallery(seen.paths, asked.fit, shelf),
+        network=classifier,
+        notes=() if settings.search else (WITHOUT_SEARCH,),
+        signed=job.question.methods[0].signed,
+        objects=objects_of(settings.boxes, settings.object_masks, seen),
+        settings=settings,
     )
+    return analyse(seen, context, progress=progress)
 
 
 WITHOUT_SEARCH = (
@@ -239,28 +216,25 @@ WITHOUT_SEARCH = (
 )
 
 
-def answer_of(classifier: Classifier, *, batch_size: int = 32) -> Answer:
-    """Return the network as a function from fitted pixels to probabilities."""
+def _sample(items: Sequence[Item], settings: ReportSettings) -> list[str]:
+    """Return the paths of photos that are shown again, changed: drawn before any is decoded.
 
-    def answer(pixels: ndarray) -> ndarray:
-        parts = [
-            classifier.network.scores(classifier.to_input(pixels[start : start + batch_size]))
-            for start in range(0, len(pixels), batch_size)
-        ]
-        return classifier.probabilities(np.concatenate(parts))
-
-    return answer
+    They are drawn evenly from the labels; without labels, from all photos.
+    """
+    there = [item for item in items if item.problem is None]
+    some = [item for item in there if item.label is not None] or there
+    labels = np.unique([item.label or "" for item in some], return_inverse=True)[1]
+    paths = [item.path for item in some]
+    return drawn_sample(paths, labels, settings.changes, seed=settings.seed)
 
 
 def _of_run(
     run: Run,
     classifier: Any,
-    settings: Mapping[str, Any],
+    given: Mapping[str, Any],
+    settings: ReportSettings,
     *,
-    boxes: Any,
-    object_masks: Any,
-    changes: int,
-    seed: int,
+    shelf: Shelf | None = None,
     progress: Progress,
 ) -> Report:
     asked = run.question
@@ -275,12 +249,11 @@ def _of_run(
             f"The run in '{place}' explains classes that were named, and a report is about the "
             "best class of each photo. Repeat the run without --class, into another folder."
         )
-    row = find_method(asked.method)
-    _check(row, asked.request.options.get(row.name, {}))
+    _check(asked.request)
     notes = []
     network: Classifier | None = None
     try:
-        network = _network_of(run, classifier, settings)
+        network = _network_of(run, classifier, given)
     except (ModelError, UnknownName, MissingFramework, OptionError) as error:
         if classifier is not None:
             raise
@@ -291,21 +264,22 @@ def _of_run(
             "a file. Give the network, too: seewhy.report(run, classifier)."
         )
     seen = observe(read_shard(run.folder, run.plan, shard) for shard in run.shards)
-    return analyse(
-        seen,
-        Setting(
-            facts=facts_in_words(asked, seen, place),
-            gallery=Gallery(tuple(map(run.where, seen.paths)), asked.fit),
-            answer=None if network is None else answer_of(network),
-            label=None if network is None else network.label,
-            notes=tuple(notes),
-            signed=row.signed,
-            objects=objects_of(boxes, object_masks, seen),
-            changed=changes,
-        ),
-        seed=seed,
-        progress=progress,
+    if shelf is None:
+        labelled = seen.true >= 0
+        places = np.flatnonzero(labelled) if labelled.any() else np.arange(len(seen))
+        classes = (seen.true if labelled.any() else seen.found)[places]
+        paths = [seen.paths[place] for place in places]
+        shelf = Shelf(drawn_sample(paths, classes, settings.changes, seed=settings.seed))
+    context = ReportContext(
+        facts=facts_in_words(asked, seen, place),
+        gallery=Gallery(tuple(map(run.where, seen.paths)), asked.fit, shelf),
+        network=network,
+        notes=tuple(notes),
+        signed=asked.request.table[0].signed,
+        objects=objects_of(settings.boxes, settings.object_masks, seen),
+        settings=settings,
     )
+    return analyse(seen, context, progress=progress)
 
 
 def _network_of(run: Run, classifier: Any, settings: Mapping[str, Any]) -> Classifier | None:
@@ -330,13 +304,14 @@ def loaded(classifier: Any, settings: Mapping[str, Any]) -> Classifier:
     return as_classifier(classifier)
 
 
-def _check(method: Any, options: Mapping[str, Any]) -> None:
+def _check(request: Request) -> None:
     """Refuse a method without maps of classes."""
-    if method is not None and is_class_free(method, options):
-        raise OptionError(
-            f"'{method.name}' has one map per photo, whatever the class, and a report compares "
-            "classes. Choose a method with maps of classes, such as cam or grad-cam."
-        )
+    for row in request.table:
+        if is_class_free(row, request.options.get(row.name, {})):
+            raise OptionError(
+                f"'{row.name}' has one map per photo, whatever the class, and a report compares "
+                "classes. Choose a method with maps of classes, such as cam or grad-cam."
+            )
 
 
 def check_classes(classifier: Classifier) -> None:
@@ -347,8 +322,8 @@ def check_classes(classifier: Classifier) -> None:
         )
 
 
-def listed_photos(source: Any, column: str, given: Any) -> tuple[list[Item], Any]:
-    """Return the photos, listed once, and where their labels come from.
+def listed_photos(source: Any, column: str, given: Any) -> list[Item]:
+    """Return the photos with their labels.
 
     Unless something is given, labels are the sub-folders of a single folder that has photos in
     sub-folders only.
@@ -362,5 +337,5 @@ def listed_photos(source: Any, column: str, given: Any) -> tuple[list[Item], Any
     labels = FOLDERS if root else None if isinstance(given, str) and given == NO_LABELS else given
     items = find_items(source, column=column, true_labels=labels)
     if root and any(Path(item.path).parent == root for item in items):
-        return [replace(item, label=None) for item in items], None
-    return items, labels
+        return [replace(item, label=None) for item in items]
+    return items

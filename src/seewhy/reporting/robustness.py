@@ -6,25 +6,20 @@ Axes: n photo, m lost photo, H W row and column of the network's input.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from numpy import ndarray
 
-from seewhy.errors import PhotoError
 from seewhy.evaluating.intervals import Interval, bootstrap
-from seewhy.photos.fitting import fit_photo
 from seewhy.photos.threads import map_ahead
 from seewhy.progress import Progress, no_progress
-from seewhy.reporting.changes import CHANGES, Change
+from seewhy.reporting.changes import CHANGES, Change, changed
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.proof import Answer
-
-CHANGED = 300
-"""Photos that are shown again, by default."""
 
 FEWEST = 20
 """Photos below which nothing is tried."""
@@ -138,72 +133,73 @@ def balanced_sample(
     return np.sort(first[:count])
 
 
+def drawn_sample(
+    paths: Sequence[str], classes: Int[ndarray, " n"], count: int, *, seed: int
+) -> list[str]:
+    """Return the paths of photos that are shown again, drawn evenly from their classes."""
+    places = balanced_sample(classes, count, generator=np.random.default_rng(seed))
+    return [paths[place] for place in places]
+
+
 def try_changes(
     seen: Observations,
     gallery: Gallery,
     answer: Answer,
     label: Callable[[int], str],
     *,
-    count: int = CHANGED,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> ChangeTest | None:
-    """Show the network a sample of photos again, with each of the `CHANGES`.
+    """Show the network the photos of the gallery's sample again, with each of the `CHANGES`.
 
     Args:
         seen: what it said about all photos.
-        gallery: reads them.
+        gallery: the photos, and its shelf's sample.
         answer: the network.
         label: the name of a class.
-        count: photos, drawn evenly from the classes.
-        seed: of the draw, and of the bootstrap.
+        seed: of the bootstrap.
         progress: called with (done, total) photos that the network sees.
 
     Returns:
         The results; None where fewer than 20 photos are there, or can still be read.
     """
     labelled = bool(seen.labelled.any())
-    places = np.flatnonzero(seen.labelled) if labelled else np.arange(len(seen))
-    classes = (seen.true if labelled else seen.found)[places]
+    sample = gallery.shelf.sample
+    chosen = [place for place, path in enumerate(gallery.paths) if path in sample]
     generator = np.random.default_rng(seed)
-    chosen = places[balanced_sample(classes, count, generator=generator)]
     read: list[int] = []
     found: list[Int[ndarray, "_ c"]] = []
-    changed = np.zeros(len(CHANGES), bool)
+    differs = np.zeros(len(CHANGES), bool)
     for start in range(0, len(chosen), BATCH):
-        part = chosen[start : start + BATCH].tolist()
+        part = chosen[start : start + BATCH]
         several = map_ahead(functools.partial(variants, gallery), part)
         there = [(place, one) for place, one in zip(part, several, strict=True) if one is not None]
         if there:
             read += [place for place, _ in there]
             stack = np.stack([one for _, one in there])
-            changed |= (stack[:, 1:] != stack[:, :1]).any(axis=(0, 2, 3, 4))
+            differs |= (stack[:, 1:] != stack[:, :1]).any(axis=(0, 2, 3, 4))
             said = answer(stack.reshape(-1, *stack.shape[2:])).argmax(axis=1)
             found.append(said.reshape(stack.shape[:2]))
         done = min(start + BATCH, len(chosen))
         progress(done * (1 + len(CHANGES)), len(chosen) * (1 + len(CHANGES)))
     if len(read) < FEWEST:
         return None
-    sample, answers = np.array(read), np.concatenate(found)
+    shown, answers = np.array(read), np.concatenate(found)
     before = answers[:, 0]
-    truth = seen.true[sample] if labelled else before
+    truth = seen.true[shown] if labelled else before
     names = {index: label(index) for index in np.unique([*answers.ravel(), *truth]).tolist()}
     results = [
         result_of(change, truth, before, answers[:, 1 + number], names, generator=generator)
         for number, change in enumerate(CHANGES)
-        if changed[number]
+        if differs[number]
     ]
-    return ChangeTest(sample, labelled, before, tuple(results), names)
+    return ChangeTest(shown, labelled, before, tuple(results), names)
 
 
 def variants(gallery: Gallery, place: int) -> UInt8[ndarray, "c H W 3"] | None:
     """Return a photo as the network sees it, and with each of the `CHANGES`; None if it is gone."""
-    try:
-        photo = gallery.read(place)
-        pixels = fit_photo(photo, gallery.fit)[0]
-    except PhotoError:
-        return None
-    return np.stack([pixels, *(change.apply(photo, gallery.fit, pixels) for change in CHANGES)])
+    kept = gallery.refitted(place)
+    return None if kept is None else np.stack([kept[0], *changed(kept[0], kept[1:])])
 
 
 def result_of(

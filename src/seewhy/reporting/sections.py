@@ -17,11 +17,12 @@ from seewhy.reporting.accuracy import wilson
 from seewhy.reporting.changes import CHANGES
 from seewhy.reporting.comparison import NetworkComparison
 from seewhy.reporting.confusion import confusion_matrix
-from seewhy.reporting.gallery import Gallery, Thumbnail, jpeg_bytes
+from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.heat import hot_region, mean_map, place_of
 from seewhy.reporting.proof import Outcome
 from seewhy.reporting.result import Report, SearchedClass
 from seewhy.reporting.robustness import ChangeResult, ChangeTest, variants
+from seewhy.reporting.shelf import Thumbnail, jpeg_bytes
 from seewhy.reporting.shortcuts import Shortcut
 
 MATRIX = 30

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from numpy import ndarray
+
 from seewhy.datasets.settings import BATCH_SIZE, COLUMN
-from seewhy.settings import Setting
+from seewhy.settings import LARGEST_SEED, Setting, check_fields
+
+if TYPE_CHECKING:
+    from seewhy.reporting.result import Appendix
 
 CHANGES = Setting(
     "changes",
@@ -46,3 +56,27 @@ WORK = (
     Setting("workers", "integer", 0, "worker processes, with --run; 0: only this one", (0, 1024)),
     BATCH_SIZE,
 )
+
+SEED = Setting("seed", "integer", 0, "of clusters and draws", (0, LARGEST_SEED))
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What a report is to say, whatever the network and the photos.
+
+    Attributes:
+        boxes, object_masks, changes, seed: as for `seewhy.report`.
+        search: whether to look for clusters and shortcuts, which needs scikit-learn.
+        appendix: what the page ends with, or None.
+    """
+
+    boxes: str | PathLike[str] | Sequence[ndarray] | None = None
+    object_masks: str | PathLike[str] | Sequence[ndarray | None] | None = None
+    changes: int = CHANGES.default
+    seed: int = SEED.default
+    search: bool = True
+    appendix: Appendix | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse wrong settings before the network runs."""
+        check_fields(self, (CHANGES, SEED))

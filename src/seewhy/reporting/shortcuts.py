@@ -23,6 +23,7 @@ from seewhy.reporting.proof import (
     MOST,
     WIDEST,
     Answer,
+    Comparison,
     Outcome,
     Paste,
     Region,
@@ -241,6 +242,7 @@ def _tested(photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int)
     ]
     ours, theirs = photos.pixels(members), photos.pixels(others)
     right = None if photos.right is None else (photos.right[members], photos.right[others])
+    compared = Comparison(answer, photos.index, ours, theirs, generator, right)
     regions: tuple[Region, ...] = (shared_pixels(ours, theirs),)
     if suspect.descriptor != STAMP:  # the heat of photos with a stamp is on the thing as well
         regions = (hot_regions(photos.maps[members], photos.maps[outside]), *regions)
@@ -250,45 +252,13 @@ def _tested(photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int)
         if not region.is_testable:
             continue
         ways = () if len(members) < FEWEST else (False, True) if region.shared else (False,)
-        trials += [
-            cover_trial(
-                answer,
-                photos.index,
-                region=region,
-                members=ours,
-                others=theirs,
-                other_maps=photos.maps[others],
-                generator=generator,
-                is_right=right,
-                swap=swap,
-            )
-            for swap in ways
-        ]
+        trials += [cover_trial(compared, region, photos.maps[others], swap=swap) for swap in ways]
         if photos.strangers is not None and len(photos.strangers) >= STRANGERS:
-            pasted.append(
-                paste_trial(
-                    answer,
-                    photos.index,
-                    region=region,
-                    members=ours,
-                    others=theirs,
-                    strangers=photos.strangers,
-                    generator=generator,
-                )
-            )
+            pasted.append(paste_trial(compared, region, photos.strangers))
     colours = [one.mean(axis=(1, 2)) for one in (ours, theirs)]
     is_coloured = suspect.descriptor == COLOUR or colour_distance(*colours) >= FAR
     if is_coloured and len(members) >= FEWEST:
-        trials.append(
-            recolour_trial(
-                answer,
-                photos.index,
-                members=ours,
-                others=theirs,
-                generator=generator,
-                is_right=right,
-            )
-        )
+        trials.append(recolour_trial(compared))
     return _Evidence(regions, tuple(trials), tuple(pasted))
 
 

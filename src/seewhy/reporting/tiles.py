@@ -17,8 +17,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.files import shared_folder
-from seewhy.reporting.gallery import Gallery, Thumbnail
+from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.observations import Observations, coarse
+from seewhy.reporting.shelf import Thumbnail
 
 PHOTOS = 1200
 """Small photos in a page, at most: about 10 MB."""

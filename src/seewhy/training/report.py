@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seewhy.datasets.manifest import Item
+from seewhy.explaining.request import Request
 from seewhy.files import write_whole
 from seewhy.training.confusion import ConfusionMatrix
 from seewhy.training.recipe import Recipe
@@ -106,6 +107,7 @@ def write_report(
         batch_size: photos per batch.
     """
     from seewhy.reporting.report import report_on_items
+    from seewhy.reporting.settings import ReportSettings
 
     whole = [*zip(photos, labels, strict=True), *trained]
     items = [Item(number, str(photo), -1, 0, label) for number, (photo, label) in enumerate(whole)]
@@ -113,9 +115,8 @@ def write_report(
     found = report_on_items(
         classifier,
         items[: len(photos)],
-        batch_size=batch_size,
-        search=can_search,
-        appendix=appendix,
+        Request.single(top=1, batch_size=batch_size),
+        ReportSettings(search=can_search, appendix=appendix),
         trained=items[len(photos) :],
     )
     found.save(path)
