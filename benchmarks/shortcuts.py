@@ -18,6 +18,7 @@ import resource
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,11 +31,11 @@ from seewhy.explaining.rows import Row
 from seewhy.methods.cam import cam
 from seewhy.photos.fitting import Fit
 from seewhy.reporting.descriptors import what_descriptors
-from seewhy.reporting.findings import Setting, analyse
+from seewhy.reporting.findings import ReportContext, analyse
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.mislabelled import likely_mislabelled
 from seewhy.reporting.observations import observe
-from seewhy.reporting.page import page_bytes
+from seewhy.reporting.page import make_page
 from seewhy.reporting.shortcuts import ClassPhotos, Verdict, find_shortcuts
 
 SIDE = 32
@@ -263,8 +264,8 @@ def many(count: int) -> None:
     seen = observe(rows_of_a_run(count))
     made_in = time.perf_counter() - start[0], time.process_time() - start[1]
     facts = {"model": "made", "photos": f"{count} photos"}
-    report = analyse(seen, Setting(facts, Gallery(seen.paths, Fit((224, 224)))))
-    size = len(page_bytes(report, {})) / 2**20
+    report = analyse(seen, ReportContext(facts, Gallery(seen.paths, Fit((224, 224)))))
+    size = len(make_page(report, Path("report.html"), None)) / 2**20
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     print(
         f"{count} photos: {wall:.0f} s ({cpu:.0f} s of CPU), of which {made_in[0]:.0f} s "

@@ -390,6 +390,22 @@ def test_help_and_completion_name_every_keyword(name: str) -> None:
     assert ("shard_size" in named) == (name == "batch")
 
 
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("locate", "threshold"),
+        ("evaluate", "removal_steps"),
+        ("maximize_activation", "blur"),
+        ("report", "changes"),
+        ("Classifier", "call"),
+    ],
+)
+def test_keywords_of_a_functions_own_are_named_too(name: str, own: str) -> None:
+    named = inspect.signature(getattr(seewhy, name)).parameters
+    assert own in named
+    assert all(one.kind is not one.VAR_KEYWORD for one in named.values())
+
+
 def test_methods_and_their_options_are_of_compare_alone() -> None:
     for name in ("methods", "options"):
         with pytest.raises(OptionError) as raised:

@@ -55,7 +55,7 @@ class Thumbnail:
     box: tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     """Where a photo is in the file: at 32 × 32, its thumbnail, its pixels and refits."""
 
