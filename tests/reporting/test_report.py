@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ from seewhy.datasets.reading import Run
 from seewhy.errors import ModelError, OptionError, UnknownClass
 from seewhy.explaining.request import Request
 from seewhy.photos import decoding
+from seewhy.photos.fitting import Fit
 from seewhy.reporting import shelf
+from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.observations import FINEST, coarse
 from seewhy.reporting.report import report_on_items
 from seewhy.reporting.settings import ReportSettings
@@ -57,9 +61,35 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return make_photos(tmp_path_factory.mktemp("few") / "photos", each=12, tags=4)
 
 
+@contextlib.contextmanager
+def decodes() -> Iterator[Counter[str]]:
+    """Count how often each file is decoded."""
+    decoded: Counter[str] = Counter()
+    decode = decoding.decode_image
+
+    def counted(image: Image.Image, name: str, **options: Any) -> np.ndarray:
+        decoded[name] += 1
+        return decode(image, name, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "decode_image", counted)
+        yield decoded
+
+
 @pytest.fixture(scope="module")
-def found(folder: tuple[Path, list[str]]) -> seewhy.Report:
-    return seewhy.report(folder[0], cheating_classifier())
+def counted(
+    folder: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[seewhy.Report, Counter[str]]:
+    """A report whose page is written, and how often each file was decoded for both."""
+    with decodes() as decoded:
+        report = seewhy.report(folder[0], cheating_classifier())
+        report.save(tmp_path_factory.mktemp("page") / "report.html")
+    return report, decoded
+
+
+@pytest.fixture(scope="module")
+def found(counted: tuple[seewhy.Report, Counter[str]]) -> seewhy.Report:
+    return counted[0]
 
 
 @pytest.fixture(scope="module")
@@ -111,44 +141,39 @@ def test_training_photos_are_searched_for_shortcuts_and_have_no_part_in_the_rest
     )
 
 
-@pytest.mark.parametrize("kept", [False, True])
 def test_each_photo_is_decoded_once_for_a_report_and_its_page(
-    kept: bool, folder: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    counted: tuple[seewhy.Report, Counter[str]],
 ) -> None:
-    decoded: Counter[str] = Counter()
-    decode = decoding.decode_image
-
-    def counted(image: Image.Image, name: str, **options: Any) -> np.ndarray:
-        decoded[name] += 1
-        return decode(image, name, **options)
-
-    monkeypatch.setattr(decoding, "decode_image", counted)
-    run = {"run": tmp_path / "run"} if kept else {}
-    report = seewhy.report(folder[0], cheating_classifier(), changes=40, **run)
-    report.save(tmp_path / "report.html")
+    report, decoded = counted
     assert report.changes is not None
-    assert len(report.changes.photos) >= 39  # the sample may have the bad photo
     assert report.shortcuts  # which were tested on their pixels
     assert [decoded[path] for path in report.observations.paths] == [1] * 304
 
 
-def test_a_finished_run_decodes_each_photo_at_most_once(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_each_photo_is_decoded_once_where_the_run_is_kept_too(
+    few: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
-    decoded: Counter[str] = Counter()
-    read = shelf.read_listed
-    monkeypatch.setattr(shelf, "read_listed", lambda path: decoded.update([path]) or read(path))
-    report = seewhy.report(run, NAME, settings=SETTINGS)
-    report.save(tmp_path / "report.html")
-    assert set(decoded.values()) == {1}
+    with decodes() as decoded:
+        report = seewhy.report(few[0], cheating_classifier(), run=tmp_path / "run", changes=20)
+        report.save(tmp_path / "report.html")
+    assert report.changes is not None
+    assert len(report.changes.photos) == 20
+    assert [decoded[path] for path in report.observations.paths] == [1] * 24
 
 
 def test_photos_for_which_there_is_no_room_are_decoded_again(
-    folder: tuple[Path, list[str]], found: seewhy.Report, monkeypatch: pytest.MonkeyPatch
+    few: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "ROOM", 0)
-    again = seewhy.report(folder[0], cheating_classifier())
-    assert [one.text for one in again.findings] == [one.text for one in found.findings]
+    paths = sorted(map(str, few[0].rglob("*.png")))[:4]
+    fit, places = Fit((8, 8)), np.arange(4)
+    expected = Gallery(paths, fit).fitted(places)
+    monkeypatch.setattr(shelf, "ROOM", 2 * 8 * 8 * 3)
+    gallery = Gallery(paths, fit, shelf.Shelf(sample=paths[3:]))
+    with decodes() as decoded:
+        assert len(gallery.thumbnails(places.tolist())) == 4
+        np.testing.assert_array_equal(gallery.fitted(places), expected)
+    assert sorted(decoded.values()) == [1, 1, 1, 2]
+    assert decoded[paths[3]] == 1
 
 
 def test_classes_that_are_too_small_are_named_and_get_no_tick(
@@ -183,7 +208,9 @@ def test_swapped_labels_are_the_doubtful_ones(found: seewhy.Report) -> None:
 
 
 def test_a_run_gives_the_same_report(found: seewhy.Report, run: Run) -> None:
-    again = seewhy.report(run.folder.place, NAME, settings=SETTINGS)
+    with decodes() as decoded:
+        again = seewhy.report(run.folder.place, NAME, settings=SETTINGS)
+    assert max(decoded[path] for path in again.observations.paths) == 1
     ours, theirs = again.as_dict(), found.as_dict()
     for facts in (ours["facts"], theirs["facts"]):
         facts.pop("photos")

@@ -264,12 +264,7 @@ def _of_run(
             "a file. Give the network, too: seewhy.report(run, classifier)."
         )
     seen = observe(read_shard(run.folder, run.plan, shard) for shard in run.shards)
-    if shelf is None:
-        labelled = seen.true >= 0
-        places = np.flatnonzero(labelled) if labelled.any() else np.arange(len(seen))
-        classes = (seen.true if labelled.any() else seen.found)[places]
-        paths = [seen.paths[place] for place in places]
-        shelf = Shelf(drawn_sample(paths, classes, settings.changes, seed=settings.seed))
+    shelf = shelf or Shelf(_sample(run.items, settings))
     context = ReportContext(
         facts=facts_in_words(asked, seen, place),
         gallery=Gallery(tuple(map(run.where, seen.paths)), asked.fit, shelf),
