@@ -264,7 +264,7 @@ def _of_run(
             "a file. Give the network, too: seewhy.report(run, classifier)."
         )
     seen = observe(read_shard(run.folder, run.plan, shard) for shard in run.shards)
-    shelf = shelf or Shelf(_sample(run.items, settings))
+    shelf = shelf or Shelf(map(run.where, _sample(run.items, settings)))
     context = ReportContext(
         facts=facts_in_words(asked, seen, place),
         gallery=Gallery(tuple(map(run.where, seen.paths)), asked.fit, shelf),
