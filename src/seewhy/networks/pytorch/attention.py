@@ -67,7 +67,7 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is functional.scaled_dot_product_attention:
-            return self._attend(func, *args, **kwargs)
+            return self._attend(*args, **kwargs)
         if func is functional.multi_head_attention_forward:
             return self._attend_with_many_heads(func, args, kwargs)
         result = func(*args, **kwargs)
@@ -84,7 +84,6 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
 
     def _attend(
         self,
-        native: Any,
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
@@ -97,7 +96,7 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
         """Compute softmax(q · k / √d + mask) · v in the open."""
         call, is_wanted = self._next()
         if not is_wanted:
-            result: torch.Tensor = native(
+            result: torch.Tensor = _NATIVE(
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale,
                 enable_gqa=enable_gqa,
             )  # fmt: skip
@@ -125,7 +124,7 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
 
         A copy of it has names of its own, so that other threads' calls are not touched.
         """
-        names = {"scaled_dot_product_attention": partial(self._attend, _NATIVE)}
+        names = {"scaled_dot_product_attention": self._attend}
         seen = FunctionType(
             func.__code__, {**func.__globals__, **names}, func.__name__, func.__defaults__
         )
