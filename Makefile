@@ -3,6 +3,7 @@
 # make check  lint, format, types: of Python, and of the page's JavaScript (needs Node.js and npm)
 # make docs   build the site of docs/ into docs/_build/html, for a browser without a network
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
+# make fresh  install nothing but seewhy into an empty environment, and measure it
 # make fuzz   100,000 damaged photos, model files, options, runs and side files, by a new seed
 
 PYTHON ?= python3
@@ -13,14 +14,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The smaller build, where there is one; a GPU's is never replaced by it: see pyproject.toml.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorflow-cpu,tensorflow)
 
-.PHONY: demo docs truth test test-environment keras2 check fuzz format clean
+.PHONY: demo docs truth fresh test test-environment keras2 check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
 	touch $@
 
 .venv/demo: .venv/created pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[$(TENSORFLOW)]'
+	$(PIP) install -c constraints.txt -e .
 	touch $@
 
 # torchvision's, timm's and the peers' own requirements would bring another torch: they come without. Each
@@ -63,6 +64,9 @@ keras2: .venv/test
 
 truth: .venv/test
 	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),32) $(TRUTH)
+
+fresh: .venv/test
+	SEEWHY_FRESH=1 $(BIN)/python -m pytest tests/test_bare.py
 
 FUZZ_SEED := $(or $(SEEWHY_FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 

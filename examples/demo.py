@@ -1,10 +1,6 @@
-"""Explain scikit-image's cat with the network that comes with seewhy: make demo."""
-
-from pathlib import Path
-
-import skimage.data
+"""Explain the sample photo, a cat, with the network that comes with seewhy: make demo."""
 
 from seewhy.commands.cli import main
+from seewhy.photos.samples import SAMPLE
 
-photo = Path(skimage.data.__file__).parent / "chelsea.png"
-raise SystemExit(main(["explain", str(photo), "--out", "demo"]))
+raise SystemExit(main(["explain", str(SAMPLE), "--out", "demo"]))

@@ -27,7 +27,7 @@ FLOORS = (
     {"explaining"},
     {"zoo"},
     {"classifier", "methods", "rendering"},
-    {"networks", "maps"},
+    {"networks", "maps", "ranks"},
     {"incremental", "photos", "attention", "boxes", "files", "settings"},
     {"errors", "progress", "tables", "version"},
 )

@@ -10,12 +10,12 @@ from seewhy.maps import (
     is_empty,
     peak_on_photo,
     peaks_on_photo,
-    rank_correlation,
     resize_map,
     scale_map,
     scale_signed_map,
 )
 from seewhy.photos.photo import Placement
+from seewhy.ranks import average_ranks, rank_correlation
 
 NAN = np.nan
 
@@ -347,6 +347,10 @@ def test_the_rank_correlation_is_spearmans():
     assert rank_correlation(one, other) == pytest.approx(
         stats.spearmanr(one.ravel(), other.ravel()).statistic
     )
+
+
+def test_equal_values_share_the_mean_of_their_ranks():
+    assert average_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
 
 
 def test_only_the_order_of_the_pixels_counts():

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from seewhy.errors import OptionError
+from seewhy.errors import OptionError, needed
 
 Boxes = Float[ndarray, "_m 4"] | Int[ndarray, "_m 4"]
 
@@ -51,12 +51,10 @@ def heatmap_boxes(
         Zhou et al., *Learning Deep Features for Discriminative Localization*, CVPR 2016, section
         3.2 (arXiv:1512.04150): 20 % of the maximum, the largest component.
     """
-    from scipy.ndimage import find_objects
-
     if components not in ("largest", "all"):
         raise OptionError(f"components={components!r} is unknown. Choose 'largest' or 'all'.")
     regions, order = _regions(heatmap, threshold)
-    found = find_objects(regions)
+    found = needed("scipy.ndimage", "A box around heat").find_objects(regions)
     return np.array(
         [
             [columns.start, rows.start, columns.stop, rows.stop]
@@ -85,8 +83,6 @@ def _regions(
     heatmap: Float[ndarray, "H W"], threshold: float
 ) -> tuple[Int[ndarray, "H W"], Int[ndarray, " m"]]:
     """Return the number of each pixel's hot region, and these from the largest down, no specks."""
-    from skimage.measure import label
-
     if not 0 <= threshold < 1:
         raise OptionError(
             f"The threshold {threshold} is not a share of the heatmap's maximum. Give 0 or more "
@@ -95,6 +91,7 @@ def _regions(
     heat = np.nan_to_num(heatmap, nan=0.0)
     if not (heat.size and heat.max() > 0):
         return np.zeros(heat.shape, np.int64), np.zeros(0, np.int64)
+    label = needed("skimage.measure", "A box around heat").label
     regions = label(heat > threshold * heat.max(), connectivity=2)
     areas = np.bincount(regions.ravel())[1:]
     order = np.argsort(-areas, kind="stable")  # the upper of two equals comes first

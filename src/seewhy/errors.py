@@ -24,7 +24,9 @@ A warning that a result may mislead is a `SeewhyWarning`.
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SeewhyError(Exception):
@@ -97,3 +99,28 @@ def nearest_names(name: str, choices: Iterable[str], *, count: int = 2) -> str:
     lowered = {choice.lower(): choice for choice in reversed(choices)}
     near = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.4)
     return " and ".join(f"'{lowered[choice]}'" for choice in near)
+
+
+PACKAGES = {"scipy": "SciPy", "skimage": "scikit-image"}
+"""Packages as people call them."""
+
+
+def needed(module: str, purpose: str, *, extra: str = "analysis") -> Any:
+    """Import a module of a package that `pip install seewhy` alone does not bring.
+
+    Args:
+        module: as it is imported: "scipy.ndimage".
+        purpose: what it is needed for, as the subject of a sentence: "A smoothed map".
+        extra: of seewhy, which brings it.
+
+    Raises:
+        MissingFramework: it is not installed; names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingFramework(
+            f"{purpose} needs {PACKAGES.get(package, package)}, which is not installed. Install "
+            f"it: pip install 'seewhy[{extra}]'"
+        ) from error

@@ -384,17 +384,3 @@ def _near(t: Float[ndarray, " m"]) -> Float[ndarray, " m"]:
 def _far(t: Float[ndarray, " m"]) -> Float[ndarray, " m"]:
     """W(t) for 1 < t < 2: a t³ − 5a t² + 8a t − 4a."""
     return np.asarray(((KEYS * t - 5 * KEYS) * t + 8 * KEYS) * t - 4 * KEYS)
-
-
-def rank_correlation(heatmap: Float[ndarray, "h w"], other: Float[ndarray, "h w"]) -> float:
-    """Return how similarly two maps rank their pixels: Spearman's ρ, −1 to 1.
-
-    Pixels that are NaN in either map are left out; NaN where a map is constant.
-    """
-    from scipy.stats import spearmanr
-
-    both = np.isfinite(heatmap) & np.isfinite(other)
-    first, second = heatmap[both], other[both]
-    if not first.size or not np.ptp(first) or not np.ptp(second):
-        return float("nan")
-    return float(spearmanr(first, second).statistic)

@@ -14,8 +14,9 @@ from seewhy.zoo.quiet import quiet_native_logs
 def test_loading_a_network_from_python_logs_nothing() -> None:
     environment = {key: value for key, value in os.environ.items() if "TF_CPP" not in key}
     code = (
-        "import numpy, seewhy;"
-        "seewhy.explain(seewhy.load('built-in'), numpy.zeros((9, 9, 3), numpy.uint8))"
+        "import numpy, seewhy; from importlib.resources import files;"
+        "file = str(files('seewhy').joinpath('data/built_in.keras'));"
+        "seewhy.explain(seewhy.load(file), numpy.zeros((9, 9, 3), numpy.uint8))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment

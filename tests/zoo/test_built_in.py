@@ -187,7 +187,9 @@ def test_cam_is_grad_cam_but_for_a_factor(classifier: Classifier) -> None:
 
 
 @pytest.mark.backends
-def test_every_backend_computes_what_numpy_computes(classifier: Classifier) -> None:
+@pytest.mark.parametrize("model", ["built-in", str(FILE)], ids=["numpy", "Keras"])
+def test_numpy_and_every_backend_compute_the_formulas(model: str) -> None:
+    classifier = seewhy.load(model)
     photos = [read_photo(one) for one in (skimage.data.chelsea(), skimage.data.astronaut())]
     inputs, _ = classifier.prepare(photos)
     scores = classifier.network.scores(inputs)

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from seewhy.boxes import Boxes
+from seewhy.errors import needed
 from seewhy.evaluating.faithfulness import CELLS, pixels_of_cells
 from seewhy.evaluating.localizing import box_mask
 from seewhy.maps import resize_map
@@ -48,7 +49,7 @@ def edge_map(pixels: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w"]:
         As a baseline: Adebayo et al., *Sanity Checks for Saliency Maps*, NeurIPS 2018, section 5
         (arXiv:1810.03292).
     """
-    from scipy.ndimage import sobel
+    sobel = needed("scipy.ndimage", "An evaluation").sobel
 
     grey = pixels.astype(np.float64).mean(axis=2)
     edges: ndarray = np.hypot(sobel(grey, axis=0), sobel(grey, axis=1))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
 from seewhy.classifier import Classifier
-from seewhy.errors import TargetError
+from seewhy.errors import TargetError, needed
 from seewhy.evaluating.baselines import (
     CENTRE,
     RANDOM,
@@ -92,6 +91,7 @@ def compare_removal(
 def _removal(own: float, centre: float, *randoms: float) -> Removal:
     """Return a map's margins: x̄ ± t · s · √(1 + 1/r) holds one more random map."""
     count = len(randoms)
+    student = needed("scipy.stats", "A comparison of maps").t
     quantile = float(student.ppf((1 + CONFIDENCE) / 2, count - 1))
     spread = float(np.std(randoms, ddof=1)) * (1 + 1 / count) ** 0.5
     return Removal(own, centre, float(np.mean(randoms)), quantile * spread)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from seewhy.errors import OptionError
+from seewhy.errors import OptionError, needed
 from seewhy.maps import resize_map
 
 NEIGHBOURS = tuple(
@@ -80,7 +80,7 @@ def impute(
 
 def _solve(image: Float[ndarray, "h w c"], gone: Bool[ndarray, "_h _w"]) -> ndarray:
     """Solve ROAD's system exactly."""
-    from scipy.sparse.linalg import splu
+    splu = needed("scipy.sparse.linalg", "An evaluation").splu
 
     inside = gone.ravel()
     if not inside.any():
@@ -104,8 +104,7 @@ def _system(height: int, width: int) -> Any:
     A row is a pixel's sum of weights times the pixel, minus its weighted neighbours. So, in place
     of a weighted mean, the system is symmetric, and its factors are several times smaller.
     """
-    from scipy.sparse import csr_matrix, diags
-
+    sparse = needed("scipy.sparse", "An evaluation")
     grid = np.arange(height * width).reshape(height, width)
     ones, others, weights = [], [], []
     for (dy, dx), weight in NEIGHBOURS:
@@ -117,8 +116,8 @@ def _system(height: int, width: int) -> Any:
         others.append(np.roll(grid, (dy, dx), axis=(0, 1))[rows, columns].ravel())
         weights.append(np.full(ones[-1].size, weight))
     places = np.concatenate(ones), np.concatenate(others)
-    around = csr_matrix((np.concatenate(weights), places), shape=(grid.size, grid.size))
-    return (diags(np.asarray(around.sum(axis=1)).ravel()) - around).tocsr()
+    around = sparse.csr_matrix((np.concatenate(weights), places), shape=(grid.size, grid.size))
+    return (sparse.diags(np.asarray(around.sum(axis=1)).ravel()) - around).tocsr()
 
 
 def _solve_in_blocks(

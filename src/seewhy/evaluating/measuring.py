@@ -30,9 +30,9 @@ from seewhy.evaluating.sanity import agreement
 from seewhy.explaining.answering import answer
 from seewhy.explaining.request import Request
 from seewhy.explaining.result import Explanation
-from seewhy.maps import rank_correlation
 from seewhy.methods import METHODS
 from seewhy.photos.photo import Photo, Placement
+from seewhy.ranks import rank_correlation
 
 OCCLUSION = "occlusion"
 """The method that the others are compared with."""

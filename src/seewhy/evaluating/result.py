@@ -22,6 +22,7 @@ from seewhy.evaluating.intervals import beats, bootstrap
 from seewhy.evaluating.localizing import HeldOutBoxAccuracy
 from seewhy.files import finite, write_whole
 from seewhy.photos.photo import PhotoFailure
+from seewhy.ranks import average_ranks
 from seewhy.rendering.text import short_name
 from seewhy.tables import aligned
 
@@ -225,14 +226,12 @@ class Evaluation:
 
         Methods without a value have no rank.
         """
-        from scipy.stats import rankdata
-
         ranks: dict[str, dict[str, float]] = {name: {} for name in self.methods}
         for measure in measures:
             means = {name: scores.mean(measure) for name, scores in self.methods.items()}
             there = [name for name, mean in means.items() if np.isfinite(mean)]
             sign = -1 if MEASURES[measure].higher_is_better else 1
-            found = rankdata([sign * means[name] for name in there]) if there else []
+            found = average_ranks(np.array([sign * means[name] for name in there]))
             for name, rank in zip(there, found, strict=True):
                 ranks[name][measure] = float(rank)
         return ranks

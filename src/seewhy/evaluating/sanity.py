@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.evaluating.faithfulness import CELLS, cell_means
-from seewhy.maps import rank_correlation
+from seewhy.ranks import rank_correlation
 
 
 def class_sensitivity(heatmap: Float[ndarray, "h w"], other: Float[ndarray, "h w"]) -> float:

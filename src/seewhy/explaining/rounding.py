@@ -16,8 +16,8 @@ from numpy import ndarray
 
 from seewhy.errors import SeewhyWarning
 from seewhy.files import finite
-from seewhy.maps import rank_correlation
 from seewhy.networks.execution import Execution
+from seewhy.ranks import rank_correlation
 
 LARGEST = 0.1
 """From this share of a map's amplitude on, a warning says how far the map is off."""

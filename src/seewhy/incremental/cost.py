@@ -61,6 +61,7 @@ class Rates:
 RATES: dict[str, Rates] = {
     "pytorch": Rates(),
     "keras on torch": Rates(reading=2e-3),
+    "numpy": Rates(multiply_adds=60e9, separate=2e9, bandwidth=12e9, gather=6e9, folds=True),
     "tensorflow": Rates(
         multiply_adds=115e9,
         separate=10e9,

@@ -257,3 +257,13 @@ def mean_divisors(
         count = np.minimum(start + kernel[axis], high) - np.maximum(start, low)
         divisors.append(np.maximum(count, 1).astype(np.float32))
     return divisors[0], divisors[1]
+
+
+def same_padding(sizes: tuple[int, ...], kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+    """Return Keras's padding 'same': the smaller half before, whatever the stride leaves."""
+    frame = []
+    for size, taps, step, gap in zip(sizes[:2], kernel, stride, dilation, strict=True):
+        reach = (taps - 1) * gap + 1
+        total = max((-(-size // step) - 1) * step + reach - size, 0)
+        frame.append((total // 2, total - total // 2))
+    return frame[0], frame[1]

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from seewhy.errors import NotFinite, OptionError, SeewhyWarning
+from seewhy.errors import NotFinite, OptionError, SeewhyWarning, needed
 from seewhy.explaining.explain import as_classifier
 from seewhy.explaining.request import with_keywords
 from seewhy.inside.fourier import Spectrum
@@ -237,8 +237,7 @@ class _Ascent:
         self, count: int, size: tuple[int, int], channels: int, steps: int, progress: Progress
     ) -> tuple[Float[ndarray, "n h w c"], Float[ndarray, "s n"]]:
         """Take steps of fixed length along the gradient, from grey noise."""
-        from scipy.ndimage import gaussian_filter
-
+        gaussian_filter = needed("scipy.ndimage", "A picture that excites a unit").gaussian_filter
         noise = self.generator.uniform(-1, 1, size=(count, *size, channels))
         images = 0.5 + 0.1 * noise
         history = []

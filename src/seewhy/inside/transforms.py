@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from seewhy.errors import needed
+
 ANYWHERE = 0.5
 NEARBY = 16 / 224
 """Largest shift either way, as a share of the side."""
@@ -42,8 +44,7 @@ def sampling_matrix(
     size: tuple[int, int], turn: Float[ndarray, "2 2"], shift: Float[ndarray, " 2"]
 ) -> Any:
     """Return the sparse matrix that reads pixel p at middle + turn · (p − middle) + shift."""
-    from scipy import sparse
-
+    sparse = needed("scipy.sparse", "A picture that excites a unit")
     height, width = size
     middle = (np.array(size) - 1) / 2
     places = np.indices(size).reshape(2, -1).T - middle

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from seewhy.errors import needed
 from seewhy.explaining.prediction import Prediction
 from seewhy.explaining.result import Explanation
 from seewhy.maps import resize_map
@@ -65,12 +66,11 @@ def otsu_share(heatmap: Float[ndarray, "h w"]) -> float:
         Otsu, *A Threshold Selection Method from Gray-Level Histograms*, IEEE Transactions on
         Systems, Man, and Cybernetics 1979. Differs from the paper: the factor.
     """
-    from skimage.filters import threshold_otsu
-
     heat = np.maximum(np.nan_to_num(resize_map(heatmap, (GRID, GRID)), nan=0.0), 0)
     peak = float(heat.max())
     if peak == 0:
         return 0.0
+    threshold_otsu = needed("skimage.filters", "Otsu's threshold").threshold_otsu
     # In float64: a histogram has no room for its bins between neighbouring numbers of float32.
     return OTSU * float(threshold_otsu(heat.astype(np.float64) / peak))
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from seewhy.errors import OptionError
+from seewhy.errors import OptionError, needed
 
 PatchSize = int | float | tuple[int | float, int | float]
 """Pixels (int) or a share of the image (float between 0 and 1), or one of them for each of height
@@ -121,9 +121,8 @@ def smooth_over_windows(
         pixels = np.clip(np.arange(length) + 0.5, centres[0], centres[-1])
         each = np.eye(len(centres))
         if interpolation == "cubic" and len(centres) > 2:
-            from scipy.interpolate import CubicSpline
-
-            weights.append(CubicSpline(centres, each, bc_type="natural")(pixels))
+            spline = needed("scipy.interpolate", "interpolation='cubic'").CubicSpline
+            weights.append(spline(centres, each, bc_type="natural")(pixels))
         else:
             weights.append(np.stack([np.interp(pixels, centres, one) for one in each], axis=1))
     rows, columns = weights

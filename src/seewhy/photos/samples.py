@@ -1,25 +1,25 @@
-"""A few real photos that are always available: those in scikit-image's own package."""
+"""A few real photos that are always available: seewhy's own cat, and those of scikit-image."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.resources import as_file, files
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from seewhy.photos.reading import Photo, read_photo
 
-SAMPLES = (
-    "chelsea.png", "coffee.png", "rocket.jpg", "astronaut.png", "motorcycle_left.png", "camera.png",
-)  # fmt: skip
-"""A cat, a cup, a rocket, a portrait, a motorcycle and, in grey, a photographer."""
+SAMPLE = Path(str(files("seewhy").joinpath("data/chelsea.png")))
+"""The cat Chelsea, as in scikit-image: by Stéfan van der Walt, CC0."""
+
+FURTHER = ("coffee.png", "rocket.jpg", "astronaut.png", "motorcycle_left.png", "camera.png")
+"""A cup, a rocket, a portrait, a motorcycle and, in grey, a photographer, of scikit-image."""
 
 
 @lru_cache(maxsize=1)
 def sample_photos() -> tuple[Photo, ...]:
-    """Return the photos; fewer if the installed scikit-image lacks some."""
-    folder = files("skimage.data")
-    found = []
-    for name in SAMPLES:
-        with as_file(folder.joinpath(name)) as path:
-            if path.is_file():
-                found.append(read_photo(path, name=name))
-    return tuple(found)
+    """Return the photos; only the first where scikit-image is not installed, or lacks some."""
+    package = find_spec("skimage")  # it takes half a second to import
+    folders = [] if package is None else package.submodule_search_locations or []
+    paths = [SAMPLE, *(Path(folder, "data", name) for folder in folders for name in FURTHER)]
+    return tuple(read_photo(path, name=path.name) for path in paths if path.is_file())

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
-from seewhy.errors import OptionError
+from seewhy.errors import OptionError, needed
 from seewhy.rendering.colours import colour, colour_signed
 from seewhy.rendering.palettes import FOR_AND_AGAINST
 
@@ -44,8 +44,7 @@ def smoothed(values: Float[ndarray, "h w *_c"], radius: float) -> Float[ndarray,
         raise OptionError(f"smooth={radius} is not a radius. Give 0 or more pixels.")
     if radius == 0:
         return values
-    from scipy.ndimage import gaussian_filter
-
+    gaussian_filter = needed("scipy.ndimage", "A smoothed map").gaussian_filter
     sigma = (radius, radius, 0)[: values.ndim]
     return np.asarray(gaussian_filter(values, sigma, mode="nearest"), np.float32)
 

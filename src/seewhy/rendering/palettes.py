@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from importlib.resources import files
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
+from PIL import Image
 
 from seewhy.errors import OptionError, nearest_names
 
@@ -27,8 +29,9 @@ STOPS = {
 }
 """Red, green and blue of `FOR_AND_AGAINST` at some places; straight lines join them."""
 
-USUAL = frozenset({HEAT, FOR_AND_AGAINST, "jet", "viridis"})
-"""The palettes that are kept; a user may change other ones of matplotlib."""
+USUAL = (HEAT, "jet", "viridis", "seismic", "coolwarm", "gray", "inferno")
+"""Matplotlib's colour maps of which `data/palettes.png` has a row each: it takes a while to import.
+"""
 
 
 def palette_of(name: str) -> UInt8[ndarray, "colours 3"]:
@@ -40,14 +43,15 @@ def palette_of(name: str) -> UInt8[ndarray, "colours 3"]:
     Raises:
         OptionError: matplotlib has no such colour map; names the nearest.
     """
-    return _usual_palette(name) if name in USUAL else _any_palette(name)
+    return _usual_palettes()[USUAL.index(name)] if name in USUAL else _any_palette(name)
 
 
 @functools.cache
-def _usual_palette(name: str) -> UInt8[ndarray, "colours 3"]:
-    palette = _any_palette(name)
-    palette.flags.writeable = False
-    return palette
+def _usual_palettes() -> UInt8[ndarray, "maps colours 3"]:
+    with files("seewhy").joinpath("data/palettes.png").open("rb") as file:
+        palettes = np.array(Image.open(file))
+    palettes.flags.writeable = False
+    return palettes
 
 
 def _any_palette(name: str) -> UInt8[ndarray, "colours 3"]:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
 
 ELLIPSIS = "…"
+
+LATIN, SIGNS = 0x250, "…−–—’“”≤≥→≈"
+"""Letters up to the first, and these signs, are in DejaVu Sans: it need not be read to know."""
 
 
 def font(size: int, text: str = "") -> ImageFont.FreeTypeFont:
@@ -27,14 +31,23 @@ def _opened(file: str, size: int) -> ImageFont.FreeTypeFont:
 @functools.lru_cache(maxsize=4096)
 def _font_file(letters: str) -> str:
     """Return the file of the font that has most of the letters, DejaVu Sans if that has all."""
-    import matplotlib
-
-    usual = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
-    missing = {ord(letter) for letter in letters if letter.isprintable()} - _letters(usual)
+    usual = _usual_font()
+    missing = {ord(letter) for letter in letters if letter.isprintable()}
+    missing = {letter for letter in missing if letter >= LATIN and chr(letter) not in SIGNS}
+    missing -= _letters(usual) if missing else set()
     if not missing:
         return usual
     counts = {usual: 0} | {file: len(missing & _letters(file)) for file in _system_fonts()}
     return max(counts, key=lambda file: counts[file])  # the first of equals
+
+
+@functools.cache
+def _usual_font() -> str:
+    """Return the file of DejaVu Sans, which comes with matplotlib."""
+    package = find_spec("matplotlib")  # it takes a while to import
+    assert package is not None
+    assert package.origin is not None
+    return str(Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
 
 
 @functools.cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from starlette.routing import Route
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError
 from seewhy.photos.reading import Photo
+from seewhy.photos.samples import SAMPLE
 from seewhy.progress import Progress
 from seewhy.serving import answers
 from seewhy.serving.api import Api, Model
@@ -116,7 +116,7 @@ def build_app(
             for one in loaded
         },
         shelf=Shelf(list(photos)) if shelf is None else shelf,
-        sample=sample_photo(),
+        sample=SAMPLE.read_bytes(),
         run=run,
     )
     if run is not None:
@@ -154,16 +154,6 @@ def static_files() -> dict[str, bytes]:
         for one in folder.rglob("*")
         if one.suffix in TYPES
     }
-
-
-def sample_photo() -> bytes | None:
-    """Return scikit-image's cat as PNG."""
-    from PIL import Image
-    from skimage import data
-
-    file = io.BytesIO()
-    Image.fromarray(data.chelsea()).save(file, "PNG")
-    return file.getvalue()
 
 
 def _file(content: bytes, name: str, request: Request) -> Response:

@@ -13,9 +13,9 @@ from seewhy.classifier import Classifier
 from seewhy.evaluating.comparing import Removal, compare_removal
 from seewhy.explaining.question import find_method, is_class_free
 from seewhy.files import finite
-from seewhy.maps import rank_correlation
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress, no_progress
+from seewhy.ranks import rank_correlation
 from seewhy.serving.answers import ask
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion, cover

@@ -82,6 +82,11 @@ def keras_in_use() -> str:
     return f"Keras {keras.__version__} on {BACKENDS[keras.backend.backend()]}"
 
 
+def is_keras_installed() -> bool:
+    """True if Keras can be imported, and a framework for it; nothing is imported to look."""
+    return _is_installed("keras") and any(map(_is_installed, BACKENDS))
+
+
 def _is_installed(module: str) -> bool:
     return module in sys.modules or importlib.util.find_spec(module) is not None
 

@@ -67,7 +67,7 @@ def load_archived_weights(model: Any, config: Mapping[str, Any], group: Any, pat
     inner = config["config"]
     counts: dict[str, int] = {}
     for part in inner["layers"] if isinstance(inner, Mapping) else inner:
-        kind = _snake_case(part["class_name"])
+        kind = snake_case(part["class_name"])
         count = counts[kind] = counts.get(kind, -1) + 1
         name = str(part.get("name") or part["config"].get("name"))
         layer = next((one for one in model.layers if _name_in_file(one) == name), None)
@@ -99,7 +99,8 @@ def _name_in_file(layer: Any) -> str:
     return str(getattr(layer, "name_in_file", layer.name))
 
 
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
+    """Return a class's name as Keras writes it in its files."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 

@@ -37,10 +37,11 @@ from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess, preprocess_named
 from seewhy.photos.processor import PROCESSOR, read_processor
 from seewhy.settings import as_size
-from seewhy.zoo.backend import keras_in_use
+from seewhy.zoo.backend import is_keras_installed, keras_in_use
 from seewhy.zoo.keras import APPLICATIONS, application_key, build_application
 from seewhy.zoo.keras_files import load_keras_file, read_metadata, write_metadata
 from seewhy.zoo.names import LoadedModel, ModelName, parse_name
+from seewhy.zoo.plain import load_plainly
 from seewhy.zoo.torch import (
     TIMM,
     TORCHVISION,
@@ -57,7 +58,7 @@ __all__ = ["BUILT_IN", "backend_in_use", "load", "models", "read_metadata", "wri
 BUILT_IN = "built-in"
 """The name of the network that comes with seewhy."""
 
-SPOKEN = {"torch": "PyTorch", "numpy": "a function of numpy"}
+SPOKEN = {"torch": "PyTorch", "numpy": "NumPy"}
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 RUNTIME_FILES: Mapping[str, Callable[[Path], Any]] = {
@@ -211,11 +212,7 @@ def _from_file(name: ModelName) -> LoadedModel:
             f"The model file '{path}' {what}. Give a .keras, .h5 or .hdf5 file, or a name: "
             "seewhy models"
         )
-    if name.arguments or name.weights:
-        extra = next(iter(name.arguments), "weights")
-        raise OptionError(
-            f"'{extra}' cannot be set for the file '{path}', which contains a complete network."
-        )
+    _refuse_arguments(name, path)
     if path.name.lower().endswith(TORCH_FILES):
         raise ModelError(
             f"'{path}' contains PyTorch weights, but no network. Name the function that builds the "
@@ -229,10 +226,24 @@ def _from_file(name: ModelName) -> LoadedModel:
             f"{', '.join(RUNTIME_FILES)}. For PyTorch, name the function that builds the network: "
             "python:module:function"
         )
-    metadata = read_metadata(path) if suffix == ".keras" else {}
+    if suffix == ".keras" and not is_keras_installed():
+        return _with_metadata(load_plainly(path, name=LoadableName(name.text)), path)
+    return _with_metadata(load_keras_file(path), path)
+
+
+def _refuse_arguments(name: ModelName, path: Path) -> None:
+    if name.arguments or name.weights:
+        extra = next(iter(name.arguments), "weights")
+        raise OptionError(
+            f"'{extra}' cannot be set for the file '{path}', which contains a complete network."
+        )
+
+
+def _with_metadata(model: Any, path: Path) -> LoadedModel:
+    """Return the model of a Keras file with what the file says of it."""
+    metadata = read_metadata(path) if path.suffix.lower() == ".keras" else {}
     if metadata.get("references") is not None:
         metadata["references"] = _references(metadata["references"], path)
-    model = load_keras_file(path)
     preprocess, source = metadata.get("preprocess"), f"what was saved in {path.name}"
     if preprocess is None:
         preprocess, source = read_processor(path.parent), f"{PROCESSOR} beside {path.name}"
@@ -261,7 +272,8 @@ def _built_in(name: ModelName) -> LoadedModel:
             "This copy of seewhy comes without its built-in network. Name another one, for "
             "example --model mobilenetv2; seewhy models lists them."
         )
-    return _from_file(ModelName(name.text, str(path), {}, name.weights, name.arguments))
+    _refuse_arguments(name, path)
+    return _with_metadata(load_plainly(path, name=LoadableName(name.text)), path)
 
 
 def _known(found: LoadedModel) -> Preprocessing | None:

@@ -27,12 +27,12 @@ from seewhy.incremental.graph import (
     Multiply,
     Operation,
     Pad,
-    Padding,
     Pair,
     Point,
     Pool,
     Rest,
     mean_divisors,
+    same_padding,
 )
 
 Shape = tuple[int, ...]
@@ -75,16 +75,6 @@ def _array(variable: Any) -> Float[ndarray, "..."]:
 def _pair(value: Any) -> Pair:
     values = list(value) if isinstance(value, (tuple, list)) else [value]
     return int(values[0]), int(values[-1])
-
-
-def same_padding(sizes: Shape, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
-    """Return Keras's padding 'same': the smaller half before, whatever the stride leaves."""
-    frame = []
-    for size, taps, step, gap in zip(sizes[:2], kernel, stride, dilation, strict=True):
-        reach = (taps - 1) * gap + 1
-        total = max((-(-size // step) - 1) * step + reach - size, 0)
-        frame.append((total // 2, total - total // 2))
-    return frame[0], frame[1]
 
 
 def _with_activation(layer: Any, operations: list[tuple[Operation, Shape]]) -> LoweredLayer:

@@ -1,0 +1,1 @@
+"""Small Keras networks that numpy alone computes: no framework is imported for them."""

@@ -1,0 +1,101 @@
+"""What `pip install seewhy` alone does: no framework, no SciPy, no scikit-image."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from seewhy.errors import needed
+from seewhy.photos.samples import SAMPLE
+from tests.places import ROOT
+
+FRAMEWORKS = ("torch", "tensorflow", "jax", "keras", "torchvision", "timm", "onnx", "onnxruntime")
+ANALYSIS = ("scipy", "skimage", "sklearn", "pandas")
+
+WITHOUT = """
+import importlib.util, sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in GONE:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+GONE = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Missing())
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in GONE else find_spec(name, *rest)
+"""
+
+
+def run(code: str, *arguments: str, gone: tuple[str, ...] = (), cwd: Path) -> str:
+    """Run Python code in a process in which some packages are not installed."""
+    command = [sys.executable, "-c", WITHOUT + code, ",".join(gone), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+EXPLAIN = """
+from seewhy.commands.cli import main
+
+assert main(sys.argv[2:]) == 0
+"""
+
+
+def test_a_photo_is_explained_without_any_framework(tmp_path: Path) -> None:
+    loaded = EXPLAIN + "print(' '.join(sorted({one.partition('.')[0] for one in sys.modules})))"
+    answer = run(loaded, "explain", str(SAMPLE), "--format", "png", cwd=tmp_path)
+    *_, modules = answer.splitlines()
+    assert not {*FRAMEWORKS, *ANALYSIS, "matplotlib", "pyarrow"} & set(modules.split())
+    assert list((tmp_path / "why").glob("*chelsea*.png"))
+
+
+@pytest.mark.parametrize("method", ["cam", "occlusion", "eigen-cam"])
+def test_methods_without_gradients_need_no_framework(method: str, tmp_path: Path) -> None:
+    command = ["explain", str(SAMPLE), "--method", method, "--json"]
+    answer = run(EXPLAIN, *command, gone=(*FRAMEWORKS, *ANALYSIS), cwd=tmp_path)
+    (photo,) = json.loads(answer)["photos"] if answer.startswith("{") else json.loads(answer)
+    assert photo["targets"][0]["label"] == "cat"
+
+
+def test_a_missing_package_is_told_with_the_extra_that_brings_it() -> None:
+    with pytest.raises(ImportError) as error:
+        needed("scipy_of_another_name", "A smoothed map")
+    assert str(error.value) == (
+        "A smoothed map needs scipy_of_another_name, which is not installed. Install it: "
+        "pip install 'seewhy[analysis]'"
+    )
+
+
+def test_seewhy_depends_on_no_framework() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {re.split(r"[^\w-]", one)[0] for one in project["dependencies"]}
+    assert names == {"numpy", "pillow", "matplotlib", "tqdm", "jaxtyping", "h5py", "threadpoolctl"}
+
+
+@pytest.mark.skipif("SEEWHY_FRESH" not in os.environ, reason="make fresh: it installs, in a minute")
+def test_a_fresh_installation_is_small_and_explains_a_photo(tmp_path: Path) -> None:
+    venv.create(tmp_path / "fresh", with_pip=True)
+    python = tmp_path / "fresh/bin/python"
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "-q"]
+    subprocess.run([*pip, "install", "-c", ROOT / "constraints.txt", ROOT], check=True)
+    listed = subprocess.run([*pip, "list", "--format=json"], check=True, capture_output=True)
+    names = {one["name"].lower() for one in json.loads(listed.stdout)}
+    assert not {*FRAMEWORKS, *ANALYSIS, "scikit-image", "scikit-learn"} & names
+    files = [one for one in (tmp_path / "fresh").rglob("*") if one.is_file()]
+    assert sum(one.stat().st_size for one in files) < 250e6
+    command = [tmp_path / "fresh/bin/seewhy", "explain", SAMPLE]
+    subprocess.run(command, check=True, cwd=tmp_path)  # what Python compiles is kept
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, cwd=tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.5
