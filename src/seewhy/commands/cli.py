@@ -34,6 +34,7 @@ COMMANDS = (
     "methods",
     "plan",
     "serve",
+    "completion",
 )
 """The modules of `seewhy.commands`, in the order in which help shows them."""
 

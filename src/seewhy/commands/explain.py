@@ -25,7 +25,7 @@ from seewhy.commands.options import (
     methods_and_options,
 )
 from seewhy.commands.parsing import FORMATS, add_photos, add_settings
-from seewhy.errors import SeewhyError
+from seewhy.errors import PhotoError, SeewhyError
 from seewhy.settings import Setting
 from seewhy.tables import aligned
 
@@ -61,6 +61,8 @@ PRINTED = (
     Setting("jsonl", "boolean", False, "print a line of JSON per photo as soon as it is done"),
 )
 
+SAMPLE = Setting("sample", "boolean", False, "explain the photo of a cat that comes with seewhy")
+
 HELP = "heatmaps over photos, for the best classes or those you name"
 DESCRIPTION = "Show which places of each photo speak for a class."
 
@@ -69,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add photos, the model, the question, and the results."""
     from seewhy.explaining.settings import BATCH_SIZE, BUDGET, ZOOM
 
-    add_photos(parser)
+    add_photos(parser, nargs="*")
+    add_settings(parser, SAMPLE)
     add_model(parser)
     add_classes(parser)
     add_settings(parser, CONTRAST, ZOOM)
@@ -89,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from seewhy.commands.photos import sources_of
     from seewhy.explaining.budget import check_budget
 
-    sources = sources_of(args.photos)
+    sources = sources_of(photos_of(args))
     if not sources:
         return 1
     style_of(args)
@@ -110,6 +113,23 @@ def run(args: argparse.Namespace) -> int:
         raise
     job.finish()
     return 1 if job.failed else 0
+
+
+def photos_of(args: argparse.Namespace) -> list[str]:
+    """Return the photos that are named, and the sample where it is asked for.
+
+    Raises:
+        PhotoError: there are none.
+    """
+    from seewhy.photos.samples import SAMPLE as FILE
+
+    photos = [*args.photos, *([str(FILE)] if args.sample else [])]
+    if not photos:
+        raise PhotoError(
+            "No photo is named. Name files, folders or globs, or try the one that comes with "
+            "seewhy: seewhy explain --sample"
+        )
+    return photos
 
 
 def request_of(args: argparse.Namespace) -> Request:

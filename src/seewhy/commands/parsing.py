@@ -87,9 +87,11 @@ def add_group(parser: argparse.ArgumentParser, title: str, *rows: Setting) -> No
     add_settings(parser.add_argument_group(title), *rows)
 
 
-def add_photos(parser: argparse.ArgumentParser, *, words: str = "files, folders or globs") -> None:
+def add_photos(
+    parser: argparse.ArgumentParser, *, words: str = "files, folders or globs", nargs: str = "+"
+) -> None:
     """Add the photos that a command takes."""
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help=words)
+    parser.add_argument("photos", nargs=nargs, metavar="PHOTO", help=words)
 
 
 def results(folder: str, *, formats: str = "png") -> tuple[Setting, ...]:

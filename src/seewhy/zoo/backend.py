@@ -64,9 +64,14 @@ def import_keras() -> ModuleType:
     if "keras" in sys.modules:
         return sys.modules["keras"]
     if not _is_installed("keras"):
+        here = next(filter(_is_installed, BACKENDS), None)
         raise MissingFramework(
             "This network needs Keras, which is not installed. "
-            "Install it: pip install 'seewhy[tensorflow]'"
+            + (
+                f"Install it beside the {BACKENDS[here]} that is here: pip install keras"
+                if here
+                else "Install it: pip install 'seewhy[tensorflow]'"
+            )
         )
     os.environ["KERAS_BACKEND"] = choose_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
