@@ -59,7 +59,7 @@ def test_a_photo_is_explained_without_any_framework(tmp_path: Path) -> None:
     assert list((tmp_path / "why").glob("*chelsea*.png"))
 
 
-@pytest.mark.parametrize("method", ["cam", "occlusion", "eigen-cam"])
+@pytest.mark.parametrize("method", ["cam", "occlusion", "recipro-cam"])
 def test_methods_without_gradients_need_no_framework(method: str, tmp_path: Path) -> None:
     command = ["explain", str(SAMPLE), "--method", method, "--json"]
     answer = run(EXPLAIN, *command, gone=(*FRAMEWORKS, *ANALYSIS), cwd=tmp_path)

@@ -13,7 +13,7 @@ from numpy import ndarray
 from seewhy.errors import ModelError
 from seewhy.files import parse_json
 from seewhy.networks import adapt
-from seewhy.networks.adapter import Adapter
+from seewhy.networks.base import Network
 from seewhy.networks.plain.network import PlainNetwork
 from seewhy.networks.plain.reading import UnknownKind, read_model
 from seewhy.zoo.archives import (
@@ -67,10 +67,8 @@ def load_plain(path: Path, *, name: str) -> PlainNetwork:
             f"'{path}' is damaged: {first_line(error)} Copy or download it again."
         ) from error
 
-    def twin() -> Adapter:
-        made = adapt(load_keras_file(path), name=name)
-        assert isinstance(made, Adapter)
-        return made
+    def twin() -> Network:
+        return adapt(load_keras_file(path), name=name)
 
     return PlainNetwork(model, name=name, twin=twin, has_gradients=is_keras_installed())
 

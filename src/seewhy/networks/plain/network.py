@@ -98,7 +98,7 @@ class PlainNetwork(Adapter):
     framework = "numpy"
 
     def __init__(
-        self, model: PlainModel, *, name: str, twin: Callable[[], Adapter], has_gradients: bool
+        self, model: PlainModel, *, name: str, twin: Callable[[], Network], has_gradients: bool
     ) -> None:
         self.model, self.name, self._has_gradients = model, name, has_gradients
         self.graph = model.graph
@@ -117,7 +117,9 @@ class PlainNetwork(Adapter):
         """
         with self._lock:
             if self._twin is None:
-                self._twin = self._make_twin()
+                made = self._make_twin()
+                assert isinstance(made, Adapter)
+                self._twin = made
             return self._twin
 
     # Facts
