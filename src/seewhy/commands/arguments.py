@@ -30,7 +30,7 @@ MODEL = Setting(
     None,
     "a name (resnet50, torchvision:resnet50, timm:..., python:module:function), a .keras or .h5 "
     "file",
-    shown=f"the built-in network: {BUILT_IN_KNOWS}",
+    shown=f"the built-in network: {BUILT_IN_KNOWS}; efficientnet-lite0 with seewhy[imagenet]",
     metavar="M",
 )
 OWN_NETWORK = (
@@ -141,11 +141,22 @@ def model_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def model_name(args: argparse.Namespace) -> str:
-    """Return the model that is named; without one the built-in network, and say so."""
-    if args.model is None:
-        sys.stderr.write(f"No --model named: the built-in network ({BUILT_IN_KNOWS}) is used.\n")
-        return BUILT_IN
-    return str(args.model)
+    """Return the model that is named; without one the widest that is installed, and say so."""
+    if args.model is not None:
+        return str(args.model)
+    name = default_model()
+    known = f"the built-in network ({BUILT_IN_KNOWS})"
+    if name != BUILT_IN:
+        known = f"{name} (ImageNet's 1,000 classes)"
+    sys.stderr.write(f"No --model named: {known} is used.\n")
+    return name
+
+
+def default_model() -> str:
+    """Return what is used unless a model is named: of ImageNet where its weights are installed."""
+    from seewhy.zoo.imagenet import LITE0, weights_file
+
+    return BUILT_IN if weights_file() is None else LITE0
 
 
 def each_model(args: argparse.Namespace) -> list[argparse.Namespace]:

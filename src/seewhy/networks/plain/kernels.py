@@ -40,6 +40,8 @@ class NumpyKernels(PreparedKernels):
         super().__init__(nodes)
 
     def _weight(self, convolution: Convolution) -> Tensor:
+        if convolution.groups > 1:  # each channel by itself: others are not read
+            return convolution.weight[:, :, 0]
         return convolution.weight.reshape(-1, convolution.weight.shape[-1])
 
     def _step(self, function: Function) -> Step:
@@ -83,6 +85,9 @@ class NumpyKernels(PreparedKernels):
     def convolution(self, number: int, x: Tensor, *, stride: Pair, padding: Padding) -> Tensor:
         """Convolve with the node's weights, over a frame of zeros: one product of matrices."""
         convolution, weight, bias = self._convolutions[number]
+        if convolution.groups > 1:
+            y = _by_channel(framed(x, padding), weight, stride)
+            return y if bias is None else np.add(y, bias, out=y)
         windows = _windows(framed(x, padding), convolution.kernel, stride)
         batch, height, width = windows.shape[:3]
         y = np.empty((batch, height, width, weight.shape[-1]), np.float32)
@@ -103,11 +108,8 @@ class NumpyKernels(PreparedKernels):
 
     def mean_pool(self, x: Tensor, *, kernel: Pair, stride: Pair, dilation: Pair) -> Tensor:
         """Take the mean over windows, without padding."""
-        windows = _windows(x, kernel, stride)
-        total = sum(
-            windows[:, :, :, row, column] for row in range(kernel[0]) for column in range(kernel[1])
-        )
-        return total / np.float32(kernel[0] * kernel[1])
+        ones = np.full((*kernel, 1), 1 / (kernel[0] * kernel[1]), np.float32)
+        return _by_channel(x, ones, stride)
 
     def relu_change(self, change: Tensor, clean: Tensor) -> Tensor:
         """Return max(d, −c) − relu(−c), by how much a ReLU changes; a batch of one c is for all."""
@@ -173,6 +175,19 @@ def _blas() -> Any:
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="seewhy-numpy")
+
+
+def _by_channel(
+    x: Float[ndarray, "b h w c"], weight: Float[ndarray, "k l _c"], stride: Pair
+) -> Float[ndarray, "b H W c"]:
+    """Convolve each channel by itself."""
+    windows = _windows(x, (weight.shape[0], weight.shape[1]), stride)
+    y: ndarray = windows[:, :, :, 0, 0] * weight[0, 0]
+    product = np.empty_like(y)
+    for row, column in list(np.ndindex(*weight.shape[:2]))[1:]:
+        np.multiply(windows[:, :, :, row, column], weight[row, column], out=product)
+        y += product
+    return y
 
 
 def framed(

@@ -18,6 +18,7 @@ from seewhy.incremental import Engine
 from seewhy.incremental.computing import Batch, Computation, ReadRegion, whole
 from seewhy.incremental.cost import RATES
 from seewhy.incremental.folding import Subgraph, trim
+from seewhy.incremental.graph import Convolution
 from seewhy.incremental.kernels import Tensor
 from seewhy.networks.adapter import Adapter
 from seewhy.networks.base import (
@@ -198,9 +199,11 @@ class PlainNetwork(Adapter):
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:
         """Return the filters of a convolution."""
         name = self.layer_name(layer)
-        if name == INPUT or self._parts()[name].kind != "Conv2D":
+        if name == INPUT or "Conv" not in self._parts()[name].kind:
             self._no_filters(name)
-        return (FilterBank(self.model.weights[name][0]),)
+        operation = self.graph.nodes[self.graph.layers[name]].operation
+        assert isinstance(operation, Convolution)
+        return (FilterBank(operation.weight, operation.groups),)
 
     # Running
 

@@ -156,10 +156,14 @@ def _convolution(file: LayerFile) -> Steps:
 
 def _normalization(file: LayerFile) -> Steps:
     file.require(axis=-1, center=True, scale=True)
-    gamma, beta, mean, variance = (one.astype(np.float64) for one in file.weights)
-    scale = gamma / np.sqrt(variance + file.settings["epsilon"])
-    shift = beta - mean * scale
-    return [(Point((Affine(scale.astype(np.float32), shift.astype(np.float32)),)), file.before[0])]
+    return [(Point((normalization(file.weights, file.settings["epsilon"]),)), file.before[0])]
+
+
+def normalization(weights: Sequence[ndarray], epsilon: float) -> Affine:
+    """Return a batch normalization of γ, β, mean and variance as what it does after training."""
+    gamma, beta, mean, variance = (one.astype(np.float64) for one in weights)
+    scale = gamma / np.sqrt(variance + epsilon)
+    return Affine(scale.astype(np.float32), (beta - mean * scale).astype(np.float32))
 
 
 def _relu(file: LayerFile) -> Steps:
@@ -189,11 +193,8 @@ def _upsampling(file: LayerFile) -> Steps:
     file.require(interpolation="nearest")
     rows, columns = _pair(file.settings["size"])
     height, width, channels = file.before[0]
-
-    def repeated(_: int, x: Float[ndarray, "n h w c"]) -> Float[ndarray, "n H W c"]:
-        return x.repeat(rows, axis=1).repeat(columns, axis=2)
-
-    return [(Rest("UpSampling2D", repeated), (height * rows, width * columns, channels))]
+    shape = (height * rows, width * columns, channels)
+    return [(Rest("UpSampling2D", Repeat(rows, columns)), shape)]
 
 
 def _add(file: LayerFile) -> Steps:
@@ -204,36 +205,76 @@ def _add(file: LayerFile) -> Steps:
 
 def _global_average(file: LayerFile) -> Steps:
     file.require(keepdims=False)
-    channels = file.before[0][-1]
-    flat = Rest("flatten", lambda _, x: x.reshape(-1, channels))
-    return [(GlobalAverage(), (1, 1, channels)), (flat, (channels,))]
+    return pooled(file.before[0][-1])
 
 
 def _dense(file: LayerFile) -> Steps:
     file.require(activation="softmax", use_bias=True)
     kernel, bias = file.weights
+    return classified(kernel, bias)
 
-    def scores(_: int, x: Float[ndarray, "n c"]) -> Float[ndarray, "n k"]:
-        # Few rows, without BLAS: its threads would wait for each other, and spin.
-        found: ndarray = np.einsum("nc,ck->nk", x, kernel) + bias
-        return found
 
-    def softmax(_: int, x: Float[ndarray, "n k"]) -> Float[ndarray, "n k"]:
-        powers = np.exp(x - x.max(axis=1, keepdims=True))
-        shares: ndarray = powers / powers.sum(axis=1, keepdims=True)
-        return shares
+def pooled(channels: int) -> Steps:
+    """Return the mean over a map, as a vector."""
+    return [(GlobalAverage(), (1, 1, channels)), (Rest("flatten", flat), (channels,))]
 
-    shape = (kernel.shape[1],)
+
+def classified(kernel: Float[ndarray, "c k"], bias: Float[ndarray, " k"]) -> Steps:
+    """Return a dense layer that ends in a softmax."""
+    dense, shape = Dense(kernel, bias), (kernel.shape[1],)
     return [
-        (Rest("Dense", scores, kernel.size, kernel.size), shape),
+        (Rest("Dense", dense, kernel.size, kernel.size), shape),
         (Rest("softmax", softmax), shape),
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """y = x · W + b."""
+
+    kernel: Float[ndarray, "c k"]
+    bias: Float[ndarray, " k"]
+
+    def __call__(self, _: int, x: Float[ndarray, "n c"]) -> Float[ndarray, "n k"]:
+        """Return y, without BLAS: few rows, for which its threads would wait and spin."""
+        scores: ndarray = np.einsum("nc,ck->nk", x, self.kernel) + self.bias
+        return scores
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Every row and column several times."""
+
+    rows: int
+    columns: int
+
+    def __call__(self, _: int, x: Float[ndarray, "n h w c"]) -> Float[ndarray, "n H W c"]:
+        """Return the larger map."""
+        return x.repeat(self.rows, axis=1).repeat(self.columns, axis=2)
+
+
+def flat(_: int, x: Float[ndarray, "n 1 1 c"]) -> Float[ndarray, "n c"]:
+    """Return a map of one pixel as a vector."""
+    return x.reshape(len(x), -1)
+
+
+def softmax(_: int, x: Float[ndarray, "n k"]) -> Float[ndarray, "n k"]:
+    """Return the probabilities."""
+    powers = np.exp(x - x.max(axis=1, keepdims=True))
+    shares: ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def relu(x: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
     """Return max(x, 0)."""
     above: ndarray = np.maximum(x, 0)
     return above
+
+
+def relu6(x: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+    """Return min(max(x, 0), 6)."""
+    between: ndarray = np.clip(x, 0, 6)
+    return between
 
 
 def _pair(value: Any) -> tuple[int, int]:
