@@ -190,6 +190,19 @@ def test_wrong_usage_is_exit_code_2(run: Run) -> None:
         assert caught.value.code == 2
 
 
+def test_without_a_photo_the_sample_is_offered(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("explain")
+    assert capsys.readouterr().err == (
+        "seewhy explain: error: No photo is named. Name files, folders or globs, or try the one "
+        "that comes with seewhy: seewhy explain --sample. All options: seewhy explain --help\n"
+    )
+    code, out, _ = run("explain", "--sample", "--json")
+    assert (code, Path(json.loads(out)[0]["photo"]).name) == (0, "chelsea.png")
+
+
 def test_version_and_methods(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run("--version")

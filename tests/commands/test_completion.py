@@ -52,7 +52,7 @@ def test_a_shell_that_is_here_reads_it(printed: tuple[str, str], tmp_path: Path)
     [
         (["ex"], "explain"),
         (["explain", "--format", "p"], "png pdf"),
-        (["explain", "--sam"], "--sample"),
+        (["explain", "--sam"], "--sample --samples"),
         (["explain", "--method", "occl"], "occlusion"),
         (["explain", "--model", "vgg"], "vgg16 vgg19"),
         (["explain", "--colormap", "j"], ""),

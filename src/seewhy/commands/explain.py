@@ -25,7 +25,7 @@ from seewhy.commands.options import (
     methods_and_options,
 )
 from seewhy.commands.parsing import FORMATS, add_photos, add_settings
-from seewhy.errors import PhotoError, SeewhyError
+from seewhy.errors import SeewhyError
 from seewhy.settings import Setting
 from seewhy.tables import aligned
 
@@ -72,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from seewhy.explaining.settings import BATCH_SIZE, BUDGET, ZOOM
 
     add_photos(parser, nargs="*")
+    parser.set_defaults(refuse=parser.error)
     add_settings(parser, SAMPLE)
     add_model(parser)
     add_classes(parser)
@@ -116,16 +117,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def photos_of(args: argparse.Namespace) -> list[str]:
-    """Return the photos that are named, and the sample where it is asked for.
-
-    Raises:
-        PhotoError: there are none.
-    """
+    """Return the photos that are named, and the sample if asked for; none is wrong usage."""
     from seewhy.photos.samples import SAMPLE as FILE
 
     photos = [*args.photos, *([str(FILE)] if args.sample else [])]
     if not photos:
-        raise PhotoError(
+        args.refuse(
             "No photo is named. Name files, folders or globs, or try the one that comes with "
             "seewhy: seewhy explain --sample"
         )
