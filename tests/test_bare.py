@@ -12,10 +12,13 @@ import tomllib
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seewhy.errors import needed
 from seewhy.photos.samples import SAMPLE
+from seewhy.rendering import text
+from seewhy.rendering.palettes import USUAL, palette_of
 from tests.places import ROOT
 
 FRAMEWORKS = ("torch", "tensorflow", "jax", "keras", "torchvision", "timm", "onnx", "onnxruntime")
@@ -99,3 +102,17 @@ def test_a_fresh_installation_is_small_and_explains_a_photo(tmp_path: Path) -> N
     subprocess.run(command, check=True, cwd=tmp_path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.5
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_palettes_that_are_kept_are_matplotlib_s(name: str) -> None:
+    import matplotlib
+
+    expected = matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3]
+    np.testing.assert_array_equal(palette_of(name), expected)
+
+
+def test_the_usual_font_has_the_letters_that_are_not_looked_up() -> None:
+    letters = {chr(code) for code in range(text.LATIN)} | set(text.SIGNS)
+    printed = {ord(letter) for letter in letters if letter.isprintable()}
+    assert printed <= text._letters(text._usual_font())
