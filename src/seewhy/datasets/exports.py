@@ -22,7 +22,7 @@ from PIL import Image
 
 from seewhy.boxes import heatmap_boxes, heatmap_mask
 from seewhy.datasets.reading import Run, read_run
-from seewhy.errors import OptionError
+from seewhy.errors import OptionError, needed
 from seewhy.files import finite, shared_folder, write_whole
 from seewhy.maps import heatmap_on_photo, scale_map, scale_signed_map
 from seewhy.photos.photo import PhotoFailure
@@ -300,13 +300,12 @@ def _label_config(labels: Sequence[str]) -> str:
 
 def outline(mask: Bool[ndarray, "H W"]) -> list[tuple[float, float]]:
     """Return the outer outline of a region as points (x, y) in pixels, edges not centres."""
-    from skimage.measure import approximate_polygon, find_contours
-
-    contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
+    measure = needed("skimage.measure", "An outline around heat")
+    contours = measure.find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
     longest = max(contours, key=len)
     height, width = mask.shape
     fine = max(0.3, ROUGH * max(height, width))
-    points = approximate_polygon(longest, fine)[:-1] - 0.5  # of the padded mask's centres
+    points = measure.approximate_polygon(longest, fine)[:-1] - 0.5  # of the padded mask's centres
     return [(float(np.clip(x, 0, width)), float(np.clip(y, 0, height))) for y, x in points.tolist()]
 
 
