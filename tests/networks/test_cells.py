@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,10 @@ BEFORE: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "a narrowing": lambda x: x.narrow(3, 10, 300),
     "a padding": lambda x: functional.pad(x, (40, 0, 24, 0)),
     "a padding of both": lambda x: functional.pad(x, (32, 32, 32, 32)),
+    "the right half": lambda x: x.chunk(2, 3)[1],
+    "a crop of a few pixels": lambda x: x[:, :, 8:, 8:],
+    "a negative padding": lambda x: functional.pad(x, (-60, -40, -30, -20)),
+    "a roll": lambda x: x.roll((30, 50), (2, 3)),
     "nothing": lambda x: x,
 }
 
@@ -71,6 +76,65 @@ def test_a_convolution_that_pads_by_more_than_its_kernel_is_placed() -> None:
     rows, columns = np.where(heat > 0.5)
     found = np.array([rows.min(), rows.max(), columns.min(), columns.max()])
     np.testing.assert_allclose(found, (100, 115, 200, 239), atol=6)
+
+
+@pytest.mark.parametrize("kind", ["a crop of the centre", "a padding"])
+def test_the_maps_of_tiles_are_at_their_places_in_the_tiles(kind: str) -> None:
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[100:116, 200:240] = 255
+    classifier = seewhy.Classifier(
+        Positive(BEFORE[kind]).eval(), size=(HEIGHT, WIDTH), preprocess="unit"
+    )
+    heat = seewhy.explain(classifier, photo, method="grad-cam", layer="conv", zoom=2).heatmaps[0][0]
+    assert np.isfinite(heat).all()
+    rows, columns = np.where(heat > 0.5 * heat.max())
+    found = np.array([rows.min(), rows.max(), columns.min(), columns.max()])
+    np.testing.assert_allclose(found, (100, 115, 200, 239), atol=3)
+
+
+def test_zoom_does_not_show_a_layer_that_is_no_map() -> None:
+    network = Positive(BEFORE["nothing"], Swapped()).eval()
+    classifier = seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit")
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    with pytest.raises(LayerError, match="'named' of 'Positive' is no map of the photo"):
+        seewhy.explain(classifier, photo, method="grad-cam", layer="named", zoom=2)
+
+
+def test_feature_maps_are_over_the_part_that_the_network_sees() -> None:
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[100:116, 200:240] = 255
+    network = Positive(BEFORE["a crop of the centre"], Swapped()).eval()
+    classifier = seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit")
+    found = seewhy.feature_maps(classifier, photo)
+    assert list(found.maps) == ["conv"]  # the swapped one is no map
+    laid, bare = (
+        np.asarray(one.pictures("conv", most=1, over_photo=True)[0])
+        for one in (found, dataclasses.replace(found, cells={}))
+    )
+    assert (laid != bare).any()
+    with pytest.raises(LayerError, match="is no map of the photo"):
+        seewhy.feature_maps(classifier, photo, layers=["named"])
+
+
+def test_layers_that_cover_unlike_parts_are_not_averaged() -> None:
+    class Cropping(Positive):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.named(self.conv(x).relu()[:, :, 40:])
+            return found.flatten(1).sum(1, keepdim=True)
+
+    network = Cropping(BEFORE["nothing"], nn.ReLU()).eval()
+    classifier = seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit")
+    with pytest.raises(LayerError) as caught:
+        seewhy.explain(
+            classifier,
+            np.zeros((HEIGHT, WIDTH, 3), np.uint8),
+            layer=["conv", "named"],
+            method="grad-cam",
+        )
+    assert str(caught.value) == (
+        "The layers conv, named of 'Cropping' cover unlike parts of the photo: the network crops "
+        "or pads between them. Explain them one at a time."
+    )
 
 
 def test_a_plain_network_is_not_tried() -> None:
@@ -102,6 +166,13 @@ class Flattened(nn.Module):
         return x.flatten(2)[:, None]
 
 
+class Alternating(nn.Module):
+    """Even rows, then odd rows: a patch shows at two places."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x[:, :, ::2], x[:, :, 1::2]], 2)
+
+
 class ChannelsLast(nn.Module):
     """Rows, columns and channels: a map, whose channels are last."""
 
@@ -109,7 +180,9 @@ class ChannelsLast(nn.Module):
         return x.permute(0, 2, 3, 1).contiguous()
 
 
-@pytest.mark.parametrize("scrambling", [Shuffled(), Swapped(), Flattened()], ids=repr)
+@pytest.mark.parametrize(
+    "scrambling", [Shuffled(), Swapped(), Flattened(), Alternating()], ids=repr
+)
 def test_a_layer_whose_places_are_not_those_of_the_photo_is_refused(scrambling: Any) -> None:
     photo = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     network = Positive(BEFORE["nothing"], scrambling)

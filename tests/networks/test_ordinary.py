@@ -136,6 +136,29 @@ def test_a_softmax_that_is_written_out_is_one() -> None:
     assert shown == pytest.approx(dict(enumerate(network(IMAGE)[0].tolist())), abs=1e-4)
 
 
+@pytest.mark.parametrize("classes", [1, 3])
+def test_logarithms_of_sigmoids_are_independent_probabilities(classes: int) -> None:
+    network = Pooled(lambda net, h: functional.logsigmoid(net.out(h.mean((2, 3)))), classes)
+    own = network(IMAGE)[0].exp().tolist()
+    found = seewhy.explain(classifier(network), PHOTO, top=3, method="grad-cam")
+    shown = {one.index: one.probability for one in found.predictions[0]}
+    expected = {0: 1 - own[0], 1: own[0]} if classes == 1 else dict(enumerate(own))
+    assert shown == pytest.approx(expected, abs=1e-5)
+
+
+def test_percentages_of_a_softmax_are_its_probabilities() -> None:
+    network = Pooled(lambda net, h: 100 * net.out(h.mean((2, 3))).softmax(1), 3)
+    found = seewhy.explain(classifier(network), PHOTO, method="grad-cam", classes=[1])
+    shown = {one.index: one.probability for one in found.predictions[0]}
+    own = (network(IMAGE)[0] / 100).tolist()
+    assert shown == pytest.approx(dict(enumerate(own)), abs=1e-5)
+    raw = network.conv(IMAGE).detach().requires_grad_()
+    score = network.out(raw.relu().mean((2, 3))).log_softmax(1)[0, 1]
+    (slopes,) = torch.autograd.grad(score, raw)
+    by_hand = (slopes.mean((2, 3), keepdim=True) * raw).sum(1)[0].relu().detach()
+    np.testing.assert_allclose(found.maps[0, 0], by_hand, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "end",
     [

@@ -10,12 +10,13 @@ import pytest
 from keras import layers
 
 import seewhy
-from seewhy.errors import ModelError
+from seewhy.errors import ModelError, SeewhyWarning, TargetError
 
 pytestmark = [
     pytest.mark.backends,
     pytest.mark.filterwarnings(
-        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
+        "ignore:`build..` was called on layer:UserWarning",  # of a subclass
     ),
 ]
 PHOTO = np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
@@ -39,6 +40,46 @@ class Squeezed(Pooled):
         return self.out(keras.ops.squeeze(keras.ops.expand_dims(self.pooled(x), 1)))
 
 
+class SqueezedScores(Pooled):
+    def call(self, x: Any) -> Any:
+        return keras.ops.squeeze(self.out(self.pooled(x)))
+
+
+class OnBatchStatistics(Pooled):
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self.norm = layers.BatchNormalization(name="norm")
+
+    def call(self, x: Any) -> Any:
+        h = self.conv(x)
+        return self.out(keras.ops.mean(self.norm(h, training=True) * h, axis=(1, 2)))
+
+
+class AlwaysDropping(Pooled):
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self.drop = layers.Dropout(0.5)
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.drop(self.pooled(x), training=True))
+
+
+class Percent(Pooled):
+    def call(self, x: Any) -> Any:
+        return 100 * keras.ops.softmax(self.out(self.pooled(x)))
+
+
+class LogSigmoid(Pooled):
+    def call(self, x: Any) -> Any:
+        return keras.ops.log_sigmoid(self.out(self.pooled(x)))
+
+
+class Several(Pooled):
+    def call(self, x: Any) -> Any:
+        h = self.pooled(x)
+        return {"logits": self.out(h), "other": self.other(h)}
+
+
 class MeanOfSigmoids(Pooled):
     def call(self, x: Any) -> Any:
         h = self.pooled(x)
@@ -56,18 +97,71 @@ def own(model: Any) -> Any:
     return np.asarray(keras.ops.convert_to_numpy(model(pair)))[0]
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() == "tensorflow", reason="TensorFlow squeezes no batch that it traces"
-)
-@pytest.mark.filterwarnings("ignore:`build..` was called on layer:UserWarning")  # of a subclass
-def test_one_photo_is_explained_where_the_model_drops_its_axis() -> None:
-    model = Squeezed(4)
+@pytest.mark.parametrize("kind", [Squeezed, SqueezedScores])
+def test_one_photo_is_explained_where_the_model_drops_its_axis(kind: type[Pooled]) -> None:
+    model = kind(4)
     scores = own(model)
     expected = np.exp(scores) / np.exp(scores).sum()
     found = shown(model)
     assert found == pytest.approx(
         {f"class {index}": float(value) for index, value in enumerate(expected)}, abs=1e-5
     )
+
+
+def test_a_photo_is_explained_as_if_it_were_alone() -> None:
+    model = OnBatchStatistics(3)
+    classifier = seewhy.Classifier(model, size=(32, 48), preprocess="unit")
+    asked: dict[str, Any] = {"method": "grad-cam", "layer": "conv", "classes": [0, 1, 2]}
+    beside = seewhy.explain(classifier, [PHOTO // 3, PHOTO], **asked)
+    alone = seewhy.explain(classifier, PHOTO, **asked)
+    np.testing.assert_allclose(beside.maps[1], alone.maps[0], atol=1e-6)
+    scores = own(model)  # beside itself: the statistics of one
+    shown = {one.index: one.score for one in beside.predictions[1]}
+    assert shown == pytest.approx(dict(enumerate(scores.tolist())), abs=1e-4)
+    assert any(
+        one.startswith("several photos in one pass: ") for one in seewhy.check(classifier).limits
+    )
+
+
+def test_a_model_that_draws_random_numbers_is_told() -> None:
+    classifier = seewhy.Classifier(AlwaysDropping(3), size=(32, 48), preprocess="unit")
+    with pytest.warns(SeewhyWarning, match="are one sample of many"):
+        seewhy.explain(classifier, PHOTO, method="grad-cam", layer="conv")
+
+
+def test_percentages_and_logarithms_of_probabilities_are_probabilities() -> None:
+    model = Percent(3)
+    expected = {f"class {index}": float(one) / 100 for index, one in enumerate(own(model))}
+    assert shown(model) == pytest.approx(expected, abs=1e-5)
+    model = LogSigmoid(3)
+    expected = {f"class {index}": float(np.exp(one)) for index, one in enumerate(own(model))}
+    assert shown(model) == pytest.approx(expected, abs=1e-5)
+
+
+def test_several_outputs_are_told_by_their_names() -> None:
+    classifier = seewhy.Classifier(Several(3), size=(32, 48), preprocess="unit")
+    assert classifier.network.outputs == ("logits", "other")
+    with pytest.raises(TargetError, match=r"\(images\)\['logits'\] in Python, --output logits on"):
+        seewhy.explain(classifier, PHOTO)
+
+
+def test_a_model_with_channels_first_has_the_map_of_its_twin() -> None:
+    keras.utils.set_random_seed(0)
+    weights: list[Any] = []
+    maps = []
+    for layout, shape in (("channels_last", (32, 48, 3)), ("channels_first", (3, 32, 48))):
+        image = keras.Input(shape)
+        inner = layers.Conv2D(4, 3, activation="relu", data_format=layout)(image)
+        inner = layers.MaxPooling2D(data_format=layout)(inner)
+        inner = layers.Conv2D(5, 3, data_format=layout, name="last")(inner)
+        pooled = layers.GlobalAveragePooling2D(data_format=layout)(inner)
+        model = keras.Model(image, layers.Dense(3, activation="softmax")(pooled))
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        classifier = seewhy.Classifier(model, preprocess="unit")
+        maps.append(seewhy.explain(classifier, PHOTO, method="grad-cam", layer="last").maps)
+    np.testing.assert_allclose(maps[0], maps[1], atol=1e-6)
+    assert maps[0].max() > 0
 
 
 def test_one_output_that_is_a_probability_is_shown_as_it_is() -> None:

@@ -89,6 +89,9 @@ def _fit(classifier: Classifier) -> str:
 
 def _labels(classifier: Classifier) -> str:
     count = classifier.network.classes
+    several = classifier.network.outputs
+    if several:
+        return f"no classes: it returns several outputs ({', '.join(several)}): --output NAME"
     if count is None:
         return "no classes: the output is not one row of scores for each photo"
     if not classifier.has_labels:
@@ -176,6 +179,16 @@ def _limits(
     """Return what is not possible with a network, each with its reason."""
     network = classifier.network
     limits = [f"cam: {cam}."] if cam else []
+    if network.is_random:
+        limits.append(
+            "the same numbers twice: it draws random numbers at every pass, as dropout does where "
+            "it is always on; a map is one sample of many."
+        )
+    if network.mixes_images:
+        limits.append(
+            "several photos in one pass: a photo's scores depend on the photos beside it, as with "
+            "batch normalization on the statistics of a batch; each photo is run alone."
+        )
     if occlusion.gain is None:
         limits.append(f"faster occlusion: {_why_no_engine(classifier)}")
     if network.classes is None:
@@ -186,7 +199,7 @@ def _limits(
         return limits
     try:
         network.input_gradients(image, Top(1), guided=True)
-    except (LayerError, NotFinite) as reason:
+    except (LayerError, ModelError, NotFinite) as reason:
         limits.append(f"guided-backpropagation: {_sentence(reason)}")
     return limits
 

@@ -6,7 +6,9 @@ import argparse
 import copy
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from seewhy.commands.parsing import add_group, add_settings, reader, values_of
 from seewhy.errors import OptionError
@@ -114,7 +116,38 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
     """Add --layer, for several layers, and --output."""
     from seewhy.explaining.settings import OUTPUT
 
-    add_settings(parser, LAYERS, OUTPUT)
+    add_settings(parser, LAYERS)
+    parser.add_argument(
+        "--output",
+        action=ChooseOutput,
+        default=OUTPUT.default,
+        metavar="{" + ",".join(OUTPUT.range or ()) + "} or NAME",
+        help=f"{OUTPUT.described}; or which of a network's several outputs is explained, by its "
+        "number or name: 0, logits",
+    )
+
+
+class ChooseOutput(argparse.Action):
+    """Reads --output: what of the scores is explained, or which of several outputs has them."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the value where it belongs."""
+        from seewhy.explaining.settings import OUTPUT
+
+        kinds = OUTPUT.range or ()
+        if values in kinds or get_close_matches(values, kinds, n=1, cutoff=0.7):
+            try:
+                namespace.output = reader(OUTPUT)(values)
+            except argparse.ArgumentTypeError as error:
+                raise argparse.ArgumentError(self, str(error)) from error
+        else:
+            namespace.network_output = values
 
 
 def add_style(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +176,10 @@ def model_settings(args: argparse.Namespace) -> dict[str, Any]:
 def model_name(args: argparse.Namespace) -> str:
     """Return the model that is named; without one the widest that is installed, and say so."""
     if args.model is not None:
-        return str(args.model)
+        chosen = getattr(args, "network_output", None)
+        if chosen is None:
+            return str(args.model)
+        return f"{args.model}{'&' if '?' in args.model else '?'}output={quote(chosen)}"
     name = default_model()
     known = f"the built-in network ({BUILT_IN_KNOWS})"
     if name != BUILT_IN:

@@ -31,8 +31,8 @@ from seewhy.methods.base import Method, Needs
 from seewhy.methods.covering import FEATURE_MAPS
 from seewhy.methods.measured import best
 from seewhy.networks.base import INPUT, Network, Output, Targets, Top
-from seewhy.networks.cells import WHOLE, Shares
-from seewhy.networks.checks import check_layer, is_name
+from seewhy.networks.cells import WHOLE, Shares, common_part
+from seewhy.networks.checks import check_layer, is_name, no_classes
 from seewhy.networks.execution import EXACT, Execution
 from seewhy.photos.photo import Placement
 from seewhy.settings import is_whole, shortened
@@ -93,17 +93,19 @@ class Question:
         """Return what a method's maps cover of the network's input.
 
         Raises:
-            LayerError: a layer is no map of the photo.
+            LayerError: a layer is no map of the photo, or the layers cover unlike parts of it.
         """
-        if not method.at_layer or self.request.zoom > 1:
+        if not method.at_layer:
             return WHOLE
         session, size = self.classifier.session, self.classifier.size
-        found = [session.cells(name, size) for name in self.layers_of(method)]
-        return found[0]
+        found = {name: session.cells(name, size) for name in self.layers_of(method)}
+        return common_part(self.classifier.name, found)
 
     def placed(self, method: Method, placements: Sequence[Placement]) -> tuple[Placement, ...]:
         """Return where a method's maps lie in photos, whose placements are of the whole input."""
         cells = self.cells_of(method)
+        if self.request.zoom > 1:  # the maps of tiles are at their places already
+            return tuple(placements)
         return tuple(one.of_cells(cells) for one in placements)
 
     @property
@@ -161,7 +163,7 @@ def find_method(name: Any) -> Method:
     'best' is the most faithful one that was measured within a budget: see docs/trust.md.
 
     Raises:
-        UnknownMethod: no method has that name; the message has the nearest.
+        UnknownMethod: no method has that name.
     """
     if not isinstance(name, str):
         raise UnknownMethod(
@@ -320,10 +322,7 @@ def as_targets(
     if classifier.network.classes is None:
         if class_free:
             return Top(0)
-        raise TargetError(
-            f"'{classifier.name}' gives no class scores, so there are no classes to explain. "
-            "Give target=..., a callable on its output that returns one scalar per photo."
-        )
+        raise no_classes(classifier.name, classifier.network.outputs)
     if classes is not None:
         return class_indices(classifier, classes, count)
     return Top(min(USUAL_TOP if top is None else top, classifier.network.classes))

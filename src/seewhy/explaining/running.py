@@ -122,6 +122,7 @@ def run(
         capture = next(iter(batches.values())).capture
         if start == 0:
             _warn_of_softmax(question, capture)
+            _warn_of_chance(question)
         meter.advance(len(batch))
         for method in question.methods:
             one = batches[question.contrast_of(method)]
@@ -206,6 +207,18 @@ def _warn_of_softmax(question: Question, capture: Capture) -> None:
             "are probabilities, from a softmax that seewhy cannot remove. So probabilities are "
             "explained, and reported through a second softmax. Return the scores before the "
             "softmax, or use the framework's own softmax.",
+            SeewhyWarning,
+            stacklevel=2,
+        )
+
+
+def _warn_of_chance(question: Question) -> None:
+    """Warn if two passes of one photo differ: a map is then one sample of many."""
+    if question.classifier.network.is_random:
+        warnings.warn(
+            f"'{question.classifier.name}' draws random numbers at every pass, as dropout does "
+            "where it is always on: two passes of one photo differ. The map and the numbers are "
+            "one sample of many. Switch the randomness off for inference, or compare several runs.",
             SeewhyWarning,
             stacklevel=2,
         )

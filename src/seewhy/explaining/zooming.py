@@ -19,7 +19,8 @@ from PIL import Image
 from seewhy.classifier import Classifier
 from seewhy.explaining.question import Question
 from seewhy.explaining.running import MethodResult, NetworkResult, run
-from seewhy.maps import resize_map
+from seewhy.maps import heatmap_on_photo, resize_map
+from seewhy.networks.cells import WHOLE, Shares
 from seewhy.photos.fitting import INTERPOLATIONS
 from seewhy.photos.photo import Photo, Placement
 from seewhy.progress import Progress
@@ -101,12 +102,39 @@ def zoom_in(
         targets = np.repeat(network.targets, each, axis=0)
     results, _ = run(replace(question, targets=targets), tiles, progress=progress)
     placements = tuple(Placement(box) for box in seen)
-    return {name: _fused(one, each, zoom) for name, one in results.items()}, placements
+    fused = {
+        method.name: _fused(results[method.name], each, zoom, question.cells_of(method))
+        for method in question.methods
+    }
+    return fused, placements
 
 
-def _fused(result: MethodResult, each: int, zoom: int) -> Float[ndarray, "n t H W"]:
-    groups = range(0, len(result.maps), each)
-    return np.stack([fuse_tiles(result.maps[start : start + each], zoom) for start in groups])
+def over_tiles(maps: Float[ndarray, "k t h w"], cells: Shares) -> Float[ndarray, "k t _h _w"]:
+    """Return maps over their whole tiles; NaN where a layer sees nothing of its tile.
+
+    Args:
+        maps: of tiles, at the layer's own resolution.
+        cells: what the layer's map covers of the network's input.
+    """
+    if cells == WHOLE:
+        return maps
+    y0, x0, y1, x1 = cells
+    rows, columns = (
+        max(1, round(side / (high - low)))
+        for side, low, high in ((maps.shape[2], y0, y1), (maps.shape[3], x0, x1))
+    )
+    place = Placement((x0 * columns, y0 * rows, x1 * columns, y1 * rows))
+    placed = [
+        heatmap_on_photo(one, place, (rows, columns)) for one in maps.reshape(-1, *maps.shape[2:])
+    ]
+    return np.stack(placed).reshape(*maps.shape[:2], rows, columns)
+
+
+def _fused(result: MethodResult, each: int, zoom: int, cells: Shares) -> Float[ndarray, "n t H W"]:
+    maps = over_tiles(result.maps, cells)
+    groups = range(0, len(maps), each)
+    fused = np.stack([fuse_tiles(maps[start : start + each], zoom) for start in groups])
+    return fused if cells == WHOLE else np.nan_to_num(fused, nan=0.0)
 
 
 def seen_part(photo: Photo, placement: Placement) -> tuple[float, float, float, float]:

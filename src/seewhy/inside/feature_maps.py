@@ -6,7 +6,7 @@ Axes: n photo, h row, w column, c channel.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from seewhy.files import write_arrays
 from seewhy.inside.filters import NOTHING, first_convolution
 from seewhy.inside.settings import MOST
 from seewhy.maps import heatmap_on_photo, scale_map, scale_signed_map
+from seewhy.networks.cells import WHOLE, Shares, find_cells
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.colours import colour, colour_signed, overlay, overlay_signed
@@ -54,12 +55,14 @@ class FeatureMaps(Drawable):
         maps: by layer name, (n, h, w, c), raw, at the layer's own resolution.
         placements: for each photo the part of it that the network saw.
         model: the network's name.
+        cells: by layer name, what its maps cover of the network's input.
     """
 
     photos: tuple[Photo, ...]
     maps: Mapping[str, Float[ndarray, "n h w c"]]
     placements: tuple[Placement, ...]
     model: str
+    cells: Mapping[str, Shares] = field(default_factory=dict)
 
     def strengths(self, layer: str, photo: int = 0) -> Float[ndarray, " c"]:
         """Return the largest magnitude of each channel's map."""
@@ -173,6 +176,7 @@ class FeatureMaps(Drawable):
         signed = maps.min() < 0
         scale = scale_signed_map if signed else scale_map
         small, placement = _small(self.photos[photo].pixels, self.placements[photo])
+        placement = placement.of_cells(self.cells.get(layer, WHOLE))
         cells: list[Cell] = []
         for channel in channels:
             raw = np.ascontiguousarray(maps[:, :, channel])
@@ -232,6 +236,7 @@ def feature_maps(
         raise OptionError("layers=[] is empty. Name at least one layer.")
     maps: dict[str, list[ndarray]] = {name: [] for name in names}
     placements: list[Placement] = []
+    cells = {name: _covered(classifier, name) for name in names}
     for start in range(0, len(found), PHOTOS_AT_ONCE):
         images, placed = classifier.prepare(found[start : start + PHOTOS_AT_ONCE])
         answers = classifier.network.activations(images, names)
@@ -243,7 +248,21 @@ def feature_maps(
         maps={name: np.concatenate(parts) for name, parts in maps.items()},
         placements=tuple(placements),
         model=classifier.name,
+        cells=cells,
     )
+
+
+def _covered(classifier: Any, layer: str) -> Shares:
+    """Return what a layer's maps cover of the network's input.
+
+    Raises:
+        LayerError: the layer has rows and columns that are not those of the photo.
+    """
+    shapes = {one.name: one.shape for one in classifier.network.layers}
+    if len(shapes.get(layer, ())) != 3:
+        return WHOLE
+    found: Shares = classifier.session.cells(layer, classifier.size)
+    return found
 
 
 def as_maps(
@@ -282,7 +301,9 @@ def stages(classifier: Any) -> tuple[str, ...]:
         usable = usable[names.index(start) :]
     last = {layer.shape[:2]: layer.name for layer in usable}
     lasts = [layer.name for layer in usable if layer.name in last.values()]
-    return tuple(dict.fromkeys([*([start] if start else []), *lasts, classifier.layer]))
+    named = dict.fromkeys([*([start] if start else []), *lasts, classifier.layer])
+    size = classifier.size
+    return tuple(one for one in named if find_cells(classifier.network, one, size).shows)
 
 
 def _is_frame(kind: str) -> bool:

@@ -42,6 +42,8 @@ def adapt(
     """
     if isinstance(model, Network):
         return model
+    if type(model).__name__ == "ExportedProgram" and hasattr(model, "module"):
+        model = model.module()
     adapter = _keras_adapter(model) or _pytorch_adapter(model) or _onnx_adapter(model)
     if adapter is None and is_network_like(model):
         return OwnNetwork(model)
@@ -105,13 +107,22 @@ def is_pytorch(model: Any) -> bool:
 def _pytorch_adapter(model: Any) -> Any:
     if not is_pytorch(model):
         return None
-    if isinstance(model, sys.modules["torch"].jit.ScriptModule):
+    if isinstance(model, sys.modules["torch"].jit.ScriptModule) or _is_flat_graph(model):
         from seewhy.networks.pytorch.scripted import ScriptedNetwork
 
         return ScriptedNetwork
     from seewhy.networks.pytorch.module import PyTorchNetwork
 
     return PyTorchNetwork
+
+
+def _is_flat_graph(model: Any) -> bool:
+    """True for what `torch.export` makes: a graph of functions, whose layers cannot be reached."""
+    fx = getattr(sys.modules["torch"], "fx", None)
+    if fx is None or not isinstance(model, fx.GraphModule):
+        return False
+    called = [node.target for node in model.graph.nodes if node.op == "call_module"]
+    return all(next(model.get_submodule(one).parameters(), None) is None for one in called)
 
 
 def _onnx_adapter(model: Any) -> Any:

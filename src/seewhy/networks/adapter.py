@@ -6,10 +6,10 @@ Axes: n image, t target, h row, w column, c channel, k class, m copy of one imag
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import numpy as np
 from jaxtyping import Float
@@ -40,9 +40,7 @@ from seewhy.networks.checks import (
 )
 from seewhy.networks.linear import ANY, MEAN, LinearMap, PooledSamples, identity
 from seewhy.networks.random_weights import LearnedWeight, layer_generator, random_weights
-from seewhy.networks.trying import NeedsCompany, first, repeated
-
-T = TypeVar("T")
+from seewhy.networks.trying import ask
 
 
 class StopForward(BaseException):
@@ -176,8 +174,7 @@ class Adapter(Network):
         names = self._names(layers)
         if SCORES in names:
             self._check_targets(Top(1), len(images))
-        found = self._accompanied(images, lambda some, _: self._activations(some, names))
-        found = {name: array[: len(images)] for name, array in found.items()}
+        found = ask(self, images, None, lambda some, _: self._activations(some, names))
         check_finite(self.name, _described(found))
         return found
 
@@ -213,7 +210,15 @@ class Adapter(Network):
         check_images(self.name, image, self.input_shape)
         self._check_targets(Top(1), 1)
         (name,) = self._names([layer])
-        scores = self._scores_from(image, name, activations)
+        step = 1 if self.mixes_images else len(activations)
+        parts = [activations[i : i + step] for i in range(0, len(activations), step)]
+        times = 2 if self._needs_company and step == 1 else 1
+        scores = np.concatenate(
+            [
+                self._scores_from(image, name, np.repeat(part, times, 0))[: len(part)]
+                for part in parts
+            ]
+        )
         check_finite(self.name, {"scores": scores})
         return scores
 
@@ -232,12 +237,11 @@ class Adapter(Network):
             (unit,) = self._names([targets.layer])
             targets = replace(targets, layer=unit)
         self._check_targets(targets, len(images), unit)
-        capture = self._accompanied(
+        capture = ask(
+            self,
             images,
-            lambda some, times: first(
-                self._capture(some, names, repeated(targets, times), output=output, guided=guided),
-                len(images),
-            ),
+            targets,
+            lambda some, given: self._capture(some, names, given, output=output, guided=guided),
         )
         check_one_per_image(capture.values.shape[:1], len(images))
         check_finite(
@@ -247,26 +251,6 @@ class Adapter(Network):
             | {f"gradients at '{name}'": array for name, array in capture.gradients.items()},
         )
         return capture
-
-    def _accompanied(
-        self, images: Float[ndarray, "n h w c"], ask: Callable[[ndarray, int], T]
-    ) -> T:
-        """Ask by the images; by one image twice where the network drops the axis of one.
-
-        Args:
-            images: of the question.
-            ask: takes images and how many times each is among them.
-        """
-        if len(images) > 1:
-            return ask(images, 1)
-        if not self._needs_company:
-            try:
-                return ask(images, 1)
-            except NeedsCompany:
-                pass
-        found = ask(np.concatenate([images, images]), 2)
-        self._needs_company = True
-        return found
 
     def _names(self, layers: Sequence[Any]) -> tuple[str, ...]:
         names = []

@@ -20,12 +20,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.attention import AttendedLayers, Attention, Grid, Reduce
-from seewhy.errors import LayerError
+from seewhy.errors import LayerError, ModelError
 from seewhy.networks.adapter import Adapter
 from seewhy.networks.base import Capture, Layer, Output, Targets, Top
 from seewhy.networks.cells import shows_patches, trial_images, tried
 from seewhy.networks.checks import check_finite, check_images
-from seewhy.networks.trying import first, repeated
+from seewhy.networks.trying import ask
 
 See = Callable[[int, int, Attention], None]
 """Takes the number of an attention, that of the target, and the attention."""
@@ -204,14 +204,19 @@ class AttendingAdapter(Adapter):
 
         numbers = [one.number for one in calls]
 
-        def ask(some: ndarray, times: int) -> Capture:
-            wanted = None if targets is None else repeated(targets, times)
-            return first(
-                self._attend(some, numbers, wanted, see, output=output, of_blocks=of_blocks),
-                len(images),
+        if self.mixes_images and len(images) > 1:
+            raise ModelError(
+                f"'{self.name}' changes a photo's scores with the photos beside it, and attention "
+                "is shown of one at a time. Give batch_size=1."
             )
-
-        capture = self._accompanied(images, ask)
+        capture = ask(
+            self,
+            images,
+            targets,
+            lambda some, wanted: self._attend(
+                some, numbers, wanted, see, output=output, of_blocks=of_blocks
+            ),
+        )
         check_finite(self.name, {"scores": capture.scores, "explained values": capture.values})
         grid, prefix = calls[-1].grid or ((0, 0), 0)
         read = calls[-1].read

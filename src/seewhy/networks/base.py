@@ -79,12 +79,7 @@ class FilterBank:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """The mean and the variance that a normalization remembers of its training, by channel.
-
-    Attributes:
-        mean: (c).
-        variance: (c).
-    """
+    """The mean and the variance that a normalization remembers of its training, by channel."""
 
     mean: Float[ndarray, " c"]
     variance: Float[ndarray, " c"]
@@ -192,6 +187,11 @@ class Network(ABC):
         """How many classes there are: 2 for one sigmoid output, 1 for a regression, None: none."""
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of several outputs, or their numbers; () for one."""
+        return ()
+
+    @property
     def has_gradients(self) -> bool:
         """False where the backward verbs are not implemented."""
         return type(self).activations_and_gradients is not Network.activations_and_gradients
@@ -216,6 +216,16 @@ class Network(ABC):
 
     def may_move(self, layer: str) -> bool:
         """True where rows and columns may not be those of the photo: crops, pads, reshapes."""
+        return False
+
+    @property
+    def mixes_images(self) -> bool:
+        """True where an image's answer depends on the others beside it: each is then run alone."""
+        return False
+
+    @property
+    def is_random(self) -> bool:
+        """True where two passes of one image differ, as by dropout that is always on."""
         return False
 
     # Forward
@@ -261,8 +271,7 @@ class Network(ABC):
         further; no gradient of any parameter is computed.
 
         Raises:
-            UnknownLayer: no layer has that name.
-            LayerError: the layer is called more than once, or the target does not depend on it.
+            UnknownLayer, LayerError: there is none, it is called twice, or is beside the way.
             TargetError: more targets than images or the other way round, or not one per image.
             NotFinite: the network returned NaN or infinity.
         """
@@ -328,16 +337,14 @@ class Network(ABC):
         """Return the filters of a convolution; two sets of a separable one.
 
         Raises:
-            UnknownLayer: no layer has that name.
-            LayerError: the layer has no filters.
+            UnknownLayer, LayerError: there is no such layer, or it has no filters.
         """
         raise LayerError(str(self._lacks("filters", "has no filters to show")))
 
     def randomized(self, layers: Sequence[str] | None = None, *, seed: int = 0) -> Network:
         """Return a copy of the network in which some layers have random weights.
 
-        The user's model is not touched. The random weights of a layer depend on its name and the
-        seed alone, so copies with more and more random layers share those of the first.
+        They depend on the layer's name and the seed alone.
 
         Args:
             layers: names of layers, and all inside them; None: every layer that learns.
@@ -360,25 +367,21 @@ class Network(ABC):
     ) -> tuple[str, ndarray] | None:
         """Run up to the first of the layers; return its name and its input, channels last.
 
-        None where none of them is called with a tensor that has numbers, as inside a function that
-        the user has compiled.
+        None where none of them is called with a tensor that has numbers.
         """
         return None
 
     def published(self) -> tuple[Preprocess, str] | None:
         """Return the preprocessing that the model was published with, and where this is known from.
 
-        Told by the names of its layers, by the settings that it carries, or by the package that
-        it comes from; None where nothing tells.
+        Told by its layers' names, its settings, or its package; None where nothing tells.
         """
         return None
 
     # Faster
 
     def computing(self, execution: Execution) -> Network:
-        """Return the same network in another precision; with the user's own model.
-
-        Its verbs return float32 as ever. Its layers, classes and head are the same.
+        """Return the same network in another precision; its verbs return float32 as ever.
 
         Raises:
             ModelError: the framework or the machine does not offer that; the message says why.
@@ -387,8 +390,6 @@ class Network(ABC):
 
     def engine(self, size: tuple[int, int]) -> Engine:
         """Return an engine that re-runs the network, at one size, where a patch changed its input.
-
-        The weights are copied: an engine made before a training step has the old ones.
 
         Raises:
             ModelError: the network cannot be read, or its framework has no kernels here.

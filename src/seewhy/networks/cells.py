@@ -9,7 +9,7 @@ Axes: n image, h row, w column, c channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,6 @@ PATCHES = ((0.3, 0.25), (0.3, 0.75), (0.7, 0.25), (0.7, 0.75))
 PATCH = 0.09
 """Half the side of a patch, as a share of the side."""
 
-STRIP = 0.03
-"""The width of the strips at the edges that must show in the map, as a share of the side."""
-
 LIKENESS = 0.6
 """The least correlation of the places of the patches with the places where they show."""
 
@@ -37,7 +34,18 @@ FELT = 1e-5
 """Changes below this share of the largest activation are rounding."""
 
 SHIFTED = 0.75
-"""Cells by which a map must be off before it is placed otherwise than over the whole input."""
+"""Cells by which a map must be off before it is placed otherwise than over the whole input; the
+width of the strips at the edges that must show in it, too."""
+
+ROLLED, FINE = 2.0, 16
+"""Where all edges show, as after a padding by reflection, a map must be off by so many cells, and
+have so many along each side: where patches show is not more exact."""
+
+AMID = 0.25
+"""The least change in the middle of what a patch changes, as a share of the largest."""
+
+UNLIKE = 0.05
+"""How far the parts that layers cover may differ, as a share of the side."""
 
 Shares = tuple[float, float, float, float]
 """(y0, x0, y1, x1) in shares of the input's height and width."""
@@ -78,8 +86,9 @@ def _tried(network: Network, layer: str, size: tuple[int, int]) -> Cells:
     def maps(images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n ..."]:
         return network.activations(images, [layer])[layer]
 
+    shape = next((one.shape for one in network.layers if one.name == layer), ())
     base, other = trial_images((*size, network.input_shape[2]))
-    images = tried(base, other)
+    images = tried(base, other, (shape[0], shape[1]) if len(shape) == 3 else size)
     answers = maps(images)
     if answers.ndim != 4 or max(answers.shape[1:3]) < 2:
         return Cells()
@@ -87,6 +96,21 @@ def _tried(network: Network, layer: str, size: tuple[int, int]) -> Cells:
     if box == WHOLE:
         box = _padded(maps, base, other, answers)
     return Cells(box, shows_patches(answers, box))
+
+
+def common_part(network: str, found: Mapping[str, Shares]) -> Shares:
+    """Return what the maps of layers cover of the network's input, which must be the same part.
+
+    Raises:
+        LayerError: the network crops or pads between the layers.
+    """
+    parts = list(found.values())
+    if np.ptp(parts, axis=0).max() > UNLIKE:
+        raise LayerError(
+            f"The layers {', '.join(found)} of '{network}' cover unlike parts of the photo: the "
+            "network crops or pads between them. Explain them one at a time."
+        )
+    return parts[0]
 
 
 def not_a_map(network: str, layer: str) -> LayerError:
@@ -104,11 +128,19 @@ def trial_images(shape: tuple[int, int, int]) -> tuple[ndarray, ndarray]:
     return base, ((base + 0.5) % 1).astype(np.float32)
 
 
-def tried(base: Float[ndarray, "h w c"], other: Float[ndarray, "h w c"]) -> ndarray:
-    """Return the base, the base with each edge changed, and with each patch changed."""
-    height, width = base.shape[:2]
+def tried(base: ndarray, other: ndarray, cells: tuple[int, int] = (25, 25)) -> ndarray:
+    """Return the base, the base with each edge changed, and with each patch changed.
+
+    Args:
+        base: an image (h, w, c).
+        other: another.
+        cells: rows and columns of the map.
+    """
+    height, width = sides = base.shape[:2]
     images = np.repeat(base[None], 5 + len(PATCHES), axis=0)
-    rows, columns = (max(1, round(STRIP * side)) for side in (height, width))
+    rows, columns = (
+        max(1, int(SHIFTED * side / count)) for side, count in zip(sides, cells, strict=True)
+    )
     images[1, :rows], images[2, :, :columns] = other[:rows], other[:, :columns]
     images[3, -rows:], images[4, :, -columns:] = other[-rows:], other[:, -columns:]
     for image, (y, x) in zip(images[5:], PATCHES, strict=True):
@@ -128,6 +160,8 @@ def shows_patches(answers: Float[ndarray, "n h w c"], box: Shares = WHOLE) -> bo
     felt = changes.max(axis=(1, 2)) > FELT * max(float(np.abs(answers[0]).max()), 1e-12)
     if felt.sum() < 3:
         return bool(felt.sum() == 0) or box != WHOLE
+    if sum(_is_amid(change) for change in changes[felt]) < 3:
+        return False
     for axis, cells, low, high in ((0, rows, y0, y1), (1, columns, x0, x1)):
         if cells < 2:
             continue
@@ -137,6 +171,13 @@ def shows_patches(answers: Float[ndarray, "n h w c"], box: Shares = WHOLE) -> bo
         if np.ptp(found) == 0 or np.corrcoef(expected, found)[0, 1] < LIKENESS:
             return False
     return True
+
+
+def _is_amid(change: Float[ndarray, "h w"]) -> bool:
+    """Return whether a change is in one place: strong in its middle, and not around it only."""
+    row, column = (round(_middle(change, axis)) for axis in (0, 1))
+    around = change[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+    return bool(around.max() >= AMID * change.max())
 
 
 def _middle(change: Float[ndarray, "h w"], axis: int) -> float:
@@ -184,12 +225,16 @@ def _padded(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shar
     """Return what the map covers where cells at its edges see no photo at all: padding.
 
     The places of two patches in the map tell how many pixels a cell is, and where the first is.
+    Cells that see a photo again, reflected or rolled, are told by these places alone.
     """
     changed = np.abs(maps(other[None])[0] - answers[0]).max(-1)
     limit = FELT * max(float(np.abs(answers[0]).max()), 1e-12)
     edges = [changed[0], changed[:, 0], changed[-1], changed[:, -1]]
+    least = SHIFTED
     if all((edge > limit).any() for edge in edges):
-        return WHOLE
+        least = ROLLED
+        if min(changed.shape) < FINE:
+            return WHOLE
     changes = np.abs(answers[5:] - answers[0]).sum(-1)
     spans = []
     for axis, cells in ((0, changed.shape[0]), (1, changed.shape[1])):
@@ -198,8 +243,10 @@ def _padded(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shar
         if np.ptp(found) == 0:
             return WHOLE
         share, start = np.polyfit(found, expected, 1)
+        if np.abs(start + share * found - expected).max() > share:
+            return WHOLE  # by more than a cell: they are in no line
         low, high = start, start + share * cells
-        is_whole = max(abs(low), abs(high - 1)) * cells < SHIFTED
+        is_whole = max(abs(low), abs(high - 1)) * cells < least
         spans.append((0.0, 1.0) if is_whole else (float(low), float(high)))
     (y0, y1), (x0, x1) = spans
     return y0, x0, y1, x1

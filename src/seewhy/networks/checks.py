@@ -91,6 +91,21 @@ def not_on_the_way(network: str, layer: str) -> LayerError:
     )
 
 
+def no_classes(network: str, outputs: Sequence[str]) -> TargetError:
+    """Return the error for classes of a network that has none; it may return several outputs."""
+    if not outputs:
+        return TargetError(
+            f"'{network}' gives no class scores, so there are no classes to explain. "
+            "Give target=..., a callable on its output that returns one scalar per photo."
+        )
+    first = outputs[0] if outputs[0].isdecimal() else repr(outputs[0])
+    return TargetError(
+        f"'{network}' returns several outputs ({', '.join(outputs)}), and classes are explained "
+        f"of one. Choose it: call=lambda model, images: model(images)[{first}] in Python, --output "
+        f"{outputs[0]} on the command line. Or give target=..., a callable on all of them."
+    )
+
+
 def no_relu(network: str, activations: Iterable[str]) -> LayerError:
     """Return the error for guided backpropagation without ReLUs, with the activations found."""
     found = ", ".join(dict.fromkeys(activations)) or "none"

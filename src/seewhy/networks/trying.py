@@ -1,12 +1,13 @@
-"""What is found out about a network by trying it: company for one image, and probabilities.
+"""What is found out about a network by trying it: how many images at once, and probabilities.
 
 Axes: n image, t target, h row, w column, c channel, k class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -28,8 +29,8 @@ def ending_by_trial(
 ) -> Head:
     """Return "sigmoid" or "softmax" for outputs that are probabilities already, else "linear".
 
-    They stay within 0 ... 1 whatever the images, however far from any photo; those that add up
-    to 1 are of classes that exclude each other.
+    They stay within 0 ... 1 whatever the images, however far from any photo. Those that add up
+    to 1, or in percent to 100, are of classes that exclude each other.
 
     Args:
         noise: images of the network's size.
@@ -40,35 +41,86 @@ def ending_by_trial(
     if found is None:
         return "linear"
     found = found[np.isfinite(found).all(axis=1)]
-    inside = bool(found.size) and found.min() >= 0 and found.max() <= 1 + PROBABLE
-    if not inside or np.ptp(found) < PROBABLE:
+    if not found.size or found.min() < 0 or np.ptp(found) < PROBABLE:
         return "linear"
-    sums = found.sum(axis=1)
-    adds_up = found.shape[1] > 1 and bool(np.allclose(sums, 1, atol=1e-3))
-    return "softmax" if adds_up else "sigmoid"
+    if adds_up(found):
+        return "softmax"
+    return "sigmoid" if found.max() <= 1 + PROBABLE else "linear"
 
 
-def repeated(targets: Targets, times: int) -> Targets:
-    """Return targets for images that are there several times."""
-    if times == 1 or (callable(targets) and not isinstance(targets, Top | Units)):
-        return targets
+def adds_up(values: Float[ndarray, "n k"]) -> bool:
+    """Return whether every row adds up to 1, or to 100."""
+    sums = values.sum(axis=1)
+    return values.shape[1] > 1 and any(np.allclose(sums, whole, rtol=1e-3) for whole in (1, 100))
+
+
+Answer = TypeVar("Answer", dict[str, ndarray], Capture)
+
+
+def ask(
+    network: Any,
+    images: Float[ndarray, "n h w c"],
+    targets: Targets | None,
+    verb: Callable[[ndarray, Any], Answer],
+) -> Answer:
+    """Ask a network by images, as many at once as leave each image's answer as it is.
+
+    Images that change each other's answers are asked by one at a time; one image whose axis the
+    network drops is asked by twice.
+
+    Args:
+        network: the adapter.
+        images: of the question.
+        targets: for these images; None where the question has none.
+        verb: takes images, and targets for them.
+    """
+    if len(images) > 1 and not network.mixes_images:
+        try:
+            return verb(images, targets)
+        except NeedsCompany:  # each beside itself
+            pass
+    answers = [
+        _ask_by_one(network, images[row : row + 1], picked(targets, [row]), verb)
+        for row in range(len(images))
+    ]
+    return answers[0] if len(answers) == 1 else _combined(answers, np.concatenate)
+
+
+def _ask_by_one(
+    network: Any,
+    image: Float[ndarray, "1 h w c"],
+    targets: Targets | None,
+    verb: Callable[[ndarray, Any], Answer],
+) -> Answer:
+    if not network._needs_company:
+        try:
+            return verb(image, targets)
+        except NeedsCompany:
+            pass
+    answer = verb(np.concatenate([image, image]), picked(targets, [0, 0]))
+    network._needs_company = True
+    return _combined([answer], lambda arrays: arrays[0][:1])
+
+
+def picked(targets: Targets | None, rows: Sequence[int]) -> Targets | None:
+    """Return targets for some of the images, each as often as it is named."""
     if isinstance(targets, Units):
-        return replace(targets, channels=np.repeat(targets.channels, times))
+        return replace(targets, channels=targets.channels[list(rows)])
     if isinstance(targets, Top):
-        also = None if targets.also is None else np.repeat(targets.also, times, axis=0)
-        return replace(targets, also=also)
-    assert isinstance(targets, ndarray)
-    return np.repeat(targets, times, axis=0)
+        return targets if targets.also is None else replace(targets, also=targets.also[list(rows)])
+    return targets[list(rows)] if isinstance(targets, ndarray) else targets
 
 
-def first(capture: Capture, count: int) -> Capture:
-    """Return what was captured of the first images."""
-    if len(capture.values) == count:
-        return capture
-    return Capture(
-        scores=None if capture.scores is None else capture.scores[:count],
-        targets=None if capture.targets is None else capture.targets[:count],
-        values=capture.values[:count],
-        activations={name: array[:count] for name, array in capture.activations.items()},
-        gradients={name: array[:count] for name, array in capture.gradients.items()},
-    )
+def _combined(answers: Sequence[Answer], join: Callable[[list[Any]], ndarray]) -> Answer:
+    """Return one answer of several, array by array."""
+    first = answers[0]
+    if isinstance(first, dict):
+        return {name: join([answer[name] for answer in answers]) for name in first}
+    fields = {name: [getattr(answer, name) for answer in answers] for name in vars(first)}
+    found: dict[str, Any] = {}
+    for name, values in fields.items():
+        if isinstance(values[0], Mapping):
+            found[name] = {key: join([value[key] for value in values]) for key in values[0]}
+        else:
+            found[name] = None if values[0] is None else join(values)
+    return Capture(**found)

@@ -10,8 +10,9 @@
     load("built-in")                         the small network that comes with seewhy
     load("efficientnet-lite0")               ImageNet's 1,000 classes, with seewhy[imagenet]
 
-Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit= and channels= after
-'?'; `load`'s own arguments take precedence.
+Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit=, channels= and
+output= (which of several outputs is explained: 0, logits) after '?'; `load`'s own arguments take
+precedence.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from seewhy.classifier.labels import LabelSource, labels_from
 from seewhy.classifier.preprocessing import Preprocessing
 from seewhy.errors import ModelError, OptionError, UnknownModel, nearest_names
 from seewhy.files import is_file
-from seewhy.networks import is_keras
+from seewhy.networks import is_keras, is_pytorch
 from seewhy.networks.checks import LoadableName
 from seewhy.networks.onnx.reading import read_model
+from seewhy.networks.outputs import selecting
 from seewhy.networks.tflite import TFLiteNetwork
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess, preprocess_named
@@ -116,6 +118,27 @@ def load(
         name=LoadableName(parsed.text),
         references=found.references,
         channels=_first(channels, _whole_number(said.get("channels"), parsed)),
+        call=_call_of(found.model, said.get("output"), parsed.base),
+    )
+
+
+def _call_of(model: Any, output: str | None, name: str) -> Callable[[Any, Any], Any] | None:
+    """Return what calls a model for one of its outputs; None where none is chosen.
+
+    Raises:
+        OptionError: the model is one that a runtime computes.
+    """
+    if output is None:
+        return None
+    if is_keras(model):
+        return selecting(
+            output, network=name, run=lambda model, images: model(images, training=False)
+        )
+    if is_pytorch(model):
+        return selecting(output, network=name, run=lambda model, images: model(images))
+    raise OptionError(
+        f"'{name}' is no Keras model and no PyTorch module, whose outputs alone can be chosen. "
+        "Leave output out."
     )
 
 

@@ -15,7 +15,7 @@ from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess
 from seewhy.settings import parse_value
 
-SETTINGS = ("size", "preprocess", "labels", "layer", "fit", "channels")
+SETTINGS = ("size", "preprocess", "labels", "layer", "fit", "channels", "output")
 """Settings after '?' that every network accepts; the rest goes to its builder."""
 
 WORDS = {"true": True, "false": False, "none": None}

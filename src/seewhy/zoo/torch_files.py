@@ -98,10 +98,13 @@ def build_python(name: ModelName) -> LoadedModel:
             load_torch_weights(model, str(name.weights), name=name.base)
         else:
             load_keras_weights(model, str(name.weights), name=name.base)
+    if _is_torch(model):
+        with contextlib.suppress(NotImplementedError):  # an exported module has one mode
+            model.eval()
     beside = Path(str(name.weights)).parent if name.weights not in (None, "none") else None
     preprocess = None if beside is None else read_processor(beside)
     return LoadedModel(
-        model.eval() if _is_torch(model) else model,
+        model,
         preprocess=preprocess,
         source=f"{PROCESSOR} beside {name.weights}",
     )

@@ -35,6 +35,7 @@ _HEADS: Mapping[str, Head] = {
     "softmax": "softmax",
     "log_softmax": "softmax",
     "sigmoid": "sigmoid",
+    "log_sigmoid": "sigmoid",
 }
 _SAME_VALUES = ("reshape", "squeeze", "expand_dims", "ravel")
 _OTHER_ACTIVATIONS = (
@@ -51,7 +52,6 @@ _OTHER_ACTIVATIONS = (
     "hard_sigmoid",
     "hard_silu",
     "hard_tanh",
-    "log_sigmoid",
     "sparse_plus",
     "squareplus",
 )

@@ -22,7 +22,7 @@ from seewhy.networks.keras.cam import ends_linear
 from seewhy.networks.keras.filters import to_numpy
 from seewhy.networks.keras.private import functional
 from seewhy.networks.keras.published import family_of
-from seewhy.networks.trying import PROBABLE, NeedsCompany, ending_by_trial
+from seewhy.networks.trying import PROBABLE, NeedsCompany, ask, ending_by_trial
 from seewhy.photos.preprocessing import Preprocess
 
 
@@ -36,7 +36,8 @@ def ending(network: Any) -> Head:
         return "linear"
 
     def outputs(images: Any) -> Any:
-        scores = network._activations(images, (SCORES,))[SCORES]
+        verb = network._activations
+        scores = ask(network, images, None, lambda some, _: verb(some, (SCORES,)))[SCORES]
         is_pair = structure.output_shape == (1,) and scores.shape[1] == 2
         return scores[:, 1:] if is_pair else scores
 
@@ -45,6 +46,8 @@ def ending(network: Any) -> Head:
 
 def as_scores(probabilities: Any, kind: Head) -> Any:
     """Return the scores that probabilities come from: log-odds, or the logarithm of a softmax."""
+    if kind == "softmax":  # of 1, or in percent of 100
+        probabilities = probabilities / keras.ops.sum(probabilities, axis=-1, keepdims=True)
     within = keras.ops.clip(probabilities, PROBABLE, 1 - PROBABLE)
     other = keras.ops.log(1 - within) if kind == "sigmoid" else 0.0
     return keras.ops.log(within) - other

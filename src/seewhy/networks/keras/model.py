@@ -17,11 +17,11 @@ from numpy import ndarray
 
 from seewhy.errors import ModelError, SeewhyError
 from seewhy.incremental import Graph
-from seewhy.networks.adapter import Adapter
 from seewhy.networks.base import FilterBank, Head, Layer, Moments
 from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.execution import EXACT, Execution
 from seewhy.networks.keras import ending
+from seewhy.networks.keras.batches import BatchedModel, BatchWatch
 from seewhy.networks.keras.calls import TRACING, Around, Recorder, wrapped
 from seewhy.networks.keras.cam import layers_after, linear_map, may_be_linear
 from seewhy.networks.keras.copying import copied, learned_weights, no_copy
@@ -51,7 +51,7 @@ from seewhy.photos.preprocessing import Preprocess
 _SIZE_FOR_ANY = 224
 
 
-class KerasModel(Adapter):
+class KerasModel(BatchedModel):
     """A Keras model with its layers by name; knows nothing of gradients.
 
     Attributes:
@@ -118,8 +118,7 @@ class KerasModel(Adapter):
             is_map = len(structure.output_shape) > 1
             before = before_scores(structure, self.layers_with_weights()) if is_map else None
             return before or structure.default_layer
-        if self._matters is None:
-            self._matters = first_that_matters(self, structure.candidates)
+        self._matters = self._matters or first_that_matters(self, structure.candidates)
         return self._matters
 
     @property
@@ -135,8 +134,7 @@ class KerasModel(Adapter):
     @property
     def classes(self) -> int | None:
         """How many classes there are: 2 for one sigmoid output, 1 for one without."""
-        is_probability = self._ending() == "sigmoid"
-        is_pair = is_probability and self.structure().output_shape == (1,)
+        is_pair = self._ending() == "sigmoid" and self.structure().output_shape == (1,)
         return 2 if is_pair else self.structure().classes
 
     @property
@@ -366,11 +364,13 @@ class KerasModel(Adapter):
 
     def _look(self, height: int, width: int) -> ModelStructure:
         calls: list[tuple[str, Any]] = []
+        watch = BatchWatch()
 
         def note(name: str) -> Around:
             def around(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
                 output = call(*args, **kwargs)
                 calls.append((name, output))
+                watch.note(self.operations[name], kwargs)
                 return output
 
             return around
@@ -381,7 +381,7 @@ class KerasModel(Adapter):
             calls.clear()
             tokens = TokenGrids()
             around = {name: note(name) for name in self.operations}
-            run = self.run(images, around, backend_functions=tokens.places())
+            run = self.run(images, around, backend_functions=tokens.places() + watch.places())
             scores = self.class_scores(run)
             classes = None if scores is None else int(scores.shape[1])
             found.append(
@@ -397,4 +397,4 @@ class KerasModel(Adapter):
             return images
 
         backend.compute_output_spec(look, self._image(height, width))
-        return found[-1]
+        return replace(found[-1], mixes=watch.mixes, draws=watch.draws)

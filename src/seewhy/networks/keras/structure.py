@@ -18,6 +18,7 @@ from seewhy.networks.attending import token_grids
 from seewhy.networks.base import Head, Layer
 from seewhy.networks.keras.private import backend, functional, inner_layers
 from seewhy.networks.keras.tokens import Grid, TokenGrids
+from seewhy.networks.outputs import output_names
 
 _NOT_EXPLAINED = ("Pool", "Dropout", "Pad", "Cropping", "EinsumDense", "Softmax")
 """Kinds that are never the default: what shrinks or pads a map, and the heads of attention."""
@@ -62,6 +63,9 @@ class ModelStructure:
         head: what the output ends in.
         classes: how many; None where the output is not one row per image.
         output_shape: per image; () for several outputs.
+        outputs_named: the names of several outputs, or their numbers; () for one.
+        mixes: whether a batch normalization is on the statistics of the batch.
+        draws: whether random numbers are drawn.
     """
 
     layers: tuple[Layer, ...]
@@ -72,6 +76,9 @@ class ModelStructure:
     head: Head
     classes: int | None
     output_shape: tuple[int, ...]
+    outputs_named: tuple[str, ...] = ()
+    mixes: bool = False
+    draws: bool = False
 
     @property
     def token_grids(self) -> dict[int, list[TokenGrid]]:
@@ -234,6 +241,7 @@ def structure_of(
         head=run.head,
         classes=classes,
         output_shape=() if nested else tuple(run.output.shape)[1:],
+        outputs_named=output_names(run.output),
     )
 
 

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from numpy import ndarray
 
+from seewhy.errors import SeewhyError
 from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.checks import not_on_the_way
@@ -21,6 +22,8 @@ from seewhy.networks.keras.fast.narrowing import Place, exact_places
 from seewhy.networks.keras.network import KerasNetwork
 from seewhy.networks.keras.private import backend
 from seewhy.networks.keras.request import Request
+from seewhy.networks.keras.structure import FAILURES
+from seewhy.networks.trying import NeedsCompany
 
 _UNROLLED_TARGETS = 16
 """Up to so many backward passes stand side by side in the graph; more run in a loop."""
@@ -38,13 +41,31 @@ class KerasTensorFlow(KerasNetwork):
     framework = "tensorflow"
     functions = (backend.nn, tf.nn)
 
+    _batch: int | None = None
+
+    @property
+    def mixes_images(self) -> bool:
+        """True too where the model runs with a fixed number of images only: twice the same."""
+        return self._batch is not None or super().mixes_images
+
     def compile(self, request: Request) -> Callable[..., Mapping[str, ndarray]]:
-        """Trace the graph that answers a request; weights are read when it runs."""
-        function = tf.function(
-            lambda *arrays: self._trace(request, *arrays),
-            input_signature=self._signature(request),
-            autograph=False,
-        ).get_concrete_function()
+        """Trace the graph that answers a request; weights are read when it runs.
+
+        A model that squeezes tensors of an unknown number of images gets two at a time.
+        """
+        try:
+            function = self._traced(request)
+        except FAILURES as error:
+            if isinstance(error, SeewhyError) or self._batch is not None:
+                raise
+            self._batch = 2
+            try:
+                self._traced(request)
+            except FAILURES:
+                self._batch = None
+                raise error from None
+            self._needs_company = True
+            raise NeedsCompany from error
         if self._execution.precision == "bfloat16" and not _has_gpu():
             function = _rewritten(function)
 
@@ -53,6 +74,13 @@ class KerasTensorFlow(KerasNetwork):
             return {name: tensor.numpy() for name, tensor in tensors.items()}
 
         return run
+
+    def _traced(self, request: Request) -> Any:
+        return tf.function(
+            lambda *arrays: self._trace(request, *arrays),
+            input_signature=self._signature(request),
+            autograph=False,
+        ).get_concrete_function()
 
     def guided(self, relu: Callable[[Any], Any], ceiling: float | None) -> Callable[[Any], Any]:
         """Return a ReLU with the guided rule on its backward pass."""
@@ -90,13 +118,13 @@ class KerasTensorFlow(KerasNetwork):
         image = (*request.size, self.input_shape[2])
         if request.replaced is not None:
             shape, _ = self.structure().outputs[request.replaced]
-            return [tf.TensorSpec((1, *image)), tf.TensorSpec((None, *shape[1:]))]
+            return [tf.TensorSpec((1, *image)), tf.TensorSpec((self._batch, *shape[1:]))]
         further = []
         if request.kind == "classes" or request.also:
-            further = [tf.TensorSpec((None, request.also or request.count), tf.int32)]
+            further = [tf.TensorSpec((self._batch, request.also or request.count), tf.int32)]
         elif request.kind == "unit":
-            further = [tf.TensorSpec((None,), tf.int32)]
-        return [tf.TensorSpec((None, *image)), *further]
+            further = [tf.TensorSpec((self._batch,), tf.int32)]
+        return [tf.TensorSpec((self._batch, *image)), *further]
 
     def _trace(self, request: Request, images: Any, *further: Any) -> dict[str, Any]:
         zeros: dict[str, Any] = {}

@@ -7,7 +7,8 @@ A `TorchFunctionMode` sees every call alike: from modules, from `torch`, from
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +18,8 @@ from torch.overrides import TorchFunctionMode
 Activation = Literal["softmax", "sigmoid"]
 
 SOFTMAXES = frozenset({"softmax", "log_softmax"})
-SIGMOIDS = frozenset({"sigmoid", "sigmoid_", "special_expit", "expit"})
+SIGMOIDS = frozenset({"sigmoid", "sigmoid_", "special_expit", "expit", "logsigmoid", "log_sigmoid"})
+"""Those of scores whose probabilities they give, or the logarithms of these."""
 RELUS = frozenset({"relu", "relu_", "relu6", "relu6_"})
 OTHER_ACTIVATIONS = frozenset({
     "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu",
@@ -51,7 +53,7 @@ class FunctionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships n
     Args:
         guided: let only positive gradients pass backwards through every ReLU (guided
             backpropagation, Springenberg et al. 2015, arXiv:1412.6806, section 3.4).
-        keep_gradients: ignore a `torch.no_grad()` inside the model.
+        keep_gradients: ignore `torch.no_grad()` and `torch.inference_mode()` inside the model.
 
     Attributes:
         relus: how many ReLUs with a gradient were met.
@@ -78,13 +80,25 @@ class FunctionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships n
                 return None
         name = getattr(func, "__name__", "")
         source = args[0].clone() if name == "sigmoid_" else args[0] if args else None
-        result = func(*args, **kwargs)
+        if torch.is_inference_mode_enabled():
+            self.cuts_gradients = True
+        with self._differentiable():
+            result = func(*args, **kwargs)
         if isinstance(result, torch.Tensor) and isinstance(source, torch.Tensor):
             if name in SOFTMAXES or name in SIGMOIDS or name in VALUE_PRESERVING:
                 self._remember(func, result, source, args, kwargs)
             if self.guided:
                 self._guide(name, result, args, kwargs)
         return result
+
+    @contextmanager
+    def _differentiable(self) -> Iterator[None]:
+        """Leave the model's own inference mode for one function, where gradients are kept."""
+        if not (self.keep_gradients and torch.is_inference_mode_enabled()):
+            yield
+            return
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
 
     def before_activation(self, output: torch.Tensor) -> tuple[torch.Tensor, Activation | None]:
         """Return what stood before the softmax or sigmoid that made `output`, and which it was."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -45,9 +46,28 @@ def undisturbed(
         stack.enter_context(_switched_off(modules, "_compiled_call_impl", off=None))
         leaves = (parameter for parameter in parameters if parameter.is_leaf)
         stack.enter_context(_switched_off(leaves, "requires_grad", off=False))
+        # Checkpoints trade memory for a second forward pass, which would pass by the hooks.
+        saving = list(filter(None, [sys.modules.get("torch.utils.checkpoint")]))
+        stack.enter_context(_switched_off(saving, "CheckpointFunction", off=_Called))
+        stack.enter_context(
+            _switched_off(saving, "_checkpoint_without_reentrant_generator", off=_nothing_besides)
+        )
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         yield
+
+
+class _Called:
+    """Stands for a checkpoint, and only calls its function."""
+
+    @staticmethod
+    def apply(function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
+        return function(*args)
+
+
+def _nothing_besides(*_args: Any, **_kwargs: Any) -> Iterator[None]:
+    """Stands for what a checkpoint does before and after its function: nothing."""
+    yield
 
 
 def _turn(model: torch.nn.Module) -> threading.RLock:

@@ -54,6 +54,11 @@ _MIXERS = frozenset({
     "matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "einsum",
     "scaled_dot_product_attention", "cdist", "multi_head_attention_forward",
 })  # fmt: skip
+_RANDOM = frozenset({
+    "rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "normal",
+    "normal_", "uniform_", "bernoulli", "bernoulli_", "multinomial", "poisson", "exponential_",
+    "rrelu", "gumbel_softmax", "random_",
+})  # fmt: skip
 
 
 class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no types here
@@ -61,6 +66,7 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
 
     Attributes:
         functions: the names of all functions that returned a tensor of floats, in order.
+        draws: whether a function was called that draws random numbers.
     """
 
     def __init__(self, images: torch.Tensor, layout: Layout) -> None:
@@ -70,6 +76,7 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         self._grids: set[tuple[int, int]] = set()
         self._tokens: dict[int, Layout] = {}
         self.functions: list[str] = []
+        self.draws = False
         self.set(images, layout)
 
     def of(self, tensor: torch.Tensor) -> Layout | None:
@@ -96,9 +103,11 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
-        if isinstance(result, torch.Tensor) and result.is_floating_point():
+        self.draws |= name in _RANDOM or ("dropout" in name and _is_training(args, kwargs or {}))
+        parts = result if isinstance(result, tuple | list) else (result,)
+        if any(isinstance(one, torch.Tensor) and one.is_floating_point() for one in parts):
             self.functions.append(name)
-        for one in result if isinstance(result, tuple | list) else (result,):
+        for one in parts:
             if isinstance(one, torch.Tensor) and one.ndim in (3, 4):
                 self.set(one, self._layout(name, one, args, kwargs or {}))
         return result
@@ -225,6 +234,12 @@ def _permuted(before: Layout, order: list[int]) -> Layout | None:
     if before.grid is None and channel == 2:
         return None
     return replace(before, channel=channel)
+
+
+def _is_training(args: Any, kwargs: Any) -> bool:
+    """Return whether a dropout is on: by its third argument."""
+    given = kwargs.get("training", kwargs.get("train", args[2] if len(args) > 2 else True))
+    return bool(given)
 
 
 def _sliced(before: Layout, result: torch.Tensor, index: Any) -> Layout | None:

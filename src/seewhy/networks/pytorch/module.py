@@ -20,7 +20,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.attention import Grid
-from seewhy.errors import ModelError
+from seewhy.errors import ModelError, SeewhyError
 from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.adapter import StopForward
@@ -28,6 +28,7 @@ from seewhy.networks.attending import token_grids
 from seewhy.networks.base import INPUT, FilterBank, Head, Layer, Moments
 from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.linear import LinearMap, PooledSamples
+from seewhy.networks.pytorch.batches import BatchedNetwork, image_axis, with_images
 from seewhy.networks.pytorch.cam import LINEAR, derived_map, linear_map
 from seewhy.networks.pytorch.copying import copied, learned_weights
 from seewhy.networks.pytorch.default import first_that_matters, first_that_shows, is_weighty
@@ -42,6 +43,7 @@ from seewhy.networks.pytorch.published import published_preprocessing
 from seewhy.networks.pytorch.telling import (
     device_and_type,
     looked_through,
+    remembered,
     told_channels,
     told_size,
 )
@@ -57,14 +59,13 @@ from seewhy.networks.pytorch.trial import (
 )
 from seewhy.networks.pytorch.view import FAILURES, to_numpy
 from seewhy.networks.random_weights import LearnedWeight
-from seewhy.networks.trying import NeedsCompany, ending_by_trial
+from seewhy.networks.trying import NeedsCompany, adds_up
 from seewhy.photos.preprocessing import Preprocess
 
 _SIZE_FOR_ANY = 224
-_CANDIDATES = 24
 
 
-class PyTorchNetwork(NarrowableNetwork):
+class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
     """A `torch.nn.Module` as a `Network`.
 
     Layers are named by their module path ('layer4.2'); the module itself may be given wherever
@@ -124,8 +125,7 @@ class PyTorchNetwork(NarrowableNetwork):
         normalisation before its attention ('blocks.11.norm1').
         """
         if self._default_layer is None:
-            names = candidates(self._trial())
-            if not names:
+            if not (names := candidates(self._trial())):
                 raise no_map(self.name)
             self._default_layer = first_that_shows(self, first_that_matters(self, names), names)
         return self._default_layer
@@ -179,12 +179,7 @@ class PyTorchNetwork(NarrowableNetwork):
 
     def remembered(self) -> dict[str, Moments]:
         """Return the running mean and variance of every batch normalization, by its name."""
-        found = {}
-        for name, module in self._modules.items():
-            mean, variance = (getattr(module, f"running_{one}", None) for one in ("mean", "var"))
-            if isinstance(mean, torch.Tensor) and isinstance(variance, torch.Tensor):
-                found[name] = Moments(to_numpy(mean).reshape(-1), to_numpy(variance).reshape(-1))
-        return found
+        return remembered(self._modules)
 
     def first_input(
         self, images: Float[ndarray, "n h w c"], names: Collection[str]
@@ -232,6 +227,7 @@ class PyTorchNetwork(NarrowableNetwork):
             raise ModelError(
                 f"'{self.name}' returns probabilities, and no engine has their scores."
             )
+        self._check_independent()
         graph = lower(self.model, size=size, channels=self.input_shape[2], call=self.call)
         graph = replace(graph, pair_scores=graph.pair_scores and self.classes == 2)
         kernels = partial(PyTorchKernels, device=str(device_and_type(self.model)[0]))
@@ -250,6 +246,13 @@ class PyTorchNetwork(NarrowableNetwork):
 
     def _aliases(self) -> Mapping[str, Any]:
         return self._paths
+
+    def _call(self, images: torch.Tensor) -> Any:
+        return with_images(super()._call(images), len(images), self._axis)
+
+    def _trace(self) -> None:
+        if self._axis == "kept":
+            super()._trace()
 
     def _run(self, model: torch.nn.Module) -> None:
         self.model = model
@@ -309,7 +312,8 @@ class PyTorchNetwork(NarrowableNetwork):
     def _pooled(self, name: str) -> PooledSamples:
         trial = self._trial()
         scores = self._class_scores(trial.scores)
-        if scores is None or name not in trial.means or not trial.means[name].any():
+        is_known = name in trial.means and self._axis != "dropped"
+        if scores is None or not is_known or not trial.means[name].any():
             pooled: PooledSamples = super()._pooled(name)
             return pooled
         return PooledSamples(to_numpy(trial.means[name]), to_numpy(scores))
@@ -344,14 +348,9 @@ class PyTorchNetwork(NarrowableNetwork):
             trial = self._trial()
             scores = trial.scores
             may_be = scores is not None and scores.ndim <= 2 and trial.activation is None
-            if may_be and not ends_linear(trial) and _is_within_one(scores):
-                self._ends_in = ending_by_trial(self._noise(), self._returned)
+            if may_be and not ends_linear(trial) and _may_be_probable(scores):
+                self._ends_in = self._ending_by_trial()
         return self._ends_in
-
-    def _returned(self, images: Float[ndarray, "n h w c"]) -> ndarray | None:
-        with self._undisturbed(), torch.no_grad():
-            output = self._ask(self._tensor(images))
-        return to_numpy(output.reshape(len(images), -1)) if len(output) == len(images) else None
 
     def _tolerance(self) -> float:
         kind = torch.bfloat16 if self._is_autocast else device_and_type(self.model)[1]
@@ -374,8 +373,16 @@ class PyTorchNetwork(NarrowableNetwork):
         for way in ways:
             self._is_channels_last = way
             try:
-                return try_out(self._ask, self._tensor(images), CHANNELS_FIRST, self._modules)
+                tensor = self._tensor(images)[: 1 if self._axis == "dropped" else None]
+                trial = try_out(self._ask, tensor, CHANNELS_FIRST, self._modules)
+                if self._axis == "kept" and trial.output_shape in (None, ()):
+                    with torch.no_grad():
+                        self._axis = image_axis(self._ask, tensor)
+                    return trial if self._axis == "kept" else self._try_out(size)
+                return trial
             except FAILURES as error:
+                if isinstance(error, SeewhyError):
+                    raise
                 if not way:
                     height, width, channels = images.shape[1:]
                     said = str(error).strip().partition("\n")[0]
@@ -387,5 +394,7 @@ class PyTorchNetwork(NarrowableNetwork):
         raise AssertionError("the last way returns or raises")
 
 
-def _is_within_one(scores: torch.Tensor | None) -> bool:
-    return scores is not None and bool(((scores >= 0) & (scores <= 1)).all())
+def _may_be_probable(scores: torch.Tensor | None) -> bool:
+    if scores is None or not bool((scores >= 0).all()):
+        return False
+    return bool((scores <= 1).all()) or (scores.ndim == 2 and adds_up(to_numpy(scores)))

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from seewhy.errors import ModelError
 from seewhy.networks.attending import See
 from seewhy.networks.base import SCORES, Capture, Output, Targets, Units
 from seewhy.networks.checks import (
@@ -32,6 +33,11 @@ from seewhy.networks.trying import NeedsCompany
 
 class TorchNetwork(TorchView):
     """A model whose tensors are PyTorch's."""
+
+    @property
+    def has_gradients(self) -> bool:
+        """False for a module with int8 layers, through which PyTorch computes no gradients."""
+        return not any(".quantized" in type(part).__module__ for part in self.model.modules())
 
     @cached_property
     def _spreads(self) -> dict[str, bool]:
@@ -67,7 +73,7 @@ class TorchNetwork(TorchView):
                 except NeedsCompany:
                     self._spreads[name] = False
             spreads, count = self._spreads[name], len(activations)
-            if not spreads and count == 1:
+            if not spreads and count == 1 and not self.mixes_images:
                 activations = np.repeat(activations, 2, axis=0)
             return self._replaced(image, name, activations, copies=not spreads)[:count]
 
@@ -83,6 +89,12 @@ class TorchNetwork(TorchView):
         guided: bool,
     ) -> Capture:
         unit = targets.layer if isinstance(targets, Units) else None
+        if names and not self.has_gradients:
+            raise ModelError(
+                f"'{self.name}' has int8 layers, through which PyTorch computes no gradients. Use "
+                "a method that needs none, such as occlusion, rise, score-cam or ablation-cam, or "
+                "the network as it was before it was quantized."
+            )
         with self._undisturbed():
             seen = self._see(
                 images,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import torch
 
 from seewhy.errors import ModelError
+from seewhy.networks.base import Moments
 
 
 def looked_through(model: Any, name: str) -> torch.nn.Module:
@@ -24,7 +26,12 @@ def looked_through(model: Any, name: str) -> torch.nn.Module:
         )
     if not isinstance(model, torch.nn.Module):
         raise ModelError(f"a {type(model).__name__} is no PyTorch module. Give a torch.nn.Module")
-    made = (one for one in model.parameters() if not torch.nn.parameter.is_lazy(one))
+    made = [one for one in model.parameters() if not torch.nn.parameter.is_lazy(one)]
+    if any(parameter.is_meta for parameter in made):
+        raise ModelError(
+            f"'{name}' is on the device 'meta': it has shapes and no weights. Load its weights: "
+            "model.load_state_dict(torch.load(path), assign=True)"
+        )
     if any(parameter.is_inference() for parameter in made):
         raise ModelError(
             f"'{name}' was made within torch.inference_mode(), and nothing can be differentiated "
@@ -60,3 +67,13 @@ def device_and_type(model: torch.nn.Module) -> tuple[torch.device, torch.dtype]:
         if tensor.is_floating_point():
             return tensor.device, tensor.dtype
     return torch.device("cpu"), torch.float32
+
+
+def remembered(modules: Mapping[str, torch.nn.Module]) -> dict[str, Moments]:
+    """Return the running mean and variance of every batch normalization, by its name."""
+    found = {}
+    for name, module in modules.items():
+        mean, variance = (getattr(module, f"running_{one}", None) for one in ("mean", "var"))
+        if isinstance(mean, torch.Tensor) and isinstance(variance, torch.Tensor):
+            found[name] = Moments(*(one.detach().float().cpu().numpy() for one in (mean, variance)))
+    return found

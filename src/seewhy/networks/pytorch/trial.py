@@ -15,6 +15,7 @@ import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from seewhy.networks.base import Layer
+from seewhy.networks.outputs import output_names
 from seewhy.networks.pytorch.functions import VALUE_PRESERVING, Activation, FunctionWatcher
 from seewhy.networks.pytorch.hooks import LayerHook, hooked
 from seewhy.networks.pytorch.layout import Layout, LayoutTracker, places_of
@@ -33,11 +34,15 @@ MOVERS = frozenset({
     "reshape", "view", "unflatten", "permute", "transpose", "swapaxes", "swapdims", "movedim",
     "moveaxis", "einsum", "roll", "pad", "narrow", "__getitem__", "index_select", "gather", "take",
     "flip", "rot90", "unfold", "fold", "grid_sample", "as_strided", "chunk", "split", "flatten",
+    "tensor_split", "hsplit", "vsplit", "unbind", "unsafe_chunk", "split_with_sizes",
 })  # fmt: skip
 """Functions after which rows and columns may not be where they were."""
 
 _LAST = 16
 """The means of so many layers are kept: of those whose maps may be what is pooled."""
+
+_LARGE = 2**22
+"""Numbers in an output from which on its mean is taken at once, and the output is let go."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class TrialPass:
         activation: the softmax or sigmoid that the output comes from.
         cuts_gradients: whether the model itself switches gradients off.
         functions: the names of all functions that returned a tensor, in order.
+        draws: whether one of them draws random numbers.
+        outputs: the names of several outputs, or their numbers; () for one.
         scores: of the trial images, before softmax or sigmoid; None where there are none.
         means: of the last layers' maps over rows and columns, (n, c), by layer.
     """
@@ -87,6 +94,8 @@ class TrialPass:
     activation: Activation | None
     cuts_gradients: bool
     functions: tuple[str, ...]
+    draws: bool
+    outputs: tuple[str, ...]
     scores: torch.Tensor | None
     means: Mapping[str, torch.Tensor]
 
@@ -115,7 +124,8 @@ def try_out(
     watch = FunctionWatcher()
     serials = WeakTensorKeyDictionary()
     calls: list[ModuleCall] = []
-    last: deque[tuple[str, torch.Tensor, Layout | None, int]] = deque(maxlen=_LAST)
+    last: deque[tuple[str, torch.Tensor | None, Layout | None, int]] = deque(maxlen=_LAST)
+    means: dict[str, torch.Tensor] = {}
 
     def hook_for(name: str, kind: str) -> LayerHook:
         def hook(inputs: Any, output: Any) -> None:
@@ -131,8 +141,11 @@ def try_out(
             tensor = (serials[output], version)
             called = len(layouts.functions)
             calls.append(ModuleCall(Layer(name, kind, shape), found, output.ndim, tensor, called))
-            if len(shape) == 3:
+            if len(shape) == 3 and output.numel() < _LARGE:
                 last.append((name, output, found or layout, version))
+            elif len(shape) == 3:
+                last.append((name, None, None, 0))
+                means[name] = places_of(output, found or layout).mean(1)
 
         return hook
 
@@ -154,11 +167,14 @@ def try_out(
         activation=activation,
         cuts_gradients=watched,
         functions=tuple(layouts.functions),
+        draws=layouts.draws,
+        outputs=output_names(output),
         scores=scores if is_batch else None,
-        means={
+        means=means
+        | {
             name: places_of(map_, axes).mean(1)
             for name, map_, axes, version in last
-            if map_.is_inference() or map_._version == version
+            if map_ is not None and (map_.is_inference() or map_._version == version)
         },
     )
 

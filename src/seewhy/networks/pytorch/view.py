@@ -174,6 +174,8 @@ class TorchView(AttendingAdapter):
         if scores.ndim == 1:
             scores = scores[:, None]
         ending = self._ending()
+        if ending == "softmax":  # of 1, or in percent of 100
+            scores = scores / scores.sum(1, keepdim=True)
         if ending != "linear":
             scores = scores.clamp(PROBABLE, 1 - PROBABLE)
             scores = scores.logit() if ending == "sigmoid" else scores.log()
