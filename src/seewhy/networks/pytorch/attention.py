@@ -180,6 +180,10 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
         key: torch.Tensor | None,
         value: torch.Tensor | None = None,
     ) -> None:
+        keys = weights.shape[-1]
+        if value is not None and value.shape[-2] != keys:  # an einsum of (n, k, h, d), or of others
+            is_swapped = value.ndim == 4 and value.shape[1] == keys
+            value = value.transpose(1, 2) if is_swapped else None
         parts = (weights, gradients, query, key, value)
         self._see(call, self.target, Attention(*map(self._by_heads, parts)))
 
