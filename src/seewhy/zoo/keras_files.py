@@ -122,8 +122,11 @@ def _is_of_keras_2(path: Path) -> bool:
         return False
     import h5py
 
-    with h5py.File(path, "r") as file:
-        version = file.attrs.get("keras_version", b"2")
+    try:
+        with h5py.File(path, "r") as file:
+            version = file.attrs.get("keras_version", b"2")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ModelError(f"'{path}' is damaged: {first_line(error)} Save it again.") from error
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     return text.startswith(("1", "2"))
 
