@@ -2,6 +2,7 @@
 # make test   install everything and run every test on every framework
 # make check  lint, format, types: of Python, and of the page's JavaScript (needs Node.js and npm)
 # make docs   build the site of docs/ into docs/_build/html, for a browser without a network
+# make gallery  make every picture of the built-in network in docs/images anew, and those of the page (chromium)
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
 # make fresh  install nothing but seewhy into an empty environment, and measure it
 # make fuzz   100,000 damaged photos, model files, options, runs and side files, by a new seed
@@ -14,7 +15,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The smaller build, where there is one; a GPU's is never replaced by it: see pyproject.toml.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorflow-cpu,tensorflow)
 
-.PHONY: demo docs truth fresh test test-environment keras2 check fuzz format clean
+.PHONY: demo docs gallery truth fresh test test-environment keras2 check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
@@ -44,6 +45,11 @@ TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorfl
 
 docs: .venv/docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+gallery: .venv/test
+	$(BIN)/python examples/docs_pictures.py
+	$(BIN)/python examples/docs_gallery.py
+	$(BIN)/python examples/docs_pages.py
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py

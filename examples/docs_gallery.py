@@ -1,0 +1,31 @@
+"""Draw what only docs/gallery.md shows: docs_gallery.py [OUT] (docs/images)"""
+
+import sys
+from pathlib import Path
+
+import skimage.data
+from PIL import Image
+
+import seewhy
+from seewhy.rendering.page import grid
+
+(out := Path([*sys.argv, "docs/images"][1])).mkdir(parents=True, exist_ok=True)
+network, cat = seewhy.load("built-in"), Path(skimage.data.__file__).with_name("chelsea.png")
+
+
+def write(pixels, name):
+    (image := Image.fromarray(pixels)).thumbnail((1200, 1200))
+    image.save(out / name, quality=80, optimize=True)
+
+
+six = seewhy.explain(network, cat, method="cam", top=6)
+write(six.picture(style=seewhy.Style(scale="photo", columns=4)), "classes.jpg")
+swept = {
+    f"patches of {side} × {side} pixels": seewhy.explain(
+        network, cat, method="occlusion", patch=side, stride=8, classes=["cat"]
+    )
+    for side in (8, 16, 32, 64)
+}
+write(
+    grid([(title, drops.overlays()[0][0]) for title, drops in swept.items()]), "occlusion_sizes.jpg"
+)
