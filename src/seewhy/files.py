@@ -185,7 +185,7 @@ class Inputs:
         what: str = "one of the photos",
         advice: str = "Choose another place for the results.",
     ) -> None:
-        self._places = {place for one in sources for place in _places(one)}
+        self._places = {place for source in sources for place in _places(source)}
         self._what, self._advice = what, advice
 
     def check(self, *paths: str | os.PathLike[str]) -> None:

@@ -123,7 +123,7 @@ def peaks_on_photo(
     ys, xs, sampled = _extremes(heatmaps, placement, size)
     values = np.abs(sampled) if signed else sampled
     places = values.reshape(len(values), -1).argmax(axis=1).tolist()
-    return [(int(xs[one % xs.size]), int(ys[one // xs.size])) for one in places]
+    return [(int(xs[place % xs.size]), int(ys[place // xs.size])) for place in places]
 
 
 @dataclass(frozen=True, eq=False)

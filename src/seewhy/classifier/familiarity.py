@@ -102,7 +102,7 @@ class ReferenceFeatures:
     ) -> tuple[Familiarity, ...]:
         """Return how familiar photos are, by their maps at `layer` and the classes found."""
         similarities = self.similarities(pooled_features(maps), found)
-        return tuple(Familiarity(float(one), self.limit) for one in similarities)
+        return tuple(Familiarity(float(similarity), self.limit) for similarity in similarities)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""

@@ -60,8 +60,10 @@ class NetworkFingerprint:
     def as_dict(self) -> dict[str, Any]:
         """Return all of it, ready for JSON."""
         return {
-            one.name: list(value) if isinstance(value := getattr(self, one.name), tuple) else value
-            for one in fields(self)
+            field.name: list(value)
+            if isinstance(value := getattr(self, field.name), tuple)
+            else value
+            for field in fields(self)
         }
 
     @classmethod
@@ -71,13 +73,13 @@ class NetworkFingerprint:
         Raises:
             ValueError, TypeError, KeyError: it is damaged.
         """
-        values = {one.name: stored[one.name] for one in fields(cls)}
+        values = {field.name: stored[field.name] for field in fields(cls)}
         pairs: dict[str, Any] = {
             key: tuple(one) if isinstance(one, list) else one for key, one in values.items()
         }
         found = cls(**pairs)
-        if not all(isinstance(one, str) for one in found.labels) or not all(
-            isinstance(one, int | float) for one in found.scores
+        if not all(isinstance(label, str) for label in found.labels) or not all(
+            isinstance(score, int | float) for score in found.scores
         ):
             raise ValueError("the labels are no names, or the scores no numbers")
         return found

@@ -84,7 +84,9 @@ def names_in_lines(lines: Sequence[str]) -> Found:
         raise ValueError("it has no names")
     synsets = [_SYNSET.fullmatch(line) for line in lines]
     if all(synsets):
-        return [one[2] for one in synsets if one], [one[1] for one in synsets if one]
+        return [synset[2] for synset in synsets if synset], [
+            synset[1] for synset in synsets if synset
+        ]
     for pattern, number, name in ((_NUMBERED, 1, 2), (_NUMBER_LAST, 2, 1)):
         found = [match for match in map(pattern.fullmatch, lines) if match]
         numbers = [int(match[number]) for match in found]
@@ -144,14 +146,18 @@ def _in_rows(rows: Sequence[Mapping[Any, Any]]) -> Found:
     numbers = _first_column(
         rows, [one for one in (*NUMBER_COLUMNS, "label", "class") if one in columns], is_number=True
     )
-    left = [one for one in columns if one != numbers]
-    name = _first_column(rows, [one for one in NAME_COLUMNS if one in left], is_number=False)
+    left = [column for column in columns if column != numbers]
+    name = _first_column(
+        rows, [column for column in NAME_COLUMNS if column in left], is_number=False
+    )
     if name is None:
         words = [one for one in left if all(isinstance(row[one], str) for row in rows)]
         if len(words) != 1:
             raise ValueError(f"none of its columns ({', '.join(columns)}) is called 'name'")
         name = words[0]
-    wordnet = next((one for one in WORDNET_COLUMNS if one in left and one != name), None)
+    wordnet = next(
+        (column for column in WORDNET_COLUMNS if column in left and column != name), None
+    )
     if wordnet is None and numbers is None and "id" in left:
         has_ids = all(_WORDNET.fullmatch(str(row["id"])) for row in rows)
         if not has_ids:
@@ -180,7 +186,7 @@ def _in_pairs(pairs: Sequence[Sequence[Any]]) -> Found:
         if all(number is not None for number in found):
             places = [number for number in found if number is not None]
             return _placed(places, [_name(name) for name in names]), []
-    if all(isinstance(one, str) and _WORDNET.fullmatch(one) for one in firsts):
+    if all(isinstance(first, str) and _WORDNET.fullmatch(first) for first in firsts):
         return [_name(name).replace("_", " ") for name in seconds], list(firsts)
     raise ValueError("its pairs have neither a number nor a WordNet id each")
 

@@ -42,7 +42,8 @@ def spoken(mode: Preprocess) -> str:
         return mode
     if isinstance(mode, Normalize):
         mean, deviation = (
-            ", ".join(f"{one:g}" for one in numbers) for numbers in (mode.mean, mode.deviation)
+            ", ".join(f"{number:g}" for number in numbers)
+            for numbers in (mode.mean, mode.deviation)
         )
         return f"(x / 255 − ({mean})) / ({deviation})"
     return f"the function {getattr(mode, '__name__', type(mode).__name__)}"

@@ -128,9 +128,11 @@ def own_failure(error: Exception) -> SeewhyError | None:
 
 def _check_command(arguments: Sequence[str], parser: argparse.ArgumentParser) -> None:
     """Suggest the nearest command for an unknown one; argparse would list them all."""
-    for one in arguments:
-        if one.startswith("--") and one.endswith("=--"):  # argparse makes an empty list of it
-            parser.error(f"argument {one.removesuffix('=--')}: '--' is not a value")
+    for argument in arguments:
+        if argument.startswith("--") and argument.endswith(
+            "=--"
+        ):  # argparse makes an empty list of it
+            parser.error(f"argument {argument.removesuffix('=--')}: '--' is not a value")
     names = [name.replace("_", "-") for name in COMMANDS]
     if not arguments or arguments[0].startswith("-") or arguments[0] in names:
         return

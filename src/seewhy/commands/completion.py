@@ -53,15 +53,17 @@ def options_of_commands() -> Options:
     from seewhy.commands.cli import build_parser
 
     (commands,) = (
-        one for one in build_parser()._actions if isinstance(one, argparse._SubParsersAction)
+        action
+        for action in build_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
     )
-    helps = {one.dest: one.help or "" for one in commands._choices_actions}
+    helps = {action.dest: action.help or "" for action in commands._choices_actions}
     found = {}
     for name, parser in commands.choices.items():
         assert isinstance(parser, CommandParser)
         assert parser.when_used is not None
         parser.when_used(parser)
-        options = [_option(one) for one in parser._actions if one.option_strings]
+        options = [_option(action) for action in parser._actions if action.option_strings]
         found[name] = helps[name], options
     return found
 
@@ -81,19 +83,19 @@ def _option(action: argparse.Action) -> Option:
         words = tuple(models())
     text = " ".join((action.help or "").replace("%%", "%").split())
     return Option(
-        action.option_strings[-1], text, action.nargs != 0, tuple(str(one) for one in words)
+        action.option_strings[-1], text, action.nargs != 0, tuple(str(word) for word in words)
     )
 
 
 def _bash(commands: Options) -> str:
     values = [
-        f"        {name}\\ {one.flag}) words='{' '.join(one.words)}';;\n"
+        f"        {name}\\ {option.flag}) words='{' '.join(option.words)}';;\n"
         for name, (_, options) in commands.items()
-        for one in options
-        if one.words
+        for option in options
+        if option.words
     ]
     flags = [
-        f"        {name}) words='{' '.join(one.flag for one in options)}';;\n"
+        f"        {name}) words='{' '.join(option.flag for option in options)}';;\n"
         for name, (_, options) in commands.items()
     ]
     return (
@@ -118,11 +120,11 @@ def _zsh(commands: Options) -> str:
     lines += ["local name=$words[2]\n", "shift words; (( CURRENT-- ))\n", "case $name in\n"]
     for name, (_, options) in commands.items():
         specs = []
-        for one in options:
-            text = one.help.replace("[", "(").replace("]", ")").replace(":", ".")
-            values = f"({' '.join(one.words)})" if one.words else "_files"
-            ending = f": :{values}" if one.takes_value else ""
-            specs.append(_quoted(f"*{one.flag}[{text}]{ending}"))
+        for option in options:
+            text = option.help.replace("[", "(").replace("]", ")").replace(":", ".")
+            values = f"({' '.join(option.words)})" if option.words else "_files"
+            ending = f": :{values}" if option.takes_value else ""
+            specs.append(_quoted(f"*{option.flag}[{text}]{ending}"))
         lines.append(f"    {name}) _arguments {' '.join(specs)} '*:file:_files';;\n")
     return "".join([*lines, "esac\n"])
 
@@ -133,12 +135,12 @@ def _fish(commands: Options) -> str:
         lines.append(
             f"complete -c seewhy -n __fish_use_subcommand -f -a {name} -d {_quoted(text)}\n"
         )
-        for one in options:
-            flag = f"-l {one.flag.removeprefix('--')}"
-            value = " -x -a " + _quoted(" ".join(one.words)) if one.words else " -r"
+        for option in options:
+            flag = f"-l {option.flag.removeprefix('--')}"
+            value = " -x -a " + _quoted(" ".join(option.words)) if option.words else " -r"
             lines.append(
                 f"complete -c seewhy -n '__fish_seen_subcommand_from {name}' {flag}"
-                f"{value if one.takes_value else ''} -d {_quoted(one.help)}\n"
+                f"{value if option.takes_value else ''} -d {_quoted(option.help)}\n"
             )
     return "".join(lines)
 

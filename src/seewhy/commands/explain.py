@@ -229,7 +229,7 @@ class CommandRun:
         names = [row.name for row in self.request.table if row.copies is not None]
         if not names:
             return
-        photos = (read_source(one, fit=self.classifier.fit) for one in sources)
+        photos = (read_source(source, fit=self.classifier.fit) for source in sources)
         photo = next((one for one in photos if isinstance(one, Photo)), None)
         if photo is None:
             return

@@ -134,5 +134,5 @@ def _table(locations: Locations) -> str:
     (photo,), (boxes,) = locations.photos, locations.found
     strange = "" if locations.is_familiar() else f"{photo.name}\t{UNFAMILIAR}\n"
     return strange + "".join(
-        f"{photo.name}\t{one.title}\t{' '.join(map(str, one.box))}\n" for one in boxes
+        f"{photo.name}\t{box.title}\t{' '.join(map(str, box.box))}\n" for box in boxes
     )

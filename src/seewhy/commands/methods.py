@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
                 "name": method.name,
                 "summary": method.summary,
                 "cost": method.cost,
-                "needs": [str(one.name).lower() for one in method.needs],
+                "needs": [str(need.name).lower() for need in method.needs],
                 "at_layer": method.at_layer,
                 "per_batch": method.per_batch,
                 "backward": method.backward,
@@ -59,8 +59,12 @@ def run(args: argparse.Namespace) -> int:
             found = known[method.name]
             sys.stdout.write(f"    measured: {found}\n    {found.use}\n")
         lines = [
-            (f"--{one.name}", one.help, "" if one.default is None else f"({one.default})")
-            for one in method.options
+            (
+                f"--{option.name}",
+                option.help,
+                "" if option.default is None else f"({option.default})",
+            )
+            for option in method.options
         ]
         sys.stdout.write(aligned(lines, indent="    "))
     return 0

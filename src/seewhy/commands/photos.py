@@ -24,7 +24,7 @@ def sources_of(photos: Sequence[str]) -> list[Any]:
 
     refuse_networks(list(photos))
     sources = find_sources(photos)
-    if any(os.path.lexists(one) for one in sources if not isinstance(one, PhotoFailure)):
+    if any(os.path.lexists(source) for source in sources if not isinstance(source, PhotoFailure)):
         return sources
     for _ in readable(sources, []):
         pass

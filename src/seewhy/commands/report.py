@@ -90,8 +90,8 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     page = out if out.suffix.lower() == ".html" else out / "report.html"
     written = made.save(page, assets=args.assets)
-    for one in made.findings:
-        sys.stdout.write(f"{one.text}\n")
+    for finding in made.findings:
+        sys.stdout.write(f"{finding.text}\n")
     for note in made.notes:
         sys.stderr.write(f"seewhy: {note}\n")
     for path in written:
@@ -146,7 +146,7 @@ def _compared(models: Sequence[argparse.Namespace], progress: Progress) -> Netwo
         method=method,
         layer=first.layer,
         output=first.output,
-        settings=[model_settings(one) for one in models],
+        settings=[model_settings(model) for model in models],
         progress=progress,
         **{name: getattr(first, name) for name in COMPARED},
         **options,

@@ -112,7 +112,7 @@ def find_run(sources: Sequence[str]) -> StoredRun | None:
     """
     from seewhy.datasets.reading import is_run
 
-    folders = [Path(one) for one in sources if is_run(Path(one))]
+    folders = [Path(source) for source in sources if is_run(Path(source))]
     if not folders:
         return None
     if len(sources) > 1:

@@ -157,7 +157,7 @@ def run_batch(
             f"{chosen['batch_size']}. Give a shard_size that is a multiple of batch_size."
         )
     items = photos
-    if not isinstance(photos, list) or not all(isinstance(one, Item) for one in photos):
+    if not isinstance(photos, list) or not all(isinstance(photo, Item) for photo in photos):
         items = find_items(photos, column=chosen["column"], true_labels=labels)
     needs_name = bool(chosen["workers"] or ray)
     classifier, model = _loaded(classifier, settings or {}, needs_name=needs_name)

@@ -99,7 +99,7 @@ def run_on_ray(
     try:
         context = data.DataContext.get_current()
         context.enable_progress_bars = False
-        rows = [{"shard": one.shard, "only": ",".join(map(str, one.only))} for one in tasks]
+        rows = [{"shard": task.shard, "only": ",".join(map(str, task.only))} for task in tasks]
         most = workers or len(tasks)
         strategy = (
             data.ActorPoolStrategy(size=min(workers, len(tasks)))

@@ -209,18 +209,23 @@ def _coco(photos: Iterable[MarkedPhoto], run: Run) -> dict[str, str]:
     """Return COCO's annotations: an image may have one, of the best class; ids begin with 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for one in photos:
+    for photo in photos:
         images.append(
-            {"id": one.number + 1, "file_name": one.name, "width": one.width, "height": one.height}
-            | {"label": one.label, "correct": one.correct, "predicted": one.found}
+            {
+                "id": photo.number + 1,
+                "file_name": photo.name,
+                "width": photo.width,
+                "height": photo.height,
+            }
+            | {"label": photo.label, "correct": photo.correct, "predicted": photo.found}
         )
-        if one.box is not None:
-            x0, y0, x1, y1 = one.box
+        if photo.box is not None:
+            x0, y0, x1, y1 = photo.box
             annotations.append(
-                {"id": len(annotations) + 1, "image_id": one.number + 1}
-                | {"category_id": one.index + 1, "score": finite(one.probability)}
-                | {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": int(one.mask.sum()), "iscrowd": 0}
-                | {"segmentation": {"counts": run_lengths(one.mask), "size": [*one.mask.shape]}}
+                {"id": len(annotations) + 1, "image_id": photo.number + 1}
+                | {"category_id": photo.index + 1, "score": finite(photo.probability)}
+                | {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": int(photo.mask.sum()), "iscrowd": 0}
+                | {"segmentation": {"counts": run_lengths(photo.mask), "size": [*photo.mask.shape]}}
             )
     categories = [
         {"id": index + 1, "name": name} for index, name in enumerate(run.question.background.labels)
@@ -244,31 +249,31 @@ def _label_studio(photos: Iterable[MarkedPhoto], run: Run) -> dict[str, str]:
     """Return Label Studio's tasks, whose predictions are the best class, its box and outline."""
     labels = run.question.background.labels
     tasks = []
-    for one in photos:
-        size = {"original_width": one.width, "original_height": one.height, "image_rotation": 0}
+    for photo in photos:
+        size = {"original_width": photo.width, "original_height": photo.height, "image_rotation": 0}
         results: list[dict[str, Any]] = [
-            _result("class", "choices", {"choices": [one.found]}),
+            _result("class", "choices", {"choices": [photo.found]}),
         ]
-        if one.box is not None:
-            x0, y0, x1, y1 = one.box
-            across, down = 100 / one.width, 100 / one.height
+        if photo.box is not None:
+            x0, y0, x1, y1 = photo.box
+            across, down = 100 / photo.width, 100 / photo.height
             box = {"x": x0 * across, "y": y0 * down}
             box |= {"width": (x1 - x0) * across, "height": (y1 - y0) * down, "rotation": 0}
-            points = [[x * across, y * down] for x, y in outline(one.mask)]
+            points = [[x * across, y * down] for x, y in outline(photo.mask)]
             results += [
-                _result("box", "rectanglelabels", box | {"rectanglelabels": [one.found]}) | size,
+                _result("box", "rectanglelabels", box | {"rectanglelabels": [photo.found]}) | size,
                 _result(
-                    "outline", "polygonlabels", {"points": points, "polygonlabels": [one.found]}
+                    "outline", "polygonlabels", {"points": points, "polygonlabels": [photo.found]}
                 )
                 | size,
             ]
         tasks.append(
             {
-                "data": {"image": one.name, "label": one.label, "correct": one.correct},
+                "data": {"image": photo.name, "label": photo.label, "correct": photo.correct},
                 "predictions": [
                     {
                         "model_version": run.question.network.name,
-                        "score": finite(one.probability),
+                        "score": finite(photo.probability),
                         "result": results,
                     }
                 ],
@@ -312,31 +317,31 @@ def outline(mask: Bool[ndarray, "H W"]) -> list[tuple[float, float]]:
 def _fiftyone(photos: Iterable[MarkedPhoto], run: Run) -> dict[str, str]:
     """Return what `fiftyone.Dataset.from_json` reads, with heatmaps and masks inside."""
     samples = []
-    for one in photos:
-        mistaken = one.correct is False
+    for photo in photos:
+        mistaken = photo.correct is False
         sample: dict[str, Any] = {
             "_media_type": "image",
-            "filepath": one.name,
+            "filepath": photo.name,
             "tags": ["mistake"] if mistaken else [],
-            "metadata": {"_cls": "ImageMetadata", "width": one.width, "height": one.height},
-            "prediction": {"_cls": "Classification", "label": one.found}
-            | {"confidence": finite(one.probability)},
-            "heatmap": {"_cls": "Heatmap", "map": _array(_shrunk(one.heatmap))}
-            | {"range": [-1.0 if one.heatmap.min() < 0 else 0.0, 1.0]},
+            "metadata": {"_cls": "ImageMetadata", "width": photo.width, "height": photo.height},
+            "prediction": {"_cls": "Classification", "label": photo.found}
+            | {"confidence": finite(photo.probability)},
+            "heatmap": {"_cls": "Heatmap", "map": _array(_shrunk(photo.heatmap))}
+            | {"range": [-1.0 if photo.heatmap.min() < 0 else 0.0, 1.0]},
         }
-        if one.label is not None:
-            sample["ground_truth"] = {"_cls": "Classification", "label": one.label}
-        if one.box is not None:
-            x0, y0, x1, y1 = one.box
-            edges = [x0 / one.width, y0 / one.height]
-            edges += [(x1 - x0) / one.width, (y1 - y0) / one.height]
+        if photo.label is not None:
+            sample["ground_truth"] = {"_cls": "Classification", "label": photo.label}
+        if photo.box is not None:
+            x0, y0, x1, y1 = photo.box
+            edges = [x0 / photo.width, y0 / photo.height]
+            edges += [(x1 - x0) / photo.width, (y1 - y0) / photo.height]
             detection: dict[str, Any] = {
                 "_cls": "Detection",
-                "label": one.found,
+                "label": photo.found,
                 "bounding_box": edges,
             }
-            detection |= {"mask": _array(one.mask[y0:y1, x0:x1])}
-            detection |= {"confidence": finite(one.probability)}
+            detection |= {"mask": _array(photo.mask[y0:y1, x0:x1])}
+            detection |= {"confidence": finite(photo.probability)}
             sample["regions"] = {"_cls": "Detections", "detections": [detection]}
         samples.append(sample)
     whole: dict[str, Any] = {"name": Path(run.folder.place).name, "media_type": "image"}

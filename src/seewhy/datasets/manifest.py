@@ -324,7 +324,7 @@ def read_manifest(content: bytes) -> list[Item]:
     table = read_table(content)
     columns = [table[name].to_pylist() for name in _schema().names]
     *others, states = columns
-    was = [None if one is None else (int(one[0]), int(one[1])) for one in states]
+    was = [None if state is None else (int(state[0]), int(state[1])) for state in states]
     return [Item(*row) for row in zip(*others, was, strict=True)]
 
 
@@ -336,7 +336,7 @@ def carried(items: Sequence[Item], before: Sequence[Item], failed: Collection[in
         before: those of the run.
         failed: photos that failed in it: they may have changed since, or come back.
     """
-    if [(one.path, one.label) for one in items] != [(one.path, one.label) for one in before]:
+    if [(item.path, item.label) for item in items] != [(one.path, one.label) for one in before]:
         return list(items)
     found = []
     for now, then in zip(items, before, strict=True):

@@ -277,7 +277,7 @@ def _check(question: RunQuestion) -> None:
     if len(question.request.methods) != 1 or not isinstance(question.request.batch_size, int):
         raise ValueError("a run has one method and a size of batches")
     sizes = (question.shard_size, question.photos.count, *question.map_size)
-    if not all(isinstance(one, int) and one >= 0 for one in sizes) or not question.shard_size:
+    if not all(isinstance(size, int) and size >= 0 for size in sizes) or not question.shard_size:
         raise ValueError("a size is not a whole number")
     if question.maps not in ("float32", "float16"):
         raise ValueError(f"maps are of '{question.maps}'")
@@ -297,7 +297,7 @@ def _check(question: RunQuestion) -> None:
         raise ValueError("the model is not a name with settings")
     off = question.rounding
     if off is not None and not all(
-        isinstance(one, int | float | str) for one in vars(off).values()
+        isinstance(var, int | float | str) for var in vars(off).values()
     ):
         raise ValueError("the rounding is not numbers")
     limit = question.familiarity_limit

@@ -73,7 +73,7 @@ def shard_bytes(
         if field.name == "heatmap":
             arrays.append(_tensors(values, field.type, number))
         elif field.name == "descriptor":
-            arrays.append(pa.array([None if one is None else one.tolist() for one in values]))
+            arrays.append(pa.array([None if value is None else value.tolist() for value in values]))
         else:
             arrays.append(pa.array(values, field.type))
     arrays = [

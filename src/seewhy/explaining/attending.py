@@ -76,7 +76,7 @@ def check_attends(classifier: Classifier, method: Method) -> None:
 
 def _maps(method: Method, captures: Sequence[Capture]) -> Float[ndarray, "n t p q"]:
     """Call a map once for each target."""
-    found = [one.attended for one in captures if one.attended is not None]
+    found = [capture.attended for capture in captures if capture.attended is not None]
     maps = []
     for attended in found:
         read = {"read": attended.read} if Needs.READ in method.needs else {}

@@ -39,7 +39,9 @@ class ExplainedBatch:
     def of_photos(self) -> list[Differences | None]:
         """Return what is explained of each photo."""
         photos = range(len(self.capture.values))
-        return [None if self.explained is None else self.explained.of_photo(one) for one in photos]
+        return [
+            None if self.explained is None else self.explained.of_photo(photo) for photo in photos
+        ]
 
     def combine(self, values: Float[ndarray, "n m ..."]) -> Float[ndarray, "n t ..."]:
         """Return the explained values' part of what belongs to classes: gradients, weights."""
@@ -57,7 +59,7 @@ def explain_batch(
     if isinstance(targets, ndarray):
         targets = targets[start : start + len(images)]
     found: dict[Contrast | None, ExplainedBatch] = {}
-    for contrast in dict.fromkeys(question.contrast_of(one) for one in question.methods):
+    for contrast in dict.fromkeys(question.contrast_of(method) for method in question.methods):
         if contrast is None:
             capture = capture_batch(question, images, targets)
             classes = capture.targets

@@ -49,7 +49,11 @@ def plain(value: Any) -> Any:
 
 def plain_option(method: str, name: str, value: Any) -> Any:
     """Return an option's value as JSON; height and width of a patch as the text '16x32'."""
-    kinds = {one.name: one.type for one in METHODS[method].options} if method in METHODS else {}
+    kinds = (
+        {option.name: option.type for option in METHODS[method].options}
+        if method in METHODS
+        else {}
+    )
     return _sizes(value) if kinds.get(name) == "patch" else plain(value)
 
 
@@ -78,7 +82,11 @@ def option_from_plain(method: str, name: str, value: Any) -> Any:
     Raises:
         OptionError: it was a function or an array.
     """
-    kinds = {one.name: one.type for one in METHODS[method].options} if method in METHODS else {}
+    kinds = (
+        {option.name: option.type for option in METHODS[method].options}
+        if method in METHODS
+        else {}
+    )
     if kinds.get(name) == "patch":
         return [_size(one) for one in value] if isinstance(value, list) else _size(value)
     found = from_plain(value, what=f"{name} of '{method}'")
@@ -94,9 +102,10 @@ def as_python(request: Request, model: str, settings: Mapping[str, Any], photo: 
     given = {name: value for name, value in settings.items() if value is not None}
     loaded = [python(model), *_keywords(given)]
     asked = {
-        one.name: getattr(request, one.name)
-        for one in dataclasses.fields(request)
-        if one.name not in ("methods", "options") and getattr(request, one.name) != one.default
+        field.name: getattr(request, field.name)
+        for field in dataclasses.fields(request)
+        if field.name not in ("methods", "options")
+        and getattr(request, field.name) != field.default
     }
     for name in {"classes", "layer", "contrast"} & set(asked):
         asked[name] = _lists(asked[name])
@@ -151,7 +160,7 @@ def python(value: Any, *, what: str = "it") -> str:
         parts = [python(one, what=what) for one in value]
         return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
     if isinstance(value, Fit):
-        given = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        given = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return f"seewhy.Fit({', '.join(_keywords(given))})"
     raise OptionError(
         f"{what} is {_article(value)}, which cannot be written as text. Repeat it in Python, where "
@@ -236,11 +245,11 @@ def _flat_options(request: Request) -> dict[str, Any]:
         found |= given
     for name in found:
         values = [
-            {**{one.name: one.default for one in METHODS[method].options}, **given}[name]
+            {**{option.name: option.default for option in METHODS[method].options}, **given}[name]
             for method in request.methods
             if method in METHODS
             for given in [request.options.get(method, {})]
-            if name in {one.name for one in METHODS[method].options}
+            if name in {option.name for option in METHODS[method].options}
         ]
         if any(plain(value) != plain(values[0]) for value in values):
             raise OptionError(

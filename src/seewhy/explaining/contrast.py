@@ -275,7 +275,7 @@ def _class_rows(classifier: Classifier) -> Float[ndarray, "k c"] | None:
         return None
     if (np.count_nonzero(weights, axis=1) > 1).any():
         return weights  # else each class has one channel of its own, which tells nothing of others
-    names = [one.name for one in classifier.network.layers]
+    names = [layer.name for layer in classifier.network.layers]
     last = names.index(classifier.layer) if classifier.layer in names else -1
     for name in reversed(names[: last + 1]):
         try:
@@ -311,7 +311,7 @@ def as_contrast(
         return Similar()
     rivals = tuple(dict.fromkeys(classifier.class_index(one) for one in named))
     explained = set() if isinstance(targets, Top) else set(np.unique(np.asarray(targets)).tolist())
-    itself = [one for one in rivals if one in explained]
+    itself = [rival for rival in rivals if rival in explained]
     if itself:
         label = classifier.label(itself[0])
         raise TargetError(

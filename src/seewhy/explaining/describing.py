@@ -40,7 +40,9 @@ def described(explanation: Explanation) -> list[dict[str, Any]]:
                 "layer": explanation.layer,
                 "provenance": None if provenance is None else provenance.as_dict(),
                 "familiarity": familiarity[index].as_dict() if familiarity else None,
-                "predictions": [one.as_row() for one in explanation.predictions[index]],
+                "predictions": [
+                    prediction.as_row() for prediction in explanation.predictions[index]
+                ],
                 "targets": targets,
             }
         )

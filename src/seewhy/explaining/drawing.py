@@ -67,7 +67,7 @@ def draw_colours(explanation: Explanation, photo: int, style: Style) -> list[Pic
         return []
     if explanation.blue_first:
         gradients = gradients[..., ::-1]
-    raw = [smoothed(one, style.smooth) for one in gradients]
+    raw = [smoothed(gradient, style.smooth) for gradient in gradients]
     ends = _ends(raw, style)
     return [
         around_grey(_colours_on_photo(explanation, photo, one), end=end)
@@ -105,13 +105,13 @@ def draw_page(explanation: Explanation, photo: int, style: Style) -> Image.Image
 
 def draw_methods(explanations: Sequence[Explanation], photo: int, style: Style) -> Page:
     """Draw one photo by several methods: a grid for one class, else rows of classes."""
-    explanations, photo = [sized(one, photo) for one in explanations], 0
+    explanations, photo = [sized(explanation, photo) for explanation in explanations], 0
     first = explanations[0]
     bare = first.photos[photo]
     most = max(explanations, key=lambda one: len(one.targets[photo]))
     classes = shown_targets(most, photo)
     bars = _colour_bars(explanations, photo, classes, style)
-    drawn = [draw_targets(one, photo, style) for one in explanations]
+    drawn = [draw_targets(explanation, photo, style) for explanation in explanations]
     if len(classes) == 1:
         title = f"{first.photo_title(photo)}\n{most.title(photo)} of {short_name(first.model)}"
         cells: list[Cell] = [(title, bare.pixels)]
@@ -124,7 +124,7 @@ def draw_methods(explanations: Sequence[Explanation], photo: int, style: Style) 
         for pictures in drawn
     ]
     heads = [most.caption(photo, target, peak=False) for target in classes]
-    names = [first.photo_title(photo), *(one.method for one in explanations)]
+    names = [first.photo_title(photo), *(explanation.method for explanation in explanations)]
     return comparison(names, heads, rows, wrap=style.columns, bars=bars)
 
 
@@ -133,26 +133,28 @@ def _colour_bars(
 ) -> list[ColourBar]:
     """Return the scales of a page: one for each kind of map on it that is no picture of its own."""
     bars: dict[bool, ColourBar] = {}
-    for one in explanations:
-        if one.pixel_level or one.signed in bars:
+    for explanation in explanations:
+        if explanation.pixel_level or explanation.signed in bars:
             continue
-        targets = [target for target in shown if target < len(one.targets[photo])]
-        peaks = {f"{one.peaks[photo, target]:.3g}".replace("-", "−") for target in targets}
+        targets = [target for target in shown if target < len(explanation.targets[photo])]
+        peaks = {f"{explanation.peaks[photo, target]:.3g}".replace("-", "−") for target in targets}
         alone = len(explanations) == 1 and (len(targets) == 1 or style.scale == "photo")
         peak = max(peaks, key=len) if alone and len(peaks) == 1 else "the peak"
         if style.scale == "photo" and len(explanations) == 1:
-            peak = f"{one.peaks[photo, targets].max():.3g}".replace("-", "−")
-        low, high = "lowest" if one.from_minimum else "0", peak
-        if one.signed:
-            rivals = {target.rivals for target in one.targets[photo] if target.rivals is not None}
+            peak = f"{explanation.peaks[photo, targets].max():.3g}".replace("-", "−")
+        low, high = "lowest" if explanation.from_minimum else "0", peak
+        if explanation.signed:
+            rivals = {
+                target.rivals for target in explanation.targets[photo] if target.rivals is not None
+            }
             against = ", ".join(next(iter(rivals)).labels) if len(rivals) == 1 else "another"
             low = f"for {against}" if rivals else "against"
-            own = one.targets[photo][targets[0]].label if len(targets) == 1 else "the class"
+            own = explanation.targets[photo][targets[0]].label if len(targets) == 1 else "the class"
             high = f"for {own}"
-        name = style.colormap or (FOR_AND_AGAINST if one.signed else HEAT)
-        units = {each.row.unit for each in explanations if each.signed == one.signed}
-        unit = one.row.unit if len(units) == 1 else ""
-        bars[one.signed] = ColourBar(palette_of(name), low, high, unit)
+        name = style.colormap or (FOR_AND_AGAINST if explanation.signed else HEAT)
+        units = {each.row.unit for each in explanations if each.signed == explanation.signed}
+        unit = explanation.row.unit if len(units) == 1 else ""
+        bars[explanation.signed] = ColourBar(palette_of(name), low, high, unit)
     return list(bars.values())
 
 

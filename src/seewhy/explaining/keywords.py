@@ -67,7 +67,11 @@ class RequestKeywords(MapKeywords, total=False):
 
 
 ARGUMENTS = (
-    *(one for one in RequestKeywords.__annotations__ if one not in MethodOptions.__annotations__),
+    *(
+        annotation
+        for annotation in RequestKeywords.__annotations__
+        if annotation not in MethodOptions.__annotations__
+    ),
     "progress",
 )
 """The keywords that are no options of methods, for the hint in an error."""
@@ -125,11 +129,11 @@ def options_by_method(
 
 
 def _own(name: str) -> list[str]:
-    return [one.name for one in METHODS[name].options] if name in METHODS else []
+    return [option.name for option in METHODS[name].options] if name in METHODS else []
 
 
 def _known_options(name: str) -> set[str]:
-    return {*_own(name), *(one.name for one in NETWORK_OPTIONS)}
+    return {*_own(name), *(option.name for option in NETWORK_OPTIONS)}
 
 
 def checked(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,10 +103,10 @@ class Subject:
             else:
                 classes = np.repeat(self.explained.all_classes(), len(copies), axis=0)
                 return self._combined(self._differentiate(copies, classes, guided))
-            captures = [self._differentiate(copies, one, guided) for one in targets]
+            captures = [self._differentiate(copies, target, guided) for target in targets]
             return (
-                np.concatenate([one.values for one in captures], axis=1),
-                np.concatenate([one.gradients[INPUT] for one in captures], axis=1),
+                np.concatenate([capture.values for capture in captures], axis=1),
+                np.concatenate([capture.gradients[INPUT] for capture in captures], axis=1),
             )
 
         return differentiate

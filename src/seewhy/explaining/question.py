@@ -106,12 +106,12 @@ class Question:
         cells = self.cells_of(method)
         if self.request.zoom > 1:  # the maps of tiles are at their places already
             return tuple(placements)
-        return tuple(one.of_cells(cells) for one in placements)
+        return tuple(placement.of_cells(cells) for placement in placements)
 
     @property
     def all_layers(self) -> tuple[str, ...]:
         """Every layer that a method looks at."""
-        wanted = [self.layers_of(one) for one in self.methods if one.at_layer]
+        wanted = [self.layers_of(method) for method in self.methods if method.at_layer]
         return tuple(dict.fromkeys(name for names in wanted for name in names))
 
     def contrast_of(self, method: Method) -> Contrast | None:
@@ -148,7 +148,7 @@ class Question:
     def needs_gradients(self) -> bool:
         """True where a backward pass to the layers is needed."""
         return callable(self.targets) or any(
-            Needs.LAYER_GRADIENTS in one.needs for one in self.methods
+            Needs.LAYER_GRADIENTS in method.needs for method in self.methods
         )
 
 
@@ -203,13 +203,15 @@ def check_options(
     Raises:
         OptionError: the method has no such option, or the value is not valid.
     """
-    own = [one.name for one in method.options]
+    own = [option.name for option in method.options]
     known = {one.name: one for one in (*method.options, *NETWORK_OPTIONS)}
     for name, value in options.items():
         if name not in known:
             has = f"It has: {', '.join(own)}." if own else "It has none."
             others = [
-                each.name for each in METHODS.values() if name in {one.name for one in each.options}
+                each.name
+                for each in METHODS.values()
+                if name in {option.name for option in each.options}
             ]
             near = get_close_matches(name, [*known, *arguments], n=1, cutoff=0.7)
             if near:
@@ -236,7 +238,7 @@ def take_execution(
     given = {"precision": precision}
     for row in NETWORK_OPTIONS:
         row.check(given[row.name], method=None)
-        asked = {one[row.name] for one in options.values() if row.name in one}
+        asked = {option[row.name] for option in options.values() if row.name in option}
         if len(asked) > 1:
             raise OptionError(
                 f"The methods share the network, and '{row.name}' differs among them. Give one "

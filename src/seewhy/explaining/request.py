@@ -257,7 +257,7 @@ class Request:
 
         A function or an array is a dict that tells it from others, and cannot be read back.
         """
-        plain = {one.name: code.plain(getattr(self, one.name)) for one in fields(self)}
+        plain = {field.name: code.plain(getattr(self, field.name)) for field in fields(self)}
         return plain | {
             "options": {
                 method: {
@@ -274,7 +274,7 @@ class Request:
         Raises:
             OptionError: it has a function or an array, of which only the name was written.
         """
-        known = {one.name for one in fields(cls)}
+        known = {field.name for field in fields(cls)}
         for name in stored:
             if name not in known:
                 raise OptionError(f"A request has no '{name}'. Repeat it with this seewhy.")
@@ -342,7 +342,7 @@ def with_keywords(
         rows: settings among those that are more, with their defaults.
         defaults: of the others.
     """
-    options = {one.name: one.default for row in METHODS.values() for one in row.options}
+    options = {option.name: option.default for row in METHODS.values() for option in row.options}
     own = {row.name: row.default for row in rows}
     defaults = {**_DEFAULTS, **options, **own, **defaults}
 

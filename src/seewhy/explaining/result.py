@@ -364,7 +364,10 @@ class Explanation(Drawable):
 
     def _told(self, photo: int) -> str:
         """Return a photo's name and predictions, one to a line."""
-        lines = [(one.label, f"{one.probability:.4f}") for one in self.predictions[photo]]
+        lines = [
+            (prediction.label, f"{prediction.probability:.4f}")
+            for prediction in self.predictions[photo]
+        ]
         return f"{self.photo_title(photo)}\n{aligned(lines, right=(1,), indent='  ')}"
 
     def __repr__(self) -> str:

@@ -149,8 +149,12 @@ def rows_of_photo(
         familiar=None if familiarity is None else familiarity.familiar,
         similarity=None if familiarity is None else familiarity.similarity,
         predictions=[
-            {"index": one.index, "score": one.score, "probability": one.probability}
-            for one in predictions
+            {
+                "index": prediction.index,
+                "score": prediction.score,
+                "probability": prediction.probability,
+            }
+            for prediction in predictions
         ],
     )
 
@@ -176,7 +180,7 @@ def rows_of_photo(
             yield row(place, "label" if is_label else usual)
     if contrasts and correct is False:
         best = targets[-1]
-        if best.index in {one.index for one in targets[: explained - 1]}:
+        if best.index in {target.index for target in targets[: explained - 1]}:
             difference = best.score - targets[explained - 1].score
             yield replace(row(len(maps) - 1, "contrast"), score=difference, probability=None)
 

@@ -329,7 +329,7 @@ class Meter:
     def __init__(self, progress: Progress, question: Question, photos: int) -> None:
         self.progress = progress
         self.done = 0
-        self.total = photos * (1 + sum(copies_of(question, one) for one in question.methods))
+        self.total = photos * (1 + sum(copies_of(question, method) for method in question.methods))
 
     def advance(self, inputs: int) -> None:
         """Count inputs that are done."""

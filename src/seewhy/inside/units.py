@@ -63,11 +63,11 @@ def find_objectives(
         if classifier.network.classes is None:
             raise OptionError(f"'{classifier.name}' has no classes. Give filters of a layer.")
         indices = class_indices(classifier, classes, 1)[0]
-        return Objectives(tuple(classifier.label(int(one)) for one in indices), indices, None)
+        return Objectives(tuple(classifier.label(int(index)) for index in indices), indices, None)
     network = classifier.network
     name = classifier.layer if layer is None else network.layer_name(layer)
     indices = np.array(check_filters(network, name, filters))
-    return Objectives(tuple(f"{name} filter {one}" for one in indices), indices, name)
+    return Objectives(tuple(f"{name} filter {index}" for index in indices), indices, name)
 
 
 def check_filters(network: Network, layer: str, filters: Any) -> list[int]:

@@ -180,7 +180,7 @@ class Method:
 
     def settings(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return all options: those given, the defaults for the others."""
-        return {one.name: one.default for one in self.options} | dict(options)
+        return {option.name: option.default for option in self.options} | dict(options)
 
     def count_copies(self, shape: tuple[int, ...], options: Mapping[str, Any]) -> int:
         """Return the number of copies that the method runs, at most; 0 for maps."""

@@ -148,17 +148,19 @@ class Adapter(Network):
 
     def randomized(self, layers: Sequence[Any] | None = None, *, seed: int = 0) -> Network:
         """Return a copy in which layers, and all inside them, have random weights."""
-        names = None if layers is None else [self.layer_name(one) for one in layers]
+        names = None if layers is None else [self.layer_name(layer) for layer in layers]
         made = self._copied()
-        for one in made._learned_weights():
+        for weight in made._learned_weights():
             inside = (
-                one.layer == name or one.layer.startswith(name + self.separator)
+                weight.layer == name or weight.layer.startswith(name + self.separator)
                 for name in names or ()
             )
             if names is None or any(inside):
-                generator = layer_generator(seed, f"{one.layer}{self.separator}{one.name}")
-                one.assign(
-                    random_weights(one.name, one.shape, fan_in=one.fan_in, generator=generator)
+                generator = layer_generator(seed, f"{weight.layer}{self.separator}{weight.name}")
+                weight.assign(
+                    random_weights(
+                        weight.name, weight.shape, fan_in=weight.fan_in, generator=generator
+                    )
                 )
         return made
 

@@ -264,7 +264,7 @@ class AttendingAdapter(Adapter):
         calls = []
         known: dict[tuple[int, ...], Grid] = {}
         for call, shape in sorted(shapes.items()):
-            mixed = [one for one in values[call] if one is not None]
+            mixed = [value for value in values[call] if value is not None]
             if windows[call]:
                 calls.append(AttentionCall(call, shape, windows=True))
             elif len(mixed) < len(values[call]):

@@ -14,7 +14,7 @@ def output_names(output: Any) -> tuple[str, ...]:
     if isinstance(output, Mapping):
         return tuple(map(str, output))
     if is_dataclass(output):
-        return tuple(one.name for one in fields(output))
+        return tuple(field.name for field in fields(output))
     if isinstance(output, tuple | list):
         return getattr(output, "_fields", tuple(map(str, range(len(output)))))
     return ()

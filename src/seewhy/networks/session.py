@@ -156,7 +156,7 @@ class Session:
         The weights are hashed again only if one of a few values of any of them has changed. None
         for a network that has no weights, or none that it shows.
         """
-        arrays = [np.asarray(one) for one in self.network.weight_arrays()]
+        arrays = [np.asarray(array) for array in self.network.weight_arrays()]
         if not arrays:
             return None
         sample = sha256()

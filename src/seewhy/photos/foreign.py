@@ -115,9 +115,9 @@ def _dicom(path: Path, name: str) -> UInt8[ndarray, "h w ..."]:
 def _window(data: Any) -> tuple[float, float] | None:
     """Return the first window of a DICOM file as its lowest and highest value."""
     ends = [data.get(one) for one in ("WindowCenter", "WindowWidth")]
-    if any(one is None for one in ends):
+    if any(end is None for end in ends):
         return None
-    centre, width = (float(one if np.isscalar(one) or not len(one) else one[0]) for one in ends)
+    centre, width = (float(end if np.isscalar(end) or not len(end) else end[0]) for end in ends)
     return centre - width / 2, centre + width / 2
 
 

@@ -104,7 +104,7 @@ class Photo:
             arrays.append(self.fitted[1])
         if self.preview is not None:
             arrays.append(self.preview)
-        return sum(one.nbytes for one in arrays)
+        return sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True)

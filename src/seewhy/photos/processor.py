@@ -41,8 +41,8 @@ def _preprocess(settings: dict[str, Any]) -> Preprocess | None:
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
     if settings.get("do_normalize", True):
-        mean = tuple(float(one) for one in settings["image_mean"])
-        deviation = tuple(float(one) for one in settings["image_std"])
+        mean = tuple(float(setting) for setting in settings["image_mean"])
+        deviation = tuple(float(setting) for setting in settings["image_std"])
     elif factor == 255:
         return "none"
     if len(mean) != len(deviation) or len(mean) not in (1, 3) or not factor or 0 in deviation:

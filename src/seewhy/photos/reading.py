@@ -144,7 +144,9 @@ def read_ahead(sources: Iterable[Any], read: Callable[[Any], R], *, ahead: int =
             `read_source`.
         ahead: the most photos that are read and not yet taken, within `AHEAD` bytes of pixels.
     """
-    items = (one if isinstance(one, str | os.PathLike) else read(one) for one in sources)
+    items = (
+        source if isinstance(source, str | os.PathLike) else read(source) for source in sources
+    )
     return map_ahead(read, items, ahead=ahead, weigh=weight, budget=AHEAD)
 
 

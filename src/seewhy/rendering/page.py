@@ -267,7 +267,9 @@ def _columns(
     """Choose how many of `count` blocks go side by side, so that the page is close to RATIO."""
     count = len(pictures) if count is None else count
     width = measures.cell + measures.gap if width is None else width
-    height = max((_fit_cell(one, measures).height for one in pictures[:1]), default=measures.cell)
+    height = max(
+        (_fit_cell(picture, measures).height for picture in pictures[:1]), default=measures.cell
+    )
     height += measures.gap + 2 * line_height(measures.text)
 
     def oddness(columns: int) -> float:

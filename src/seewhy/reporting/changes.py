@@ -107,8 +107,10 @@ def halved_colour(pixels: Seen) -> Seen:
     height, width = pixels.shape[:2]
     small = (-(-width // 2), -(-height // 2))
     halved = [
-        one.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BILINEAR)
-        for one in colours
+        colour.resize(small, Image.Resampling.BOX).resize(
+            (width, height), Image.Resampling.BILINEAR
+        )
+        for colour in colours
     ]
     return np.asarray(Image.merge("YCbCr", [brightness, *halved]).convert("RGB"))
 
@@ -209,4 +211,4 @@ def refitted(photo: Photo, fit: Fit) -> list[Seen]:
 def changed(pixels: Seen, refits: Iterable[Seen]) -> list[Seen]:
     """Return fitted pixels with each of the `CHANGES`, of which `refitted` made some."""
     left = iter(refits)
-    return [next(left) if one.apply is None else one.apply(pixels) for one in CHANGES]
+    return [next(left) if change.apply is None else change.apply(pixels) for change in CHANGES]

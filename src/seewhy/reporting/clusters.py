@@ -47,13 +47,13 @@ def best_groups(
     """
     metrics = scikit_learn("metrics")
     best, level = np.zeros(len(points), np.int64), 0.0
-    for found in groups.values():
-        if len(np.unique(found)) < 2:
+    for group in groups.values():
+        if len(np.unique(group)) < 2:
             continue
         size = min(len(points), 500)
-        value = metrics.silhouette_score(points, found, sample_size=size, random_state=seed)
+        value = metrics.silhouette_score(points, group, sample_size=size, random_state=seed)
         if value > level:
-            best, level = found.astype(np.int64), float(value)
+            best, level = group.astype(np.int64), float(value)
     return best
 
 

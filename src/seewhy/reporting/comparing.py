@@ -219,7 +219,9 @@ def _compared(
             maps=first.maps,
             names=dict(enumerate(names.tolist())),
             sizes=np.zeros((len(kept), 2), np.int64),
-            failures=tuple(Failure(one.name, one.kind, one.reason) for one in failures.values()),
+            failures=tuple(
+                Failure(failure.name, failure.kind, failure.reason) for failure in failures.values()
+            ),
         ),
         gallery=Gallery(paths, Fit(None)),
         page=functools.partial(make_page, sections=COMPARED),
@@ -290,11 +292,11 @@ def on_grid(
 def _together(name: str, answers: Sequence[_Answer]) -> Answers:
     return Answers(
         name,
-        tuple(one.found for one in answers),
-        np.array([one.p_found for one in answers], np.float64),
-        np.array([one.p_true for one in answers], np.float64),
-        np.array([one.correct for one in answers], bool),
-        np.stack([one.heatmap for one in answers]),
+        tuple(answer.found for answer in answers),
+        np.array([answer.p_found for answer in answers], np.float64),
+        np.array([answer.p_true for answer in answers], np.float64),
+        np.array([answer.correct for answer in answers], bool),
+        np.stack([answer.heatmap for answer in answers]),
     )
 
 
@@ -335,7 +337,7 @@ def _classes(
     found = []
     for index, name in enumerate(names):
         own = classes == index
-        accuracy = paired_accuracy(*(one.correct[own] for one in answers))
+        accuracy = paired_accuracy(*(answer.correct[own] for answer in answers))
         there = overlap[own][np.isfinite(overlap[own])]
         found.append(
             ComparedClass(

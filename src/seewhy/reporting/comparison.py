@@ -162,7 +162,7 @@ class NetworkComparison(SavedPage):
             "schema": SCHEMA,
             "facts": dict(self.facts),
             "verdict": self.verdict,
-            "findings": [one.text for one in self.findings],
+            "findings": [finding.text for finding in self.findings],
             "notes": list(self.notes),
             "networks": [
                 {"name": answers.name, "right": right, "of": accuracy.photos}
@@ -184,7 +184,7 @@ class NetworkComparison(SavedPage):
             "lost": [self._photo(photo) for photo in self.lost.tolist()],
             "gained": [self._photo(photo) for photo in self.gained.tolist()],
             "moved": [self._photo(photo) for photo in self.moved.tolist()],
-            "failed": [vars(one) for one in self.observations.failures],
+            "failed": [vars(failure) for failure in self.observations.failures],
         }
 
     def _photo(self, photo: int) -> dict[str, Any]:
@@ -202,7 +202,7 @@ class NetworkComparison(SavedPage):
 
     def __repr__(self) -> str:
         lines = [f"<NetworkComparison of {self.title}: {len(self.paths)} photos"]
-        lines += [f"  {one.text:.110}" for one in self.findings[:3]]
+        lines += [f"  {finding.text:.110}" for finding in self.findings[:3]]
         return "\n".join(lines) + ">"
 
 

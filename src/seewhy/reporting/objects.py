@@ -96,7 +96,7 @@ def _boxes(boxes: Any, seen: Observations) -> list[ndarray] | None:
             for path, (height, width) in zip(seen.paths, seen.sizes.tolist(), strict=True)
         ]
         return list(read_boxes(Path(boxes), photos))
-    found = [np.asarray(one, np.float64).reshape(-1, 4) for one in boxes]
+    found = [np.asarray(box, np.float64).reshape(-1, 4) for box in boxes]
     if len(found) != len(seen):
         raise OptionError(
             f"Boxes of {len(found)} photos were given for {len(seen)} photos. Give one array for "
@@ -143,8 +143,8 @@ def find_masks(folder: str | os.PathLike[str], paths: Sequence[str]) -> dict[int
         names = [Path(whole.parent.name) / whole.name, Path(whole.name)]
         if inner not in names:
             names.insert(0, inner)
-        names = [one.with_suffix(".png") for one in names]
-        mask = next((root / one for one in names if (root / one).is_file()), None)
+        names = [name.with_suffix(".png") for name in names]
+        mask = next((root / name for name in names if (root / name).is_file()), None)
         if mask is None:
             continue
         if mask in owners:
@@ -154,7 +154,7 @@ def find_masks(folder: str | os.PathLike[str], paths: Sequence[str]) -> dict[int
             )
         found[place], owners[mask] = mask, path
     if not found:
-        listed = " nor ".join(f"'{one}'" for one in names[-2:])
+        listed = " nor ".join(f"'{name}'" for name in names[-2:])
         raise OptionError(
             f"No photo has a mask in '{folder}': there is no {listed}, for example. Give each the "
             "photo's name, with .png."
@@ -190,7 +190,7 @@ def read_mask(mask: Mask, size: tuple[int, int], photo: str) -> Bool[ndarray, "H
     try:
         with Image.open(mask, formats=["PNG"]) as image:
             pixels = np.asarray(image)
-            channels = len([one for one in image.getbands() if one != "A"])
+            channels = len([getband for getband in image.getbands() if getband != "A"])
     except UNREADABLE as error:
         raise _unreadable(mask) from error
     return np.asarray(pixels != 0 if pixels.ndim == 2 else (pixels[..., :channels] != 0).any(2))

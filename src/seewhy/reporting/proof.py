@@ -187,8 +187,8 @@ def shared_pixels(members: UInt8[ndarray, "n H W 3"], others: UInt8[ndarray, "m 
 def _scatter(pixels: UInt8[ndarray, "n H W 3"]) -> Float[ndarray, "_ _"]:
     size = (min(CELLS, pixels.shape[2]), min(CELLS, pixels.shape[1]))
     small = np.stack([
-        np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BOX), np.float32)
-        for one in pixels
+        np.asarray(Image.fromarray(pixel).resize(size, Image.Resampling.BOX), np.float32)
+        for pixel in pixels
     ])  # fmt: skip
     away = np.abs(small - np.median(small, axis=0)).mean(axis=3)
     return np.asarray(np.median(away, axis=0))

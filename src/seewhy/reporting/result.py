@@ -188,7 +188,7 @@ class Report(SavedPage):
     @property
     def shortcuts(self) -> list[Shortcut]:
         """The suspects of all classes, with their verdicts."""
-        return [one for searched in self.searched for one in searched.shortcuts]
+        return [shortcut for searched in self.searched for shortcut in searched.shortcuts]
 
     @property
     def searched(self) -> tuple[SearchedClass, ...]:
@@ -211,7 +211,7 @@ class Report(SavedPage):
         whole = "The photos have no labels, so that nobody can say how often the network is right."
         if self.accuracy is not None:
             whole = f"The network is right in {self.accuracy} of {self.accuracy.of} photos."
-        counts = Counter(one.verdict for one in self.shortcuts)
+        counts = Counter(shortcut.verdict for shortcut in self.shortcuts)
         said = [
             f"{counts[kind]} {one if counts[kind] == 1 else several}"
             for kind, one, several in (
@@ -220,7 +220,9 @@ class Report(SavedPage):
             )
             if counts[kind]
         ]
-        grave = sum(one.tone == "bad" and one.section != "shortcuts" for one in self.findings)
+        grave = sum(
+            finding.tone == "bad" and finding.section != "shortcuts" for finding in self.findings
+        )
         said += [f"{grave} other finding{'s' if grave > 1 else ''} that matter"] if grave else []
         text = f"{whole} Found: {', '.join(said)}." if said else f"{whole} Nothing grave was found."
         if self.search is None or self.search.too_small or self.search.left_out:
@@ -235,8 +237,8 @@ class Report(SavedPage):
             "schema": SCHEMA,
             "facts": dict(self.facts),
             "verdict": self.verdict,
-            "findings": [one.text for one in self.findings],
-            "next": {one.text: one.next for one in self.findings if one.next},
+            "findings": [finding.text for finding in self.findings],
+            "next": {finding.text: finding.next for finding in self.findings if finding.next},
             "notes": list(self.notes),
             "accuracy": share_as_dict(self.accuracy),
             "classes": [
@@ -262,12 +264,13 @@ class Report(SavedPage):
             "likely_wrong_labels": [self._photo(photo) for photo in self.mislabelled.tolist()],
             "confident_mistakes": [self._photo(photo) for photo in self.confident.tolist()],
             "right_for_a_wrong_reason": [
-                self._photo(one.photo) | {"reason": one.reason} for one in self.wrong_reasons
+                self._photo(reason.photo) | {"reason": reason.reason}
+                for reason in self.wrong_reasons
             ],
             "shortcuts": [
-                {"class": names.get(searched.index)} | self._shortcut(searched, one)
+                {"class": names.get(searched.index)} | self._shortcut(searched, shortcut)
                 for searched in self.searched
-                for one in searched.shortcuts
+                for shortcut in searched.shortcuts
             ],
             "not_searched": {
                 "too_small": list(self.search.too_small) if self.search else None,
@@ -281,7 +284,7 @@ class Report(SavedPage):
                     for index, one in self.class_heat.items()
                 },
             },
-            "failed": [vars(one) for one in seen.failures],
+            "failed": [vars(failure) for failure in seen.failures],
         }
 
     def _photo(self, photo: int) -> dict[str, Any]:
@@ -304,9 +307,11 @@ class Report(SavedPage):
             "by": suspect.by,
             "gap": suspect.gap,
             "odd": suspect.odd,
-            "trials": [trial_as_dict(one) for one in shortcut.trials],
+            "trials": [trial_as_dict(trial) for trial in shortcut.trials],
             "pasted": [paste_as_dict(one) for one in shortcut.pasted],
-            "photos": [self.observations.paths[searched.photos[one]] for one in suspect.members],
+            "photos": [
+                self.observations.paths[searched.photos[member]] for member in suspect.members
+            ],
         }
 
     def _changes(self) -> dict[str, Any] | None:
@@ -316,10 +321,10 @@ class Report(SavedPage):
         return {
             "photos": [paths[photo] for photo in self.changes.photos.tolist()],
             "labelled": self.changes.labelled,
-            "results": [changed_as_dict(one, names) for one in self.changes.results],
+            "results": [changed_as_dict(result, names) for result in self.changes.results],
         }
 
     def __repr__(self) -> str:
         lines = [f"<Report on {self.facts['model']}: {len(self.observations)} photos"]
-        lines += [f"  {one.text:.110}" for one in self.findings[:3]]
+        lines += [f"  {finding.text:.110}" for finding in self.findings[:3]]
         return "\n".join(lines) + ">"

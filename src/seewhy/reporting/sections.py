@@ -109,8 +109,12 @@ def _shortcuts(report: Report) -> Data:
     classes = []
     for number, searched in enumerate(report.searched):
         suspects = [
-            (one, _outcomes(one), _group(report, searched, searched.photos[one.suspect.members]))
-            for one in searched.shortcuts
+            (
+                shortcut,
+                _outcomes(shortcut),
+                _group(report, searched, searched.photos[shortcut.suspect.members]),
+            )
+            for shortcut in searched.shortcuts
         ]
         parts = [
             _group(report, searched, searched.photos[searched.parts == part])
@@ -137,7 +141,7 @@ def _outcomes(shortcut: Shortcut) -> list[tuple[str, str, Outcome]]:
 
 def _by_size(parts: Int[ndarray, " n"]) -> list[int]:
     groups, counts = np.unique(parts, return_counts=True)
-    return [int(one) for one in groups[np.argsort(-counts, kind="stable")]]
+    return [int(group) for group in groups[np.argsort(-counts, kind="stable")]]
 
 
 def _group(report: Report, searched: SearchedClass, photos: Int[ndarray, " n"]) -> Data:
@@ -167,7 +171,7 @@ def _changes(report: Report) -> Data | None:
     return {
         "tested": tested,
         "before": wilson(tested.results[0].before, len(tested.photos)),
-        "rows": [_changed(one, tested) for one in tested.results],
+        "rows": [_changed(result, tested) for result in tested.results],
         "example": _example(report.gallery, tested),
     }
 
@@ -192,15 +196,15 @@ def _changed(result: ChangeResult, tested: ChangeTest) -> Data:
 def _example(gallery: Gallery, tested: ChangeTest) -> Data | None:
     """Return the photo that is lost by the changes that are findings, and by no others."""
     losses = np.zeros((2, len(tested.photos)), np.int64)
-    for one in tested.results:
-        losses[int(one.matters), one.lost] += 1
+    for result in tested.results:
+        losses[int(result.matters), result.lost] += 1
     apart = losses[1] - losses[0] if losses[1].any() else losses[0]
     number = int(apart.argmax())
     photo = int(tested.photos[number])
     several = variants(gallery, photo)
     if several is None:
         return None
-    there = {one.change.name: one for one in tested.results}
+    there = {result.change.name: result for result in tested.results}
     pictures = [("as it is", _whole(several[0]), int(tested.before[number]))]
     for change, pixels in zip(CHANGES, several[1:], strict=True):
         if change.name in there:

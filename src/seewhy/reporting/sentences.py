@@ -156,7 +156,7 @@ def on_mistakes(
     A network that is often wrong doubts labels that are right: of those it says nothing here.
     """
     found = []
-    first = next((one for one in pairs if _is_more_than_chance(one, pairs)), None)
+    first = next((pair for pair in pairs if _is_more_than_chance(pair, pairs)), None)
     if first is not None:
         found.append(
             Finding(
@@ -199,7 +199,7 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
     """
     if search is None:
         return []
-    suspects = [(each, one) for each in search.classes for one in each.shortcuts]
+    suspects = [(each, shortcut) for each in search.classes for shortcut in each.shortcuts]
     grave = [
         (each, one) for verdict in (Verdict.CONFIRMED, Verdict.OPEN, Verdict.UNTESTED)
         for each, one in suspects if one.verdict == verdict
@@ -223,7 +223,7 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
         if suspects:
             kinds = (Verdict.CLEARED, Verdict.TOO_FEW)
             said = "small groups stand apart: " + ", ".join(
-                f"{counts[one]} {one}" for one in kinds if counts[one]
+                f"{counts[kind]} {kind}" for kind in kinds if counts[kind]
             )
         text = f"No shortcut was found in {_classes(searched)}: {said}. That is no acquittal."
         found.append(Finding(text, "plain", "shortcuts"))
@@ -262,9 +262,9 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
         return []
     photos = len(tested.photos)
     kinds: dict[str, list[ChangeResult]] = {}
-    for one in sorted(tested.results, key=lambda each: -each.loss.mean):
-        if one.matters:
-            kinds.setdefault(one.change.kind, []).append(one)
+    for result in sorted(tested.results, key=lambda each: -each.loss.mean):
+        if result.matters:
+            kinds.setdefault(result.change.kind, []).append(result)
     found = [
         Finding(
             f"{share_after(several[0], tested)}{_also(several, photos)}: the network relies on "
@@ -281,14 +281,14 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
     by_class = _on_classes(tested)
     by_class += [
         Finding(
-            f"{share_after(one, tested)}: the training photos were like that, and other photos "
+            f"{share_after(result, tested)}: the training photos were like that, and other photos "
             "are not.",
             "bad",
             "changes",
             next="Make photos so before they are asked about, and train with photos of all kinds.",
         )
-        for one in tested.results
-        if one.helps
+        for result in tested.results
+        if result.helps
     ]
     if not kinds:
         worst = max(tested.results, key=lambda each: each.loss.mean)
@@ -395,5 +395,5 @@ def on_heat(
 
 
 def _counted(reasons: tuple[WrongReason, ...]) -> str:
-    counts = Counter(one.kind for one in reasons)
+    counts = Counter(reason.kind for reason in reasons)
     return ", ".join(f"{counts[kind]} {IN_WORDS[kind]}" for kind in ReasonKind if counts[kind])

@@ -175,7 +175,7 @@ class _Evidence:
     @property
     def confirmed(self) -> bool:
         """Whether any test confirms the suspect."""
-        return any(one.confirmed for one in self.trials) or any(
+        return any(trial.confirmed for trial in self.trials) or any(
             one.confirmed for one in self.pasted
         )
 
@@ -183,17 +183,21 @@ class _Evidence:
     def clears(self) -> bool:
         """Whether it was taken away, and given to others, and neither did much, for sure."""
         effects = [one.against for one in self.pasted]
-        effects += [one.against_matched for one in self.trials]
-        return bool(self.trials and self.pasted) and all(one.high < CLEAR for one in effects)
+        effects += [trial.against_matched for trial in self.trials]
+        return bool(self.trials and self.pasted) and all(effect.high < CLEAR for effect in effects)
 
     @property
     def place(self) -> str:
         """Where it is: of what is confirmed, else of what could be tested."""
-        shown = [one.region for one in self.trials if one.confirmed and one.region is not None]
+        shown = [
+            trial.region for trial in self.trials if trial.confirmed and trial.region is not None
+        ]
         shown += [one.region for one in self.pasted if one.confirmed]
         if self.confirmed and not shown:
             return WHOLE_COLOUR
-        shown = shown or [one for one in self.regions if one.is_testable] or list(self.regions)
+        shown = (
+            shown or [region for region in self.regions if region.is_testable] or list(self.regions)
+        )
         return _in_words(shown[0])
 
 

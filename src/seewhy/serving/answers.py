@@ -74,8 +74,8 @@ def answer(
         "unit": explanation.row.unit,
         "placement": list(explanation.placements[0].map_box),
         "photo": list(explanation.photos[0].pixels.shape[:2]),
-        "targets": [one.as_dict() | _rivals(one) for one in explanation.targets[0]],
-        "predictions": [one.as_dict() for one in explanation.predictions[0][:SHOWN]],
+        "targets": [target.as_dict() | _rivals(target) for target in explanation.targets[0]],
+        "predictions": [prediction.as_dict() for prediction in explanation.predictions[0][:SHOWN]],
         "familiar": explanation.is_familiar(),
         "seconds": round(seconds, 4),
     }
@@ -166,7 +166,7 @@ def probed(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress:
             "index": one,
             "probability": finite(float(probabilities[one])),
         }
-        for one in [*best, *(one for one in indices if one not in best)]
+        for one in [*best, *(index for index in indices if index not in best)]
     ]
     return frame(
         {"kind": "result", "of": asked.as_dict(), "predictions": rows, "familiar": familiar}
@@ -219,34 +219,36 @@ def methods_listed() -> list[dict[str, Any]]:
     """Return the table of methods as the page shows it."""
     return [
         {
-            "name": one.name,
-            "summary": one.summary,
-            "cost": one.cost,
-            "paper": one.paper,
-            "sharesCopies": not one.backward,
-            "atLayer": one.at_layer,
-            "classFree": one.class_free,
-            "options": [option.as_dict() for option in _options(one)],
+            "name": method.name,
+            "summary": method.summary,
+            "cost": method.cost,
+            "paper": method.paper,
+            "sharesCopies": not method.backward,
+            "atLayer": method.at_layer,
+            "classFree": method.class_free,
+            "options": [option.as_dict() for option in _options(method)],
         }
-        for one in METHODS.values()
+        for method in METHODS.values()
     ]
 
 
 def _options(method: Method) -> tuple[Setting, ...]:
     """Return a method's options; with the network's precision, where sweeps take long."""
-    is_sweep = any(one.name == "engine" for one in method.options)
-    precision = tuple(one for one in NETWORK_OPTIONS if one.name == "precision" and is_sweep)
+    is_sweep = any(option.name == "engine" for option in method.options)
+    precision = tuple(
+        option for option in NETWORK_OPTIONS if option.name == "precision" and is_sweep
+    )
     return (*method.options, *precision)
 
 
 def model_listed(name: str, classifier: Classifier) -> dict[str, Any]:
     """Return a model as the page shows it: its classes, and the layers that have a map."""
     layers = [
-        {"name": one.name, "shape": list(one.shape)}
-        for one in classifier.network.layers
-        if one.is_spatial
-        and one.calls == 1
-        and ("Conv" in one.kind or one.name == classifier.layer)
+        {"name": layer.name, "shape": list(layer.shape)}
+        for layer in classifier.network.layers
+        if layer.is_spatial
+        and layer.calls == 1
+        and ("Conv" in layer.kind or layer.name == classifier.layer)
     ]
     return {
         "name": name,

@@ -116,7 +116,8 @@ class Api:
         return _json(
             {
                 "models": [
-                    answers.model_listed(one.name, one.classifier) for one in self.models.values()
+                    answers.model_listed(model.name, model.classifier)
+                    for model in self.models.values()
                 ],
                 "methods": answers.methods_listed(),
                 "photos": [

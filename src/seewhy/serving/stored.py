@@ -84,7 +84,7 @@ class StoredRun:
     @property
     def listed(self) -> dict[str, ListedPhoto]:
         """The files that the page may look at, by id: those of the manifest alone."""
-        keys = {f"{KEY}{one.number}": one for one in self.photos}
+        keys = {f"{KEY}{photo.number}": photo for photo in self.photos}
         return {key: ListedPhoto(key, Path(self.run.where(one.path))) for key, one in keys.items()}
 
     def load_arguments(self) -> tuple[str, dict[str, Any]]:
@@ -103,12 +103,14 @@ class StoredRun:
 
     def about(self) -> dict[str, Any]:
         """Say what was asked, which classes and labels there are, and what was taken for what."""
-        found = Counter((one.index, one.name) for one in self.photos if one.index is not None)
-        labels = Counter(one.label for one in self.photos if one.label is not None)
+        found = Counter(
+            (photo.index, photo.name) for photo in self.photos if photo.index is not None
+        )
+        labels = Counter(photo.label for photo in self.photos if photo.label is not None)
         taken = Counter(
-            (one.label, one.index, one.name)
-            for one in self.photos
-            if one.label is not None and one.index is not None
+            (photo.label, photo.index, photo.name)
+            for photo in self.photos
+            if photo.label is not None and photo.index is not None
         )
         question = self.run.question
         method, layers = question.method, question.request.layer or ()
@@ -127,7 +129,7 @@ class StoredRun:
                 {"label": label, "index": index, "found": name, "count": count}
                 for (label, index, name), count in taken.most_common()
             ],
-            "labelled": any(one.correct is not None for one in self.photos),
+            "labelled": any(photo.correct is not None for photo in self.photos),
         }
 
     def sift(self, wanted: Mapping[str, str]) -> dict[str, Any]:
@@ -142,12 +144,12 @@ class StoredRun:
         if (index and not _is_index(index)) or order not in ORDERS or right not in ("", *RIGHT):
             raise OptionError("The filter is not one of the page's. Reload the page.")
         found = [
-            one
-            for one in self.photos
-            if (not index or one.index == int(index))
-            and (not label or one.label == label)
-            and (not right or one.correct is RIGHT[right])
-            and low <= (one.probability or 0.0) <= high
+            photo
+            for photo in self.photos
+            if (not index or photo.index == int(index))
+            and (not label or photo.label == label)
+            and (not right or photo.correct is RIGHT[right])
+            and low <= (photo.probability or 0.0) <= high
         ]
         sign = -1 if order == ORDERS[0] else 1
         found.sort(key=lambda one: (one.error is not None, sign * (one.probability or 0.0)))
@@ -195,7 +197,7 @@ class StoredRun:
         Raises:
             OutputError: it cannot be written.
         """
-        (path,) = {one.path for one in self.photos if one.number == number}
+        (path,) = {photo.path for photo in self.photos if photo.number == number}
         self.notes.keep(path, note)
 
 

@@ -74,7 +74,7 @@ def trusted(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
             "of": asked.as_dict(),
             "verdict": verdict,
             "good": good,
-            "checks": [dict(vars(one)) for one in checks],
+            "checks": [dict(vars(check)) for check in checks],
         }
     )
 
@@ -111,7 +111,11 @@ def _class_check(
     if is_class_free(method, asked.request.options.get(method.name, {})):
         why = "This method does not look at the class."
         return Check("The same whatever the class", None, why)
-    others = (one.index for one in explanation.predictions[0] if one.index != target.index)
+    others = (
+        prediction.index
+        for prediction in explanation.predictions[0]
+        if prediction.index != target.index
+    )
     other = next(others, None)
     if other is None:
         why = "There is no second class to compare with."
@@ -132,7 +136,7 @@ def _class_check(
 
 
 def _verdict(checks: list[Check], is_familiar: bool) -> tuple[str, bool]:
-    said = [one.holds for one in checks if one.holds is not None]
+    said = [check.holds for check in checks if check.holds is not None]
     passed = sum(said)
     if not said:
         return "Nothing could be measured", False

@@ -192,7 +192,7 @@ def check_all(settings: Iterable[Setting], values: Mapping[str, Any]) -> dict[st
     Raises:
         OptionError: a value is not valid, or there is no such setting.
     """
-    rows = {one.name: one for one in settings}
+    rows = {setting.name: setting for setting in settings}
     for name in values:
         if name not in rows:
             near = get_close_matches(name, rows, n=1, cutoff=0.6)

@@ -19,7 +19,11 @@ def name_keywords(kind: Any, defaults: Mapping[str, Any]) -> Callable[[Function]
 
     def named(function: Function) -> Function:
         signature = inspect.signature(function)
-        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        own = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
         names = {one.name for one in own}
         names |= {"method"} if "methods" in names else set()
         keywords = [

@@ -38,7 +38,7 @@ def picked(output: Any, key: Pick) -> Any:
         fields = getattr(output, "_fields", ())
         if key in fields:
             return getattr(output, str(key))
-        has = ", ".join(repr(one) for one in fields) or f"0 to {len(output) - 1}"
+        has = ", ".join(repr(field) for field in fields) or f"0 to {len(output) - 1}"
         raise TargetError(f"The network's output has no part {key!r}. It has: {has}.")
     raise TargetError(
         f"The network's output is one {type(output).__name__}, so it has no part {key!r}."

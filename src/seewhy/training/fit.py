@@ -176,7 +176,7 @@ def save_state(
     }
     for group, values in (
         ("model", model.get_weights()),
-        ("optimizer", [np.asarray(_numpy(one)) for one in optimizer.variables]),
+        ("optimizer", [np.asarray(_numpy(variable)) for variable in optimizer.variables]),
         ("best", best),
     ):
         arrays |= {f"{group}{index}": np.asarray(value) for index, value in enumerate(values)}
@@ -191,7 +191,7 @@ def load_state(path: Path, model: Any, optimizer: Any) -> tuple[list[EpochLogs],
         OptionError: the file is damaged, or of another network; nothing is put anywhere.
     """
     wanted = {
-        "model": [np.shape(one) for one in model.get_weights()],
+        "model": [np.shape(weight) for weight in model.get_weights()],
         "optimizer": [tuple(one.shape) for one in optimizer.variables],
     }
     wanted["best"] = wanted["model"]

@@ -106,8 +106,8 @@ def take_weights(network: Any, source: Any) -> int:
     taken = 0
     for layer in network.layers:
         weights = given.get(layer.name, [])
-        if weights and [one.shape for one in weights] == [
-            tuple(one.shape) for one in layer.weights
+        if weights and [weight.shape for weight in weights] == [
+            tuple(weight.shape) for weight in layer.weights
         ]:
             layer.set_weights(weights)
             taken += 1

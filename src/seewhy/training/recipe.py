@@ -259,11 +259,11 @@ class Recipe:
     def __post_init__(self) -> None:
         values: dict[str, Any] = {}
         small = self.base == SMALL
-        for one in dataclasses.fields(self):
-            value, facts = getattr(self, one.name), one.metadata
+        for field in dataclasses.fields(self):
+            value, facts = getattr(self, field.name), field.metadata
             if value is None:
                 value = facts["small"] if small and facts["small"] is not None else facts["others"]
-            values[one.name] = dataclasses.replace(facts["row"], name=one.name).check(value)
+            values[field.name] = dataclasses.replace(facts["row"], name=field.name).check(value)
         values["size"] = values["size"] or _size_of(self.base)
         if values["learning_rate"] is None:
             values["learning_rate"] = 0.005 if values["optimizer"] == "muon" and small else 0.002
@@ -349,9 +349,9 @@ class Recipe:
 def settings_of_recipes() -> dict[str, tuple[Setting, ...]]:
     """Return the settings of `Recipe` by the heading that they have in the help text."""
     groups: dict[str, tuple[Setting, ...]] = {}
-    for one in dataclasses.fields(Recipe):
-        row = dataclasses.replace(one.metadata["row"], name=one.name)
-        groups[one.metadata["group"]] = (*groups.get(one.metadata["group"], ()), row)
+    for field in dataclasses.fields(Recipe):
+        row = dataclasses.replace(field.metadata["row"], name=field.name)
+        groups[field.metadata["group"]] = (*groups.get(field.metadata["group"], ()), row)
     return groups
 
 

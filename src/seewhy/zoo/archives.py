@@ -47,7 +47,7 @@ def first_line(error: BaseException) -> str:
     """Return the first line of another library's message, ended by a full stop, without advice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     sentences = re.split(r"(?<=[.!?])\s+", lines[0]) if lines else []
-    line = " ".join(one for one in sentences if not UNSAFE_ADVICE.search(one))
+    line = " ".join(sentence for sentence in sentences if not UNSAFE_ADVICE.search(sentence))
     line = line or type(error).__name__
     line = line if len(line) <= 300 else line[:297] + "..."
     return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -162,7 +162,7 @@ def _pool(kind: str) -> Callable[..., Any]:
     ) -> Any:
         _one_of(data_format, None, "NHWC")
         sides = [one[1:3] if _is_list(one) and len(one) == 4 else one for one in (ksize, strides)]
-        size, steps = (tuple(one) if _is_list(one) else one for one in sides)
+        size, steps = (tuple(side) if _is_list(side) else side for side in sides)
         return getattr(ops, kind)(x, size, strides=steps, padding=padding.lower())
 
     return call

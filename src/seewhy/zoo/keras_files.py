@@ -336,7 +336,9 @@ def _require_registered(part: Mapping[str, Any], module: str, path: Path) -> Non
 
     keras = import_keras()
     names = [part.get("registered_name"), part.get("class_name"), part.get("config")]
-    registered = (keras.saving.get_registered_object(one) for one in names if isinstance(one, str))
+    registered = (
+        keras.saving.get_registered_object(name) for name in names if isinstance(name, str)
+    )
     if all(one is None for one in registered):
         raise ModelError(
             f"'{path}' needs '{part.get('class_name')}' of the module '{module}', which Keras does "

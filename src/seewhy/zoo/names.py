@@ -104,7 +104,7 @@ def builder_arguments(
         OptionError: the builder has no such argument; the message lists those that it has.
     """
     parameters = inspect.signature(builder).parameters
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return {key: _value(value) for key, value in name.arguments.items()}
     known = [key for key in parameters if key not in but]
     for key in name.arguments:

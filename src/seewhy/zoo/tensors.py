@@ -46,7 +46,7 @@ class _Weights(pickle.Unpickler):
         return storage
 
     def _tensor(self, storage: ndarray, offset: int, shape: Any, strides: Any, *_: Any) -> ndarray:
-        steps = [storage.itemsize * one for one in strides]
+        steps = [storage.itemsize * stride for stride in strides]
         return ndarray(tuple(shape), storage.dtype, storage, offset * storage.itemsize, steps)
 
 

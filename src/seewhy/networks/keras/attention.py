@@ -80,9 +80,9 @@ class AttendingKeras(KerasModel, AttendingAdapter):
 
     def _look_at_shapes(self, size: tuple[int, ...]) -> Mapping[str, tuple[tuple[int, ...], str]]:
         names = [
-            one.name
-            for one in self.layers
-            if one.calls == 1 and shows_weights(self.operations[one.name])
+            layer.name
+            for layer in self.layers
+            if layer.calls == 1 and shows_weights(self.operations[layer.name])
         ]
         found: dict[str, tuple[tuple[int, ...], str]] = {}
 

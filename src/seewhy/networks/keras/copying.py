@@ -27,7 +27,7 @@ def copied(model: Any, *, name: str) -> Any:
         # A subclassed model does not tell how its layers are joined; Keras saves and loads it.
         is_joined = functional(model) is not None
         made = keras.models.clone_model(model) if is_joined else copy.deepcopy(model)
-        made.set_weights([keras.ops.convert_to_numpy(one) for one in model.weights])
+        made.set_weights([keras.ops.convert_to_numpy(weight) for weight in model.weights])
     except _FAILURES as error:
         said = str(error).strip().partition("\n")[0]
         raise no_copy(name, f"{type(error).__name__}: {said}") from error
@@ -49,7 +49,7 @@ def learned_weights(model: Any, operations: Mapping[str, Any]) -> Iterator[Learn
     for path, layer in [*inside, ("", model)]:
         if not isinstance(layer, keras.layers.Layer):
             continue
-        own = [one for one in layer.weights if id(one) not in seen]
+        own = [weight for weight in layer.weights if id(weight) not in seen]
         seen.update(id(one) for one in own)
         # Not the statistics of a rescaling in the model, which training leaves alone.
         if learns(layer) or hasattr(layer, "moving_mean"):

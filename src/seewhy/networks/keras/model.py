@@ -196,7 +196,7 @@ class KerasModel(BatchedModel):
             call=self.call,
             is_pair=self.is_pair,
         )
-        pairs = [[(one.name, one.shape) for one in each.layers] for each in (made, self)]
+        pairs = [[(layer.name, layer.shape) for layer in each.layers] for each in (made, self)]
         if pairs[0] != pairs[1]:
             raise no_copy(self.name, "the copy has other layers")
         return made

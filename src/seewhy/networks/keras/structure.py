@@ -294,4 +294,6 @@ def before_scores(structure: ModelStructure, learning: Sequence[str]) -> str | N
     scorer, *further = [layer.kind for layer in structure.layers[ends[-1] :]]
     if "Norm" in scorer or not AFTER_SCORES.issuperset(further):
         return None
-    return next((one for one in structure.candidates if order.index(one) < ends[-1]), None)
+    return next(
+        (candidate for candidate in structure.candidates if order.index(candidate) < ends[-1]), None
+    )

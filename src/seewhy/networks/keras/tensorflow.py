@@ -178,7 +178,7 @@ def _rewritten(function: Any) -> Callable[..., Any]:
     def run(*arrays: Any) -> Any:
         tensors = tf.raw_ops.StatefulPartitionedCall(
             args=[*arrays, *function.captured_inputs],
-            Tout=[one.dtype for one in function.outputs],
+            Tout=[output.dtype for output in function.outputs],
             f=function,
             config_proto=_REWRITE,
         )

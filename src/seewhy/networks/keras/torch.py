@@ -59,9 +59,11 @@ class KerasTorch(KerasModel, TorchNetwork):
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
         layers = all_layers(self.model)
-        modules = {id(one): one for layer in layers for one in layer.modules()}
+        modules = {id(module): module for layer in layers for module in layer.modules()}
         weights = [variable.value for variable in self.model.variables]
-        parameters = {id(one): one for one in weights if isinstance(one, torch.nn.Parameter)}
+        parameters = {
+            id(weight): weight for weight in weights if isinstance(weight, torch.nn.Parameter)
+        }
         found = {"modules": modules.values(), "parameters": parameters.values()}
         with undisturbed(self.model, **found), self._kernels.used_by(layers):
             yield

@@ -351,8 +351,8 @@ def _inner_inputs(node: Any) -> set[str]:
 
 def _dims(value: Any) -> tuple[int | None, ...]:
     dims = value.type.tensor_type.shape.dim
-    return tuple(one.dim_value if one.dim_value > 0 else None for one in dims)
+    return tuple(dim.dim_value if dim.dim_value > 0 else None for dim in dims)
 
 
 def _spoken(dims: Sequence[int | None]) -> str:
-    return "(" + " × ".join("any" if one is None else str(one) for one in dims) + ")"
+    return "(" + " × ".join("any" if dim is None else str(dim) for dim in dims) + ")"

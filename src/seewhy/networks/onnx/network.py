@@ -100,7 +100,7 @@ class OnnxNetwork(Adapter):
             height, width = self.graph.size_of(axes)
             side = size or (SIZE_FOR_ANY, SIZE_FOR_ANY)
             shape = (height or side[0], width or side[1], number)
-            names = tuple(one.name for one in self.graph.tensors(axes))
+            names = tuple(tensor.name for tensor in self.graph.tensors(axes))
             for batch in (1,) if self.one_by_one else (2, 1):
                 try:
                     arrays = self._run(names, np.zeros((batch, *shape), np.float32), axes)
@@ -126,19 +126,21 @@ class OnnxNetwork(Adapter):
         """What operators compute of each image, in order: maps, and vectors."""
         batch = 1 if self.one_by_one else 2
         listed = []
-        for one in self.graph.tensors(self.axes):
-            dtype, shape = self._blank[one.name]
+        for tensor in self.graph.tensors(self.axes):
+            dtype, shape = self._blank[tensor.name]
             is_of_images = dtype.kind == "f" and len(shape) > 1 and shape[0] == batch
-            if is_of_images and (len(shape) != 4 or one.axes is not None):
-                if one.axes == "nchw" and len(shape) == 4:
+            if is_of_images and (len(shape) != 4 or tensor.axes is not None):
+                if tensor.axes == "nchw" and len(shape) == 4:
                     shape = tuple(shape[axis] for axis in TO_LAST)
-                listed.append(Layer(one.name, one.kind, shape[1:]))
+                listed.append(Layer(tensor.name, tensor.kind, shape[1:]))
         return tuple(listed)
 
     @cached_property
     def default_layer(self) -> str:
         """The last map before the scores; the input where there is none."""
-        spatial = [one.name for one in self.layers if one.is_spatial and one.kind not in TURNS]
+        spatial = [
+            layer.name for layer in self.layers if layer.is_spatial and layer.kind not in TURNS
+        ]
         return spatial[-1] if spatial else INPUT
 
     @property
@@ -178,7 +180,9 @@ class OnnxNetwork(Adapter):
         known = [one.name for one in self.layers]
         if name == INPUT or name in known:
             return name
-        tensors = {one.node: one.name for one in self.graph.tensors(self.axes) if one.node}
+        tensors = {
+            tensor.node: tensor.name for tensor in self.graph.tensors(self.axes) if tensor.node
+        }
         found = by_ending(name, known) or tensors.get(name)
         if found not in known:
             raise unknown_layer(self.name, name, self.layers)

@@ -38,7 +38,7 @@ class Runner:
         except Exception as error:
             raise _refused(name, error) from error
         self.inputs = [one.name for one in self.session.get_inputs()]
-        self.outputs = [one.name for one in self.session.get_outputs()]
+        self.outputs = [output.name for output in self.session.get_outputs()]
 
     def run(self, given: Mapping[str, ndarray]) -> dict[str, ndarray]:
         """Return the outputs for a batch, by name.

@@ -139,7 +139,7 @@ class PlainNetwork(Adapter):
     @property
     def default_layer(self) -> str:
         """The last map before the pooling."""
-        return [one.name for one in self.layers if one.is_spatial][-1]
+        return [layer.name for layer in self.layers if layer.is_spatial][-1]
 
     @property
     def head(self) -> Head:
@@ -162,7 +162,7 @@ class PlainNetwork(Adapter):
         return self.graph.size
 
     def _parts(self) -> Mapping[str, Any]:
-        return {one.name: one for one in self.layers}
+        return {layer.name: layer for layer in self.layers}
 
     def _layers_after(self, layer: str) -> Sequence[Layer]:
         names = [INPUT, *(one.name for one in self.layers)]
@@ -181,19 +181,19 @@ class PlainNetwork(Adapter):
 
     def weight_arrays(self) -> Iterator[ndarray]:
         """Yield all weights, in Keras's order."""
-        for one in self.layers:
-            yield from self.model.weights.get(one.name, ())
+        for layer in self.layers:
+            yield from self.model.weights.get(layer.name, ())
 
     def layers_with_weights(self) -> list[str]:
         """Name the layers that learn."""
-        return [one.name for one in self.layers if self.model.weights.get(one.name)]
+        return [layer.name for layer in self.layers if self.model.weights.get(layer.name)]
 
     def remembered(self) -> dict[str, Moments]:
         """Return the mean and the variance of every batch normalization."""
         return {
-            one.name: Moments(*self.model.weights[one.name][2:])
-            for one in self.layers
-            if one.kind == "BatchNormalization"
+            layer.name: Moments(*self.model.weights[layer.name][2:])
+            for layer in self.layers
+            if layer.kind == "BatchNormalization"
         }
 
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:

@@ -103,7 +103,10 @@ def read_model(config: Mapping[str, Any], weights: Mapping[str, Sequence[ndarray
         if kind not in READERS or scores is not None:
             raise UnknownKind(f"'{name}' is a {kind}")
         file = LayerFile(
-            name, entry["config"], weights.get(name, ()), [nodes[one].shape for one in sources]
+            name,
+            entry["config"],
+            weights.get(name, ()),
+            [nodes[source].shape for source in sources],
         )
         file.require(data_format="channels_last")
         for place, (operation, shape) in enumerate(READERS[kind](file)):
@@ -161,7 +164,7 @@ def _normalization(file: LayerFile) -> Steps:
 
 def normalization(weights: Sequence[ndarray], epsilon: float) -> Affine:
     """Return a batch normalization of γ, β, mean and variance as what it does after training."""
-    gamma, beta, mean, variance = (one.astype(np.float64) for one in weights)
+    gamma, beta, mean, variance = (weight.astype(np.float64) for weight in weights)
     scale = gamma / np.sqrt(variance + epsilon)
     return Affine(scale.astype(np.float32), (beta - mean * scale).astype(np.float32))
 

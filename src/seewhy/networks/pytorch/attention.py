@@ -136,9 +136,9 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
 
     def _multiplied(self, result: Any, args: Any) -> None:
         """Note a product: of queries and keys, or of the last weights and their values."""
-        operands = [one for one in args if isinstance(one, torch.Tensor)]
-        if self._pending is not None and any(one is self._pending[1] for one in operands):
-            others = [one for one in operands if one is not self._pending[1]]
+        operands = [arg for arg in args if isinstance(arg, torch.Tensor)]
+        if self._pending is not None and any(operand is self._pending[1] for operand in operands):
+            others = [operand for operand in operands if operand is not self._pending[1]]
             self._emit(others[0] if len(others) == 1 else None)
         is_plain = len(operands) == 2 and len(args) == 2
         self._product = (operands, result) if is_plain else None

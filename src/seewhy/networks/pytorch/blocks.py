@@ -77,7 +77,7 @@ def _blocks(network: Any, images: Float[ndarray, "n h w c"]) -> Mapping[int, str
     def hook_for(name: str) -> LayerHook:
         def hook(inputs: Any, output: Any) -> None:
             given = inputs[0] if isinstance(inputs, tuple) and inputs else None
-            inner = [one.first for one in ends if one.name.startswith(name + network.separator)]
+            inner = [end.first for end in ends if end.name.startswith(name + network.separator)]
             before = ends[-1].after if ends else 0
             if all(isinstance(one, torch.Tensor) for one in (given, output)):
                 first = min([before, *inner])
@@ -90,7 +90,7 @@ def _blocks(network: Any, images: Float[ndarray, "n h w c"]) -> Mapping[int, str
         with network._hooked(hooks), watcher:
             network._ask(network._tensor(np.repeat(images, 2, axis=0)))
     by_call = [
-        [one for one in ends if (one.first, one.after) == (call, call + 1)]
+        [end for end in ends if (end.first, end.after) == (call, call + 1)]
         for call in range(watcher.count)
     ]
     return _chain(by_call)

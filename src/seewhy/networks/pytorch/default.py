@@ -57,8 +57,8 @@ def _before_scores(network: Any, names: list[str]) -> str | None:
     """
     with network._undisturbed():
         seen = network._see(network._noise(), names, differentiable=True)
-        leaves = [one for one in tree_leaves(seen.before) if isinstance(one, torch.Tensor)]
-        outputs = next((one for one in leaves if one.requires_grad and one.ndim > 2), None)
+        leaves = [leaf for leaf in tree_leaves(seen.before) if isinstance(leaf, torch.Tensor)]
+        outputs = next((leaf for leaf in leaves if leaf.requires_grad and leaf.ndim > 2), None)
         if outputs is None:
             return None
         # Images, then channels: the shorter of two axes that may be channels or anchors.

@@ -164,15 +164,17 @@ class BatchBroadcast(TorchFunctionMode):  # type: ignore[misc]  # torch ships no
 
 def _alike(arguments: Any) -> Any:
     """Repeat tensors of one image among the arguments as often as the others have images."""
-    tensors = [one for one in arguments if isinstance(one, torch.Tensor) and one.ndim]
-    count = max((len(one) for one in tensors), default=1)
+    tensors = [
+        argument for argument in arguments if isinstance(argument, torch.Tensor) and argument.ndim
+    ]
+    count = max((len(tensor) for tensor in tensors), default=1)
 
     def repeated(one: Any) -> Any:
         if isinstance(one, torch.Tensor) and one.ndim and len(one) == 1 < count:
             return one.expand(count, *one.shape[1:]).clone()
         return one
 
-    return type(arguments)(repeated(one) for one in arguments)
+    return type(arguments)(repeated(argument) for argument in arguments)
 
 
 def _is_in_place(name: str) -> bool:

@@ -49,7 +49,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         """Return the scores (n, k) of images (n, c, h, w)."""
         values = {0: images}
         for name, sources, number in self.steps:
-            values[number] = self._modules[name](*(values[one] for one in sources))
+            values[number] = self._modules[name](*(values[source] for source in sources))
         return values[number]
 
 
@@ -58,7 +58,7 @@ def _module(node: Node) -> Any:
     if isinstance(operation, Convolution):
         return _Convolution(operation)
     if isinstance(operation, Point):
-        functions = [_function(one) for one in operation.functions]
+        functions = [_function(function) for function in operation.functions]
         return functions[0] if len(functions) == 1 else nn.Sequential(*functions)
     if isinstance(operation, Pool) and operation.kind == "mean":
         return _MeanPool(operation)

@@ -105,11 +105,11 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         name = getattr(func, "__name__", "")
         self.draws |= name in _RANDOM or ("dropout" in name and _is_training(args, kwargs or {}))
         parts = result if isinstance(result, tuple | list) else (result,)
-        if any(isinstance(one, torch.Tensor) and one.is_floating_point() for one in parts):
+        if any(isinstance(part, torch.Tensor) and part.is_floating_point() for part in parts):
             self.functions.append(name)
-        for one in parts:
-            if isinstance(one, torch.Tensor) and one.ndim in (3, 4):
-                self.set(one, self._layout(name, one, args, kwargs or {}))
+        for part in parts:
+            if isinstance(part, torch.Tensor) and part.ndim in (3, 4):
+                self.set(part, self._layout(name, part, args, kwargs or {}))
         return result
 
     def _layout(self, name: str, result: torch.Tensor, args: Any, kwargs: Any) -> Layout | None:
@@ -208,7 +208,7 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
             return layout
         if len(found) > 1:
             return None
-        before = sum(one.shape[axis] for one in tensors[:place])
+        before = sum(tensor.shape[axis] for tensor in tensors[:place])
         return replace(layout, prefix=layout.prefix + before)
 
 

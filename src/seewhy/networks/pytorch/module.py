@@ -162,7 +162,9 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
 
     def may_move(self, layer: str) -> bool:
         """True where rows and columns may not be those of the photo: crops, pads, reshapes."""
-        return moves(self._trial(), layer) or any(pads_far(one) for one in self._modules.values())
+        return moves(self._trial(), layer) or any(
+            pads_far(module) for module in self._modules.values()
+        )
 
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:
         """Return the filters of a convolution."""

@@ -26,7 +26,9 @@ def looked_through(model: Any, name: str) -> torch.nn.Module:
         )
     if not isinstance(model, torch.nn.Module):
         raise ModelError(f"a {type(model).__name__} is no PyTorch module. Give a torch.nn.Module")
-    made = [one for one in model.parameters() if not torch.nn.parameter.is_lazy(one)]
+    made = [
+        parameter for parameter in model.parameters() if not torch.nn.parameter.is_lazy(parameter)
+    ]
     if any(parameter.is_meta for parameter in made):
         raise ModelError(
             f"'{name}' is on the device 'meta': it has shapes and no weights. Load its weights: "

@@ -160,7 +160,7 @@ class NarrowableNetwork(TorchNetwork):
                 with self._hooked(hooks):
                     output = self._ask(images)
         leaves = tree_leaves([output, *(caught[name] for name in sorted(names))])
-        return [one for one in leaves if isinstance(one, torch.Tensor)]
+        return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
 def _is_close(fused: torch.Tensor, plain: torch.Tensor, exact: torch.Tensor) -> bool:

@@ -164,7 +164,7 @@ class TracedModule:
             return
         if after.kwargs or len(after.args) != 2 or after.args[0] is after.args[1]:
             return
-        (other,) = (one for one in after.args if one is not node)
+        (other,) = (arg for arg in after.args if arg is not node)
         is_written_to = after.target in (operator.iadd, "add_") and after.args[0] is other
         if isinstance(other, fx.Node) and not is_written_to:
             node.args = (*node.args, other)
