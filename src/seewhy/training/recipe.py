@@ -259,11 +259,11 @@ class Recipe:
     def __post_init__(self) -> None:
         values: dict[str, Any] = {}
         small = self.base == SMALL
-        for field in dataclasses.fields(self):
-            value, facts = getattr(self, field.name), field.metadata
+        for entry in dataclasses.fields(self):
+            value, facts = getattr(self, entry.name), entry.metadata
             if value is None:
                 value = facts["small"] if small and facts["small"] is not None else facts["others"]
-            values[field.name] = dataclasses.replace(facts["row"], name=field.name).check(value)
+            values[entry.name] = dataclasses.replace(facts["row"], name=entry.name).check(value)
         values["size"] = values["size"] or _size_of(self.base)
         if values["learning_rate"] is None:
             values["learning_rate"] = 0.005 if values["optimizer"] == "muon" and small else 0.002
@@ -349,9 +349,9 @@ class Recipe:
 def settings_of_recipes() -> dict[str, tuple[Setting, ...]]:
     """Return the settings of `Recipe` by the heading that they have in the help text."""
     groups: dict[str, tuple[Setting, ...]] = {}
-    for field in dataclasses.fields(Recipe):
-        row = dataclasses.replace(field.metadata["row"], name=field.name)
-        groups[field.metadata["group"]] = (*groups.get(field.metadata["group"], ()), row)
+    for entry in dataclasses.fields(Recipe):
+        row = dataclasses.replace(entry.metadata["row"], name=entry.name)
+        groups[entry.metadata["group"]] = (*groups.get(entry.metadata["group"], ()), row)
     return groups
 
 
