@@ -143,6 +143,12 @@ def test_a_plain_network_is_not_tried() -> None:
     assert not found.network.may_move(found.layer)
 
 
+def test_a_plain_network_is_not_tried_where_its_maps_are_large() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = seewhy.Classifier(network, size=600, preprocess="unit")
+    assert not found.network.may_move(found.layer)
+
+
 class Shuffled(nn.Module):
     """Keeps patches window after window, as Hiera does its mask units."""
 
