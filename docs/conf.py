@@ -28,7 +28,9 @@ API = {
     "Reports": ["report", "Report", "compare_networks", "NetworkComparison"],
     "Training": ["train", "Recipe", "TrainingResult"],
 }  # fmt: skip
-"""The public names by page; `targets`, `METHODS` and `errors` have pages of their own."""
+"""The public names by page; `METHODS` and `errors` have pages of their own."""
+MODULES = {"targets": "Targets", "callbacks": "While training"}
+"""The public modules whose functions have a page of their own."""
 
 project = "seewhy"
 author = "The seewhy developers"
@@ -60,12 +62,13 @@ copybutton_prompt_text = "$ "
 def write_pages(app, config) -> None:
     """Write the pages that are made of what lies elsewhere: docstrings, and files of the root."""
     missing = set(seewhy.__all__) - {name for names in API.values() for name in names}
-    missing -= {"__version__", "METHODS", "targets", "errors", "SeewhyError", "SeewhyWarning"}
+    missing -= {"__version__", "METHODS", "errors", "SeewhyError", "SeewhyWarning", *MODULES}
     if missing:
         raise ValueError(f"docs/conf.py: no page of the API names {', '.join(sorted(missing))}")
     (made := HERE / "made").mkdir(exist_ok=True)
     pages = {title: [f"seewhy.{name}" for name in names] for title, names in API.items()}
-    pages["Targets"] = [f"seewhy.targets.{name}" for name in seewhy.targets.__all__]
+    for module, title in MODULES.items():
+        pages[title] = [f"seewhy.{module}.{name}" for name in getattr(seewhy, module).__all__]
     for title, names in pages.items():
         path = made / f"{title.lower().replace(' ', '_')}.md"
         path.write_text(f"# {title}\n\n" + "\n".join(map(_entry, names)), "utf-8")
