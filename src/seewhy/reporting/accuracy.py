@@ -78,12 +78,12 @@ class ClassAccuracy:
 
 
 def per_class(
-    true: Int[ndarray, " n"], found: Int[ndarray, " n"], names: Mapping[int, str]
+    true: Int[ndarray, " n"], predicted: Int[ndarray, " n"], names: Mapping[int, str]
 ) -> list[ClassAccuracy]:
     """Return recall and precision of every class that has photos, the worst recall first."""
     rows = []
     for index in np.unique(true).tolist():
-        is_class, taken = true == index, found == index
+        is_class, taken = true == index, predicted == index
         hits = int((is_class & taken).sum())
         rows.append(
             ClassAccuracy(

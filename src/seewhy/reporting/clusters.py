@@ -92,7 +92,7 @@ def spectral_groups(
     start = np.random.default_rng(seed).normal(size=count)
     values, vectors = eigsh(matrix, k=most, which="LA", v0=start, maxiter=5000, tol=1e-6)
     vectors = vectors[:, np.argsort(-values)]
-    found: dict[int, Int[ndarray, " n"]] = {}
+    groupings: dict[int, Int[ndarray, " n"]] = {}
     for count in counts:
         rows = vectors[:, :count]
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -100,8 +100,8 @@ def spectral_groups(
         with warnings.catch_warnings():
             # Parts without an edge between them have equal rows: fewer clusters than asked for.
             warnings.simplefilter("ignore", scikit_learn("exceptions").ConvergenceWarning)
-            found |= kmeans_groups(rows, counts=[count], seed=seed)
-    return found
+            groupings |= kmeans_groups(rows, counts=[count], seed=seed)
+    return groupings
 
 
 def neighbour_graph(points: Float[ndarray, "n d"], *, count: int = NEIGHBOURS) -> Any:

@@ -107,7 +107,9 @@ def compare_networks(
             "true_labels=..., --true-labels."
         )
     each = settings if isinstance(settings, Sequence) else (settings or {},) * 2
-    networks = [loaded(one, given) for one, given in zip((first, second), each, strict=True)]
+    networks = [
+        loaded(network, given) for network, given in zip((first, second), each, strict=True)
+    ]
     return _compared(
         [replace(item, photo_id=place) for place, item in enumerate(items)],
         _asked(networks, items, {**request}),
@@ -125,7 +127,7 @@ def _asked(
     asked = Request.single(**request)
     if (
         request.get("method") is None
-        and len({one.methods for one in map(asked.settle, networks)}) > 1
+        and len({request.methods for request in map(asked.settle, networks)}) > 1
     ):
         asked = Request.single(**{**request, "method": "grad-cam"})
     jobs = [row_job(network, asked, items, wanted=RowSelection()) for network in networks]
@@ -169,7 +171,7 @@ def _compared(
         done += photos
         progress(done, total)
 
-    said = [_answers(job, items, failures, advance) for job in jobs]
+    answers_of_jobs = [_answers(job, items, failures, advance) for job in jobs]
     kept = [item for item in items if item.photo_id not in failures]
     if not kept:
         reason = next(iter(failures.values())).reason
@@ -182,14 +184,15 @@ def _compared(
         )
     first, second = (
         _together(name, [answers[item.photo_id] for item in kept])
-        for name, answers in zip(_names(jobs), said, strict=True)
+        for name, answers in zip(_names(jobs), answers_of_jobs, strict=True)
     )
     paths = tuple(item.path for item in kept)
     names, classes = np.unique([item.label or "" for item in kept], return_inverse=True)
     generator = np.random.default_rng(0)
     overlap = overlaps(first.maps, second.maps)
     usual = np.mean(
-        [usual_overlaps(one.maps, classes, generator=generator) for one in (first, second)], axis=0
+        [usual_overlaps(answers.maps, classes, generator=generator) for answers in (first, second)],
+        axis=0,
     )
     changed = first.correct != second.correct
     there = np.isfinite(overlap)
@@ -309,18 +312,18 @@ def _facts(
     jobs: Sequence[RowJob], items: Sequence[Item], paths: Sequence[str], names: tuple[str, str]
 ) -> dict[str, str]:
     """Return both networks, the photos and the date, in words."""
-    found: dict[str, str] = {}
+    facts: dict[str, str] = {}
     for which, name, job in zip(("first", "second"), names, jobs, strict=True):
         asked = describe(job, items)
         height, width = asked.network.size
         weights = f"SHA-256 {asked.network.weights[:16]}…" if asked.network.weights else "unknown"
         layers = ", ".join(asked.request.layer or ())
-        found[which] = (
+        facts[which] = (
             f"{name}, weights {weights}, input {height} × {width}, {asked.fit.mode}, preprocessing "
             f"{asked.network.preprocess}; {asked.method} of the {asked.request.output}, at {layers}"
         )
     kinds = len({item.label for item in items})
-    return found | {
+    return facts | {
         "photos": f"{len(paths)} photos, {kinds} classes: {shared_folder(paths)}",
         "date": datetime.date.today().isoformat(),
     }
@@ -334,12 +337,12 @@ def _classes(
     usual: Float[ndarray, " n"],
 ) -> tuple[ComparedClass, ...]:
     """Return right, wrong and heat by class, those that lost the most photos first."""
-    found = []
+    rows = []
     for index, name in enumerate(names):
         own = classes == index
-        accuracy = paired_accuracy(*(answer.correct[own] for answer in answers))
+        accuracy = paired_accuracy(*(network.correct[own] for network in answers))
         there = overlap[own][np.isfinite(overlap[own])]
-        found.append(
+        rows.append(
             ComparedClass(
                 name,
                 accuracy,
@@ -348,4 +351,4 @@ def _classes(
                 bootstrap(overlap[own] - usual[own], level=1 - CHANCE / len(names)),
             )
         )
-    return tuple(sorted(found, key=lambda one: one.accuracy.gained - one.accuracy.lost))
+    return tuple(sorted(rows, key=lambda row: row.accuracy.gained - row.accuracy.lost))

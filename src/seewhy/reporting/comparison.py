@@ -147,11 +147,11 @@ class NetworkComparison(SavedPage):
         paired, first, second = self.accuracy, self.first.name, self.second.name
         if paired.p < CHANCE:
             word = "more" if paired.gained > paired.lost else "less"
-            said = f"'{second}' is {word} often right than '{first}'."
+            outcome = f"'{second}' is {word} often right than '{first}'."
         else:
-            said = "Neither network is more often right for sure."
+            outcome = "Neither network is more often right for sure."
         return (
-            f"{said} {paired.lost} photos became wrong and {paired.gained} right, and the heat "
+            f"{outcome} {paired.lost} photos became wrong and {paired.gained} right, and the heat "
             f"moved in {len(self.moved)} of {paired.photos}."
         )
 
@@ -170,10 +170,10 @@ class NetworkComparison(SavedPage):
             ],
             "accuracy": paired_as_dict(accuracy),
             "classes": [
-                {"class": one.name, "p_corrected": one.p, "overlap": finite(one.overlap)}
-                | paired_as_dict(one.accuracy)
-                | {"heat": _interval(one.heat)}
-                for one in self.classes
+                {"class": row.name, "p_corrected": row.p, "overlap": finite(row.overlap)}
+                | paired_as_dict(row.accuracy)
+                | {"heat": _interval(row.heat)}
+                for row in self.classes
             ],
             "heat": {
                 "overlap_minus_usual": _interval(self.heat),
@@ -188,14 +188,14 @@ class NetworkComparison(SavedPage):
         }
 
     def _photo(self, photo: int) -> dict[str, Any]:
-        found: dict[str, Any] = {"path": self.paths[photo], "true": self.labels[photo]}
+        row: dict[str, Any] = {"path": self.paths[photo], "true": self.labels[photo]}
         for which, answers in (("first", self.first), ("second", self.second)):
-            found[which] = {
+            row[which] = {
                 "found": answers.found[photo],
                 "p_found": finite(answers.p_found[photo]),
                 "p_true": finite(answers.p_true[photo]),
             }
-        return found | {
+        return row | {
             "overlap": finite(self.overlap[photo]),
             "usual": finite(self.usual[photo]),
         }

@@ -18,7 +18,7 @@ def findings_of(compared: NetworkComparison) -> list[Finding]:
     low, high = 100 * paired.difference.low, 100 * paired.difference.high
     sure = paired.p < CHANCE
     tone = "plain" if not sure else "good" if paired.gained > paired.lost else "bad"
-    found = [
+    findings = [
         Finding(
             f"'{second}' gets {paired.second} of {paired.photos} photos right and '{first}' "
             f"{paired.first}: {100 * paired.difference.mean:+.1f} points ({low:+.1f} to "
@@ -35,23 +35,23 @@ def findings_of(compared: NetworkComparison) -> list[Finding]:
     ]
     for tone, word, sign in (("bad", "worse", -1), ("good", "better", 1)):
         listed = [
-            one
-            for one in compared.classes[::-sign]
-            if one.p < CHANCE and sign * (one.accuracy.gained - one.accuracy.lost) > 0
+            row
+            for row in compared.classes[::-sign]
+            if row.p < CHANCE and sign * (row.accuracy.gained - row.accuracy.lost) > 0
         ]
         if listed:
             names = ", ".join(
-                f"'{one.name}' ({one.accuracy.second} right for {one.accuracy.first}, of "
-                f"{one.accuracy.photos})"
-                for one in listed[:NAMED]
+                f"'{row.name}' ({row.accuracy.second} right for {row.accuracy.first}, of "
+                f"{row.accuracy.photos})"
+                for row in listed[:NAMED]
             )
             more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-            found.append(
+            findings.append(
                 Finding(f"'{second}' is clearly {word} on {names}{more}.", tone, "compared")
             )
-    found += _on_heat(compared)
+    findings += _on_heat(compared)
     order = {"bad": 0, "plain": 1, "good": 2}
-    return [found[0], *sorted(found[1:], key=lambda one: order[one.tone])]
+    return [findings[0], *sorted(findings[1:], key=lambda finding: order[finding.tone])]
 
 
 def _on_heat(compared: NetworkComparison) -> list[Finding]:
@@ -62,30 +62,30 @@ def _on_heat(compared: NetworkComparison) -> list[Finding]:
         return []
     gap = compared.heat
     if gap.high < 0:
-        said = "less than"
+        relation = "less than"
     elif gap.low > 0:
-        said = "more than"
+        relation = "more than"
     else:
-        said = "about as much as"
-    found = [
+        relation = "about as much as"
+    findings = [
         Finding(
             f"{overlap.mean():.0%} of the heat for the true class is at the same place with both "
-            f"networks: {said} one network's maps of two photos of a class have in common "
+            f"networks: {relation} one network's maps of two photos of a class have in common "
             f"({usual.mean():.0%}; the difference is {_points(gap)}). In {len(compared.moved)} of "
             f"{len(compared.paths)} photos it is less: there the heat moved.",
             "plain",
             "moved",
         )
     ]
-    away = [one.name for one in compared.classes if one.heat.high < 0]
+    away = [row.name for row in compared.classes if row.heat.high < 0]
     if away:
         more = f" and {len(away) - NAMED} more" if len(away) > NAMED else ""
-        names = ", ".join(f"'{one}'" for one in away[:NAMED])
-        found.append(Finding(f"As a class, the heat of {names}{more} moved.", "plain", "moved"))
+        names = ", ".join(f"'{name}'" for name in away[:NAMED])
+        findings.append(Finding(f"As a class, the heat of {names}{more} moved.", "plain", "moved"))
     changed = compared.heat_of_changed
     if changed is not None and (changed.high < 0 or changed.low > 0):
         word = "less" if changed.mean < 0 else "more"
-        found.append(
+        findings.append(
             Finding(
                 f"Photos that became right or wrong have {word} of their heat at the same place "
                 f"than the others: {_points(changed)}.",
@@ -93,7 +93,7 @@ def _on_heat(compared: NetworkComparison) -> list[Finding]:
                 "moved",
             )
         )
-    return found
+    return findings
 
 
 def _p(value: float) -> str:

@@ -41,7 +41,7 @@ class ConfusedPair:
 
 
 def confused_pairs(
-    true: Int[ndarray, " n"], found: Int[ndarray, " n"], p_found: Float[ndarray, " n"]
+    true: Int[ndarray, " n"], predicted: Int[ndarray, " n"], p_found: Float[ndarray, " n"]
 ) -> list[ConfusedPair]:
     """Return the pairs of classes that were confused, the most photos first.
 
@@ -53,26 +53,28 @@ def confused_pairs(
     labelled = true >= 0
     sizes = {index: int((true == index).sum()) for index in np.unique(true[labelled]).tolist()}
     total = sum(sizes.values())
-    wrong = np.flatnonzero(labelled & (true != found))
+    wrong = np.flatnonzero(labelled & (true != predicted))
     pairs = []
-    for one, other in sorted(set(zip(true[wrong].tolist(), found[wrong].tolist(), strict=True))):
-        photos = wrong[(true[wrong] == one) & (found[wrong] == other)]
+    for label, other in sorted(
+        set(zip(true[wrong].tolist(), predicted[wrong].tolist(), strict=True))
+    ):
+        photos = wrong[(true[wrong] == label) & (predicted[wrong] == other)]
         photos = photos[np.argsort(-p_found[photos], kind="stable")]
-        mistakes = int((true[wrong] == one).sum())
+        mistakes = int((true[wrong] == label).sum())
         expected = np.nan
         if other in sizes:
-            expected = mistakes * sizes[other] / (total - sizes[one])
-        pairs.append(ConfusedPair(one, other, photos, float(expected)))
+            expected = mistakes * sizes[other] / (total - sizes[label])
+        pairs.append(ConfusedPair(label, other, photos, float(expected)))
     return sorted(pairs, key=lambda pair: (-pair.count, -np.nan_to_num(pair.excess)))
 
 
 def confusion_matrix(
-    true: Int[ndarray, " n"], found: Int[ndarray, " n"], classes: Sequence[int]
+    true: Int[ndarray, " n"], predicted: Int[ndarray, " n"], classes: Sequence[int]
 ) -> Int[ndarray, "k k"]:
     """Count true classes (rows) against found ones (columns), of the classes that are given."""
     places = {index: place for place, index in enumerate(classes)}
     counts = np.zeros((len(places), len(places)), np.int64)
-    for one, other in zip(true.tolist(), found.tolist(), strict=True):
-        if one in places and other in places:
-            counts[places[one], places[other]] += 1
+    for label, other in zip(true.tolist(), predicted.tolist(), strict=True):
+        if label in places and other in places:
+            counts[places[label], places[other]] += 1
     return counts

@@ -53,8 +53,8 @@ def colour_descriptors(tiny: UInt8[ndarray, "n h w 3"]) -> Float[ndarray, "n 6"]
     log(8 + mean over the pixels of channel c), log(8 + its standard deviation)
     """
     flat = tiny.reshape(len(tiny), -1, 3).astype(np.float64)
-    found = np.log(8 + np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1))
-    return np.asarray(found, np.float32)
+    statistics = np.log(8 + np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1))
+    return np.asarray(statistics, np.float32)
 
 
 def _overlaps(length: int) -> Float[ndarray, "_ _"]:
@@ -79,9 +79,9 @@ def what_descriptors(descriptors: Float[ndarray, "n c"], *, seed: int = 0) -> Fl
     count = min(FEATURES, *directions.shape)
     if not np.ptp(directions, axis=0).any():
         return np.zeros((len(directions), count), np.float32)
-    found = scikit_learn("decomposition").PCA(
+    analysis = scikit_learn("decomposition").PCA(
         count,
         svd_solver="randomized" if count < min(directions.shape) else "full",
         random_state=seed,
     )
-    return np.asarray(found.fit_transform(directions), np.float32)
+    return np.asarray(analysis.fit_transform(directions), np.float32)

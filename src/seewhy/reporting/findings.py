@@ -152,7 +152,9 @@ def analyse(
     ]
     order = {"bad": 0, "plain": 1, "good": 2}
     return Report(
-        findings=tuple(sorted(findings, key=lambda one: (order[one.tone], not one.next))),
+        findings=tuple(
+            sorted(findings, key=lambda finding: (order[finding.tone], not finding.next))
+        ),
         facts=context.facts,
         notes=tuple(notes),
         accuracy=accuracy,
@@ -179,11 +181,11 @@ def _searched(seen: Observations, context: ReportContext) -> Search:
     """Search the classes with the most photos for shortcuts."""
     indices, counts = np.unique(seen.found, return_counts=True)
     taken = dict(zip(indices.tolist(), counts.tolist(), strict=True))
-    whole = sorted({*taken, *seen.class_sizes}, key=lambda one: (-taken.get(one, 0), one))
-    large = [one for one in whole if taken.get(one, 0) >= FEWEST]
+    whole = sorted({*taken, *seen.class_sizes}, key=lambda index: (-taken.get(index, 0), index))
+    large = [index for index in whole if taken.get(index, 0) >= FEWEST]
     has_pixels = context.answer is not None and len(seen) <= LOOKED_AT
     given, seed = _given_to(seen, context), context.settings.seed
-    found = []
+    searched = []
     for index in large[:SEARCHED]:
         photos = np.flatnonzero(seen.found == index)
         features = None if seen.descriptors is None else what_descriptors(seen.descriptors[photos])
@@ -205,9 +207,9 @@ def _searched(seen: Observations, context: ReportContext) -> Search:
             context.answer,
             seed=seed,
         )
-        found.append(SearchedClass(index, photos, groups.parts, tuple(shortcuts)))
-    names = [seen.names[one] for one in whole]
-    return Search(tuple(found), tuple(names[len(large) :]), tuple(names[SEARCHED : len(large)]))
+        searched.append(SearchedClass(index, photos, groups.parts, tuple(shortcuts)))
+    names = [seen.names[index] for index in whole]
+    return Search(tuple(searched), tuple(names[len(large) :]), tuple(names[SEARCHED : len(large)]))
 
 
 def _given_to(
@@ -241,11 +243,11 @@ def _wrong_reasons(
     for photo, share in zip(right.tolist(), border.tolist(), strict=True):
         if share >= AT_BORDER:
             listed[photo] = WrongReason(photo, ReasonKind.BORDER, share)
-    for one in search.classes if search else ():
-        for shortcut in one.shortcuts:
+    for searched in search.classes if search else ():
+        for shortcut in searched.shortcuts:
             if shortcut.verdict != Verdict.CONFIRMED:
                 continue
-            for photo in one.photos[shortcut.suspect.members].tolist():
+            for photo in searched.photos[shortcut.suspect.members].tolist():
                 if seen.correct[photo]:
                     listed[photo] = WrongReason(photo, ReasonKind.SHORTCUT, 1.0, shortcut.place)
     if context.objects is not None:
@@ -255,7 +257,10 @@ def _wrong_reasons(
                 listed[photo] = WrongReason(photo, kind, share)
     order = {ReasonKind.BORDER: 2, ReasonKind.SHORTCUT: 1}
     return tuple(
-        sorted(listed.values(), key=lambda one: (order.get(one.kind, 0), -one.share, one.photo))
+        sorted(
+            listed.values(),
+            key=lambda reason: (order.get(reason.kind, 0), -reason.share, reason.photo),
+        )
     )
 
 

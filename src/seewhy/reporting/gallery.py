@@ -58,23 +58,27 @@ class Gallery:
 
         In the place of one that cannot be read is another one, so that it stands apart from none.
         """
-        found = list(map_ahead(self._tiny, places.tolist()))
-        there = [one for one in found if one is not None]
+        pictures = list(map_ahead(self._tiny, places.tolist()))
+        there = [picture for picture in pictures if picture is not None]
         if not there:
             return None
         spare = itertools.cycle(there)
-        return np.stack([next(spare) if one is None else one for one in found])
+        return np.stack([next(spare) if picture is None else picture for picture in pictures])
 
     def thumbnails(self, places: Iterable[int]) -> dict[int, Thumbnail]:
         """Return small photos by their place; those that cannot be read are left out."""
         wanted = list(places)
-        found = map_ahead(self._thumbnail, wanted)
-        return {place: one for place, one in zip(wanted, found, strict=True) if one is not None}
+        thumbnails = map_ahead(self._thumbnail, wanted)
+        return {
+            place: thumbnail
+            for place, thumbnail in zip(wanted, thumbnails, strict=True)
+            if thumbnail is not None
+        }
 
     def mean(self, places: Int[ndarray, " n"], *, side: int = 96) -> Thumbnail | None:
         """Return the mean of what the network saw of some photos; None where none can be read."""
-        found = map_ahead(lambda place: self._small(place, side), places.tolist())
-        small = [one for one in found if one is not None]
+        pictures = map_ahead(lambda place: self._small(place, side), places.tolist())
+        small = [picture for picture in pictures if picture is not None]
         if not small:
             return None
         pixels = np.asarray(np.round(np.mean(np.stack(small), axis=0)), np.uint8)
@@ -113,5 +117,5 @@ class Gallery:
             PhotoError: it is gone, or cannot be read.
         """
         path = self.paths[place]
-        found = kept(path)
-        return made(self.shelf.read(path, self.fit)) if found is None else found
+        picture = kept(path)
+        return made(self.shelf.read(path, self.fit)) if picture is None else picture

@@ -61,12 +61,12 @@ def mean_heat(maps: Float[ndarray, "n h w"]) -> MeanHeat:
 
     A cell in the middle half of both sides raises no alarm: photographers put things there.
     """
-    found = shares(maps)
-    mean = found.mean(axis=0)
+    heats = shares(maps)
+    mean = heats.mean(axis=0)
     border, _ = energies(mean)
-    filled = found.any(axis=(1, 2))
+    filled = heats.any(axis=(1, 2))
     height, width = mean.shape
-    peaks = found[filled].reshape(-1, height * width).argmax(axis=1)
+    peaks = heats[filled].reshape(-1, height * width).argmax(axis=1)
     counts = np.bincount(peaks, minlength=height * width)
     row, column = divmod(int(counts.argmax()), width)
     share = float(counts.max() / max(len(peaks), 1))
@@ -96,8 +96,8 @@ def mean_heat(maps: Float[ndarray, "n h w"]) -> MeanHeat:
 
 def border_heat(maps: Float[ndarray, "n h w"]) -> Float[ndarray, " n"]:
     """Return the share of each photo's positive heat in the border ring; NaN where none is."""
-    found = [energies(one)[0] for one in maps]
-    return np.array([np.nan if one is None else one for one in found])
+    energy = [energies(heatmap)[0] for heatmap in maps]
+    return np.array([np.nan if share is None else share for share in energy])
 
 
 def outside_boxes(

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 def likely_mislabelled(
     true: Int[ndarray, " n"],
-    found: Int[ndarray, " n"],
+    predicted: Int[ndarray, " n"],
     p_true: Float[ndarray, " n"],
     p_found: Float[ndarray, " n"],
 ) -> Int[ndarray, " m"]:
@@ -29,13 +29,13 @@ def likely_mislabelled(
         is labelled with it, its threshold is its mean probability where it was found.
     """
     thresholds: dict[int, float] = {}
-    for index in np.unique(np.concatenate([true[true >= 0], found])).tolist():
+    for index in np.unique(np.concatenate([true[true >= 0], predicted])).tolist():
         own = true == index
-        values = p_true[own] if own.any() else p_found[found == index]
+        values = p_true[own] if own.any() else p_found[predicted == index]
         thresholds[index] = float(values.mean())
-    level_found = np.array([thresholds[index] for index in found.tolist()])
+    level_found = np.array([thresholds[index] for index in predicted.tolist()])
     level_true = np.array([thresholds.get(index, np.nan) for index in true.tolist()])
-    wrong: Bool[ndarray, " n"] = (true >= 0) & (true != found)
+    wrong: Bool[ndarray, " n"] = (true >= 0) & (true != predicted)
     chosen = np.flatnonzero(wrong & (p_found >= level_found) & (p_true < level_true))
     order = np.argsort((p_true - p_found)[chosen], kind="stable")
     return np.asarray(chosen[order])

@@ -25,17 +25,17 @@ def share_as_dict(share: Share | None) -> dict[str, Any] | None:
     }
 
 
-def calibration_as_dict(found: Calibration | None) -> dict[str, Any] | None:
+def calibration_as_dict(calibration: Calibration | None) -> dict[str, Any] | None:
     """Return the calibration error, and its bins."""
-    if found is None:
+    if calibration is None:
         return None
     bins = [
-        {"low": one.low, "high": one.high, "confidence": one.confidence}
-        | {"accuracy": share_as_dict(one.accuracy)}
-        for one in found.bins
+        {"low": bin_.low, "high": bin_.high, "confidence": bin_.confidence}
+        | {"accuracy": share_as_dict(bin_.accuracy)}
+        for bin_ in calibration.bins
     ]
-    interval = {"ece_low": found.low, "ece_high": found.high}
-    return {"ece": found.error} | interval | {"bias": found.bias, "bins": bins}
+    interval = {"ece_low": calibration.low, "ece_high": calibration.high}
+    return {"ece": calibration.error} | interval | {"bias": calibration.bias, "bins": bins}
 
 
 def changed_as_dict(result: ChangeResult, names: Mapping[int, str]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def changed_as_dict(result: ChangeResult, names: Mapping[int, str]) -> dict[str,
         "loss": vars(result.loss),
         "lost": len(result.lost),
         "taken_for": {names[index]: count for index, count in result.taken_for},
-        "classes": [vars(one) for one in result.classes],
+        "classes": [vars(row) for row in result.classes],
     }
 
 

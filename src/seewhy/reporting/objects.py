@@ -96,13 +96,13 @@ def _boxes(boxes: Any, seen: Observations) -> list[ndarray] | None:
             for path, (height, width) in zip(seen.paths, seen.sizes.tolist(), strict=True)
         ]
         return list(read_boxes(Path(boxes), photos))
-    found = [np.asarray(box, np.float64).reshape(-1, 4) for box in boxes]
-    if len(found) != len(seen):
+    arrays = [np.asarray(box, np.float64).reshape(-1, 4) for box in boxes]
+    if len(arrays) != len(seen):
         raise OptionError(
-            f"Boxes of {len(found)} photos were given for {len(seen)} photos. Give one array for "
+            f"Boxes of {len(arrays)} photos were given for {len(seen)} photos. Give one array for "
             "each, which may be empty."
         )
-    return found
+    return arrays
 
 
 def _masks(masks: Any, seen: Observations) -> dict[int, Mask] | None:
@@ -110,13 +110,13 @@ def _masks(masks: Any, seen: Observations) -> dict[int, Mask] | None:
         return None
     if isinstance(masks, str | os.PathLike):
         return dict(find_masks(masks, seen.paths))
-    found = list(masks)
-    if len(found) != len(seen):
+    listed = list(masks)
+    if len(listed) != len(seen):
         raise OptionError(
-            f"Masks of {len(found)} photos were given for {len(seen)} photos. Give one array for "
+            f"Masks of {len(listed)} photos were given for {len(seen)} photos. Give one array for "
             "each, or None."
         )
-    return {photo: np.asarray(one) for photo, one in enumerate(found) if one is not None}
+    return {photo: np.asarray(mask) for photo, mask in enumerate(listed) if mask is not None}
 
 
 def find_masks(folder: str | os.PathLike[str], paths: Sequence[str]) -> dict[int, Path]:
@@ -134,7 +134,7 @@ def find_masks(folder: str | os.PathLike[str], paths: Sequence[str]) -> dict[int
             "cow.png for cow.jpg, whose pixels are not zero where the object is."
         )
     cut = len(shared_folder(paths))
-    found: dict[int, Path] = {}
+    masks: dict[int, Path] = {}
     owners: dict[Path, str] = {}
     names: list[Path] = []
     for place, path in enumerate(paths):
@@ -152,14 +152,14 @@ def find_masks(folder: str | os.PathLike[str], paths: Sequence[str]) -> dict[int
                 f"The mask '{mask}' would be that of '{owners[mask]}' and of '{path}'. Put masks "
                 "into sub-folders of the photos' names."
             )
-        found[place], owners[mask] = mask, path
-    if not found:
+        masks[place], owners[mask] = mask, path
+    if not masks:
         listed = " nor ".join(f"'{name}'" for name in names[-2:])
         raise OptionError(
             f"No photo has a mask in '{folder}': there is no {listed}, for example. Give each the "
             "photo's name, with .png."
         )
-    return found
+    return masks
 
 
 def check_masks(folder: str | os.PathLike[str], paths: Sequence[str]) -> None:
@@ -197,12 +197,12 @@ def read_mask(mask: Mask, size: tuple[int, int], photo: str) -> Bool[ndarray, "H
 
 
 def _check_size(
-    mask: Any, found: tuple[int, ...], wanted: tuple[int, ...] | None, photo: str
+    mask: Any, size: tuple[int, ...], wanted: tuple[int, ...] | None, photo: str
 ) -> None:
-    if wanted is not None and found != wanted:
+    if wanted is not None and size != wanted:
         which = "A mask" if isinstance(mask, str) else f"The mask '{mask}'"
         raise OptionError(
-            f"{which} has {' × '.join(map(str, found))} pixels, and its photo '{photo}' "
+            f"{which} has {' × '.join(map(str, size))} pixels, and its photo '{photo}' "
             f"{wanted[0]} × {wanted[1]}. Give a mask of the photo's size."
         )
 

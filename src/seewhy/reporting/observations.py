@@ -159,7 +159,7 @@ class _Kept:
             raise OptionError(self._nothing())
         places = {row.photo_id: place for place, row in enumerate(self.best)}
         labelled = [self.labels.get(row.photo_id) for row in self.best]
-        missing = np.array([one is None for one in self.described])
+        missing = np.array([vector is None for vector in self.described])
         known = [row.familiar for row in self.best]
         return Observations(
             paths=tuple(row.path for row in self.best),
@@ -169,7 +169,11 @@ class _Kept:
             found=np.array([row.class_index for row in self.best], np.int64),
             p_found=np.array([row.probability for row in self.best], np.float64),
             p_true=np.array(
-                [np.nan if one is None else one.probability for one in labelled], np.float64
+                [
+                    np.nan if prediction is None else prediction.probability
+                    for prediction in labelled
+                ],
+                np.float64,
             ),
             maps=np.stack(self.maps),
             names=self.names,
@@ -207,12 +211,12 @@ def _without_arrays(row: Row) -> Row:
 
 def _filled(described: Sequence[ndarray | None]) -> Float[ndarray, "n d"]:
     """Return descriptors as an array; zeros where nothing spoke for the class."""
-    length = next(len(one) for one in described if one is not None)
-    found = np.zeros((len(described), length), np.float32)
-    for row, one in zip(found, described, strict=True):
-        if one is not None:
-            row[:] = one
-    return found
+    length = next(len(vector) for vector in described if vector is not None)
+    filled = np.zeros((len(described), length), np.float32)
+    for row, vector in zip(filled, described, strict=True):
+        if vector is not None:
+            row[:] = vector
+    return filled
 
 
 def _maps(rows: Mapping[int, Row], places: Mapping[int, int]) -> dict[int, ndarray]:

@@ -168,5 +168,5 @@ def write_assets(report: Report | NetworkComparison, folder: Path, *, page: Path
             return quote(whole.relative_to(start).as_posix())
         return whole.as_uri()
 
-    found = map_ahead(write, range(len(gallery.paths)))
-    return {place: link for place, link in enumerate(found) if link is not None}
+    links = map_ahead(write, range(len(gallery.paths)))
+    return {place: link for place, link in enumerate(links) if link is not None}

@@ -83,8 +83,8 @@ def overlaps(
     NaN where a map has no heat.
     """
     ours, theirs = shares(first), shares(second)
-    found = np.minimum(ours, theirs).sum(axis=(1, 2))
-    return np.where(ours.any(axis=(1, 2)) & theirs.any(axis=(1, 2)), found, np.nan)
+    shared = np.minimum(ours, theirs).sum(axis=(1, 2))
+    return np.where(ours.any(axis=(1, 2)) & theirs.any(axis=(1, 2)), shared, np.nan)
 
 
 def usual_overlaps(
@@ -102,9 +102,9 @@ def usual_overlaps(
     """
     sums, counts = np.zeros(len(maps)), np.zeros(len(maps))
     for members, others in _pairs(classes, generator):
-        found = overlaps(maps[members], maps[others])
-        there = np.isfinite(found)
-        sums[members] += np.where(there, found, 0)
+        shared = overlaps(maps[members], maps[others])
+        there = np.isfinite(shared)
+        sums[members] += np.where(there, shared, 0)
         counts[members] += there
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 

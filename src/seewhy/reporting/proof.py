@@ -166,7 +166,7 @@ def hot_regions(maps: Float[ndarray, "n h w"], others: Float[ndarray, "m h w"]) 
     if agreement >= ALIKE:
         region = hot_region(mean - usual, level=SHARED)
         return Region("heat", np.repeat(region[None], len(maps), axis=0), True)
-    cells = np.stack([hot_region(one - usual, level=LEVEL) for one in each])
+    cells = np.stack([hot_region(heat - usual, level=LEVEL) for heat in each])
     return Region("heat", cells, False)
 
 
@@ -223,14 +223,14 @@ def matching(
     """Return for each value the place of the nearest other value, none twice while they last."""
     order = generator.permutation(len(of))
     left = np.ones(len(among), bool)
-    found = np.zeros(len(of), np.int64)
+    nearest = np.zeros(len(of), np.int64)
     for place in order:
         if not left.any():
             left[:] = True
         free = np.flatnonzero(left)
-        found[place] = free[np.abs(among[free] - of[place]).argmin()]
-        left[found[place]] = False
-    return found
+        nearest[place] = free[np.abs(among[free] - of[place]).argmin()]
+        left[nearest[place]] = False
+    return nearest
 
 
 def difference(
@@ -271,8 +271,8 @@ class Comparison:
 
     def said(self, pixels: UInt8[ndarray, "n H W 3"]) -> _Said:
         """Ask the network about photos."""
-        found = self.answer(pixels)
-        return found[:, self.index].astype(np.float64), found.argmax(axis=1) == self.index
+        scores = self.answer(pixels)
+        return scores[:, self.index].astype(np.float64), scores.argmax(axis=1) == self.index
 
     def outcome(self, before: _Said, after: _Said, *, of_others: bool = False) -> Outcome:
         """Return what a treatment did to the members, or to the others."""
@@ -302,7 +302,7 @@ def cover_trial(
             of the mean colour, whose edges a network may take for something.
     """
     members, others = compared.members, compared.others
-    strange = np.stack([hot_region(one, level=LEVEL) for one in other_maps])
+    strange = np.stack([hot_region(heat, level=LEVEL) for heat in other_maps])
     before, told = compared.said(members), compared.said(others)
     over, beyond = (others, np.roll(others, 1, axis=0)) if swap else (None, None)
     after = compared.said(cover(members, region.cells, over))

@@ -116,9 +116,9 @@ def report(
         PhotoError, ModelError, UnknownModel, UnknownMethod, UnknownLayer: as `seewhy.batch`.
     """
     scikit_learn("cluster")
-    said, own = parted(request, ("boxes", "object_masks", "changes", "seed"))
+    of_report, own = parted(request, ("boxes", "object_masks", "changes", "seed"))
     own, asked = parted(own, ("true_labels", "column", "run", "workers"))
-    wanted, true_labels, run = ReportSettings(**said), own.get("true_labels"), own.get("run")
+    wanted, true_labels, run = ReportSettings(**of_report), own.get("true_labels"), own.get("run")
     for name in CLASSES:
         if name in asked:
             raise OptionError(
@@ -324,10 +324,14 @@ def listed_photos(source: Any, column: str, given: Any) -> list[Item]:
     sub-folders only.
     """
     sources = [source] if isinstance(source, str | os.PathLike) else list(source)
-    one = sources[0] if len(sources) == 1 else None
+    lone_source = sources[0] if len(sources) == 1 else None
     root = None
-    if given is None and isinstance(one, str | os.PathLike) and not is_address(os.fspath(one)):
-        folder = Path(one).expanduser()
+    if (
+        given is None
+        and isinstance(lone_source, str | os.PathLike)
+        and not is_address(os.fspath(lone_source))
+    ):
+        folder = Path(lone_source).expanduser()
         root = folder.absolute() if folder.is_dir() else None
     labels = FOLDERS if root else None if isinstance(given, str) and given == NO_LABELS else given
     items = find_items(source, column=column, true_labels=labels)

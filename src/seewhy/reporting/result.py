@@ -212,9 +212,9 @@ class Report(SavedPage):
         if self.accuracy is not None:
             whole = f"The network is right in {self.accuracy} of {self.accuracy.of} photos."
         counts = Counter(shortcut.verdict for shortcut in self.shortcuts)
-        said = [
-            f"{counts[kind]} {one if counts[kind] == 1 else several}"
-            for kind, one, several in (
+        parts = [
+            f"{counts[kind]} {single if counts[kind] == 1 else several}"
+            for kind, single, several in (
                 (Verdict.CONFIRMED, "confirmed shortcut", "confirmed shortcuts"),
                 (Verdict.OPEN, "suspect that is open", "suspects that are open"),
             )
@@ -223,8 +223,10 @@ class Report(SavedPage):
         grave = sum(
             finding.tone == "bad" and finding.section != "shortcuts" for finding in self.findings
         )
-        said += [f"{grave} other finding{'s' if grave > 1 else ''} that matter"] if grave else []
-        text = f"{whole} Found: {', '.join(said)}." if said else f"{whole} Nothing grave was found."
+        parts += [f"{grave} other finding{'s' if grave > 1 else ''} that matter"] if grave else []
+        text = (
+            f"{whole} Found: {', '.join(parts)}." if parts else f"{whole} Nothing grave was found."
+        )
         if self.search is None or self.search.too_small or self.search.left_out:
             text += " Not every class could be searched for shortcuts."
         return text + " What is listed first matters most."
@@ -243,12 +245,12 @@ class Report(SavedPage):
             "accuracy": share_as_dict(self.accuracy),
             "classes": [
                 {
-                    "class": one.name,
-                    "index": one.index,
-                    "recall": share_as_dict(one.recall),
-                    "precision": share_as_dict(one.precision),
+                    "class": row.name,
+                    "index": row.index,
+                    "recall": share_as_dict(row.recall),
+                    "precision": share_as_dict(row.precision),
                 }
-                for one in self.classes
+                for row in self.classes
             ],
             "calibration": calibration_as_dict(self.calibration),
             "confusions": [
@@ -280,8 +282,8 @@ class Report(SavedPage):
             "heat": {
                 "all": heat_as_dict(self.heat),
                 "classes": {
-                    names.get(index, str(index)): heat_as_dict(one)
-                    for index, one in self.class_heat.items()
+                    names.get(index, str(index)): heat_as_dict(heat)
+                    for index, heat in self.class_heat.items()
                 },
             },
             "failed": [vars(failure) for failure in seen.failures],
@@ -308,7 +310,7 @@ class Report(SavedPage):
             "gap": suspect.gap,
             "odd": suspect.odd,
             "trials": [trial_as_dict(trial) for trial in shortcut.trials],
-            "pasted": [paste_as_dict(one) for one in shortcut.pasted],
+            "pasted": [paste_as_dict(paste) for paste in shortcut.pasted],
             "photos": [
                 self.observations.paths[searched.photos[member]] for member in suspect.members
             ],

@@ -168,23 +168,27 @@ def try_changes(
     chosen = [place for place, path in enumerate(gallery.paths) if path in sample]
     generator = np.random.default_rng(seed)
     read: list[int] = []
-    found: list[Int[ndarray, "_ c"]] = []
+    predicted: list[Int[ndarray, "_ c"]] = []
     differs = np.zeros(len(CHANGES), bool)
     for start in range(0, len(chosen), BATCH):
         part = chosen[start : start + BATCH]
         several = map_ahead(functools.partial(variants, gallery), part)
-        there = [(place, one) for place, one in zip(part, several, strict=True) if one is not None]
+        there = [
+            (place, versions)
+            for place, versions in zip(part, several, strict=True)
+            if versions is not None
+        ]
         if there:
             read += [place for place, _ in there]
-            stack = np.stack([one for _, one in there])
+            stack = np.stack([versions for _, versions in there])
             differs |= (stack[:, 1:] != stack[:, :1]).any(axis=(0, 2, 3, 4))
-            said = answer(stack.reshape(-1, *stack.shape[2:])).argmax(axis=1)
-            found.append(said.reshape(stack.shape[:2]))
+            classes = answer(stack.reshape(-1, *stack.shape[2:])).argmax(axis=1)
+            predicted.append(classes.reshape(stack.shape[:2]))
         done = min(start + BATCH, len(chosen))
         progress(done * (1 + len(CHANGES)), len(chosen) * (1 + len(CHANGES)))
     if len(read) < FEWEST:
         return None
-    shown, answers = np.array(read), np.concatenate(found)
+    shown, answers = np.array(read), np.concatenate(predicted)
     before = answers[:, 0]
     truth = seen.true[shown] if labelled else before
     names = {index: label(index) for index in np.unique([*answers.ravel(), *truth]).tolist()}
@@ -230,7 +234,7 @@ def result_of(
         int(is_now.sum()),
         bootstrap(was.astype(np.float64) - is_now, generator=generator),
         lost,
-        tuple((int(taken[one]), int(counts[one])) for one in order),
+        tuple((int(taken[place]), int(counts[place])) for place in order),
         tuple(_hit_classes(truth, was, is_now, names)),
         after,
     )

@@ -82,15 +82,15 @@ def _matrix(report: Report) -> Data:
         for pair in report.pairs:
             weight[pair.true] += pair.count
             weight[pair.found] += pair.count
-        classes = sorted(sorted(classes, key=lambda one: -weight[one])[:MATRIX])
+        classes = sorted(sorted(classes, key=lambda index: -weight[index])[:MATRIX])
     counts = confusion_matrix(np.where(seen.labelled, seen.true, -1), seen.found, classes)
     rows = []
     for true, row in zip(classes, counts.tolist(), strict=True):
         shares = np.array(row) / max(sizes.get(true, 0), 1)
         shades = np.where(np.array(row) > 0, 1 + np.searchsorted([0.05, 0.2, 0.6], shares), 0)
         cells = [
-            {"found": found, "count": count, "shade": shade}
-            for found, count, shade in zip(classes, row, shades.tolist(), strict=True)
+            {"found": predicted, "count": count, "shade": shade}
+            for predicted, count, shade in zip(classes, row, shades.tolist(), strict=True)
         ]
         rows.append({"true": true, "cells": cells})
     return {"classes": classes, "rows": rows, "is_part": is_part}
@@ -187,8 +187,8 @@ def _changed(result: ChangeResult, tested: ChangeTest) -> Data:
         "share": wilson(result.after, len(tested.photos)),
         "taken": taken,
         "classes": [
-            f"{one.name}: {one.after} of {one.photos} ({one.before} before)"
-            for one in ordered[:NAMED]
+            f"{row.name}: {row.after} of {row.photos} ({row.before} before)"
+            for row in ordered[:NAMED]
         ],
     }
 
@@ -208,8 +208,8 @@ def _example(gallery: Gallery, tested: ChangeTest) -> Data | None:
     pictures = [("as it is", _whole(several[0]), int(tested.before[number]))]
     for change, pixels in zip(CHANGES, several[1:], strict=True):
         if change.name in there:
-            found = int(there[change.name].found[number])
-            pictures.append((change.name, _whole(pixels), found))
+            predicted = int(there[change.name].found[number])
+            pictures.append((change.name, _whole(pixels), predicted))
     return {"photo": photo, "losses": int(losses[:, number].sum()), "pictures": pictures}
 
 
@@ -226,8 +226,8 @@ def _heat(report: Report) -> Data:
     )
     return {
         "means": [
-            (index, one, report.gallery.mean(np.flatnonzero(seen.found == index)[:AVERAGED]))
-            for index, one in ordered[:MATRIX]
+            (index, heat, report.gallery.mean(np.flatnonzero(seen.found == index)[:AVERAGED]))
+            for index, heat in ordered[:MATRIX]
         ]
     }
 
@@ -252,8 +252,8 @@ def _moved(compared: NetworkComparison) -> Data | None:
     )
 
 
-def _photos(photos: Int[ndarray, " k"], said: str) -> Data | None:
-    return {"photos": photos, "said": said, "shown": 24} if len(photos) else None
+def _photos(photos: Int[ndarray, " k"], caption: str) -> Data | None:
+    return {"photos": photos, "said": caption, "shown": 24} if len(photos) else None
 
 
 SECTIONS = (
@@ -271,10 +271,10 @@ SECTIONS = (
 """All sections of a report, in the order of the page."""
 
 COMPARED = (
-    Section("compared", "How often each is right", "compared.html", lambda found: {"shown": 40}),
+    Section("compared", "How often each is right", "compared.html", lambda result: {"shown": 40}),
     Section("lost", "Right with the first, wrong with the second", "pair.html", _lost),
     Section("gained", "Wrong with the first, right with the second", "pair.html", _gained),
     Section("moved", "Whose heat moved", "pair.html", _moved),
-    Section("method", "How to read this page", "comparison.html", lambda found: {}),
+    Section("method", "How to read this page", "comparison.html", lambda result: {}),
 )
 """The sections of a comparison of two networks."""

@@ -92,20 +92,20 @@ def on_accuracy(
     """Say how often the network is right, where it is weaker, and how sure it is."""
     if accuracy is None:
         return []
-    found = [
+    findings = [
         Finding(
             f"The network gets {accuracy.count} of {accuracy.of} photos right: {accuracy}.",
             "plain",
             "accuracy",
         )
     ]
-    weak = [one for one in classes if _is_weak(one, accuracy, len(classes))]
+    weak = [row for row in classes if _is_weak(row, accuracy, len(classes))]
     if weak:
         listed = ", ".join(
-            f"'{one.name}' ({one.recall.count} of {one.recall.of})" for one in weak[:3]
+            f"'{row.name}' ({row.recall.count} of {row.recall.of})" for row in weak[:3]
         )
         more = f" and {len(weak) - 3} more" if len(weak) > 3 else ""
-        found.append(
+        findings.append(
             Finding(
                 f"It is clearly weaker on {listed}{more}.",
                 "bad",
@@ -130,19 +130,19 @@ def on_accuracy(
                 f"it is right in {accuracy.value:.0%} ({error})."
             )
             tone = "bad" if calibrated.bias > 0 else "plain"
-        found.append(Finding(text, tone, "accuracy"))
-    return found
+        findings.append(Finding(text, tone, "accuracy"))
+    return findings
 
 
-def _is_weak(one: ClassAccuracy, whole: Share, classes: int) -> bool:
+def _is_weak(row: ClassAccuracy, whole: Share, classes: int) -> bool:
     """Return whether a class is weaker than the others, corrected for the number of classes."""
     from scipy.stats import binom
 
-    others = whole.of - one.recall.of
+    others = whole.of - row.recall.of
     if not others:
         return False
-    level = (whole.count - one.recall.count) / others
-    return bool(binom.cdf(one.recall.count, one.recall.of, level) <= CHANCE / classes)
+    level = (whole.count - row.recall.count) / others
+    return bool(binom.cdf(row.recall.count, row.recall.of, level) <= CHANCE / classes)
 
 
 def on_mistakes(
@@ -155,10 +155,10 @@ def on_mistakes(
 
     A network that is often wrong doubts labels that are right: of those it says nothing here.
     """
-    found = []
+    findings = []
     first = next((pair for pair in pairs if _is_more_than_chance(pair, pairs)), None)
     if first is not None:
-        found.append(
+        findings.append(
             Finding(
                 f"It takes '{seen.names[first.true]}' for '{seen.names[first.found]}': "
                 f"{first.count} photos, where class sizes explain {first.expected:.1f}.",
@@ -169,7 +169,7 @@ def on_mistakes(
         )
     count = len(mislabelled)
     if count and accuracy is not None and accuracy.low >= TRUSTED:
-        found.append(
+        findings.append(
             Finding(
                 f"{count} photo{'s' if count > 1 else ''} may have a wrong label: the network is "
                 "surer of another class than it usually is.",
@@ -178,14 +178,14 @@ def on_mistakes(
                 next="Look at each: it is a wrong label, or a real mistake.",
             )
         )
-    return found
+    return findings
 
 
 def _is_more_than_chance(pair: ConfusedPair, pairs: tuple[ConfusedPair, ...]) -> bool:
     """Return whether a pair has more photos than mistakes by class sizes, of all pairs."""
     from scipy.stats import binom
 
-    mistakes = sum(one.count for one in pairs if one.true == pair.true)
+    mistakes = sum(other.count for other in pairs if other.true == pair.true)
     if pair.count < FEWEST_CONFUSED or not np.isfinite(pair.expected):
         return False
     chance = binom.sf(pair.count - 1, mistakes, min(pair.expected / mistakes, 1))
@@ -201,32 +201,34 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
         return []
     suspects = [(each, shortcut) for each in search.classes for shortcut in each.shortcuts]
     grave = [
-        (each, one) for verdict in (Verdict.CONFIRMED, Verdict.OPEN, Verdict.UNTESTED)
-        for each, one in suspects if one.verdict == verdict
+        (each, shortcut) for verdict in (Verdict.CONFIRMED, Verdict.OPEN, Verdict.UNTESTED)
+        for each, shortcut in suspects if shortcut.verdict == verdict
     ]  # fmt: skip
-    found = [
+    findings = [
         Finding(
-            one.sentence,
-            "bad" if one.verdict == Verdict.CONFIRMED else "plain",
+            shortcut.sentence,
+            "bad" if shortcut.verdict == Verdict.CONFIRMED else "plain",
             "shortcuts",
-            tuple(each.photos[one.suspect.members].tolist()),
-            NEXT_OF[one.verdict],
+            tuple(each.photos[shortcut.suspect.members].tolist()),
+            NEXT_OF[shortcut.verdict],
         )
-        for each, one in grave[:SHORTCUTS]
+        for each, shortcut in grave[:SHORTCUTS]
     ]
     if len(grave) > SHORTCUTS:
-        found.append(Finding(f"{len(grave) - SHORTCUTS} more are below.", "plain", "shortcuts"))
-    counts = Counter(one.verdict for _, one in suspects)
+        findings.append(Finding(f"{len(grave) - SHORTCUTS} more are below.", "plain", "shortcuts"))
+    counts = Counter(shortcut.verdict for _, shortcut in suspects)
     searched, few = len(search.classes), len(search.too_small)
     if searched and not grave:
-        said = "no small group of photos stands apart from its class"
+        about_groups = "no small group of photos stands apart from its class"
         if suspects:
             kinds = (Verdict.CLEARED, Verdict.TOO_FEW)
-            said = "small groups stand apart: " + ", ".join(
+            about_groups = "small groups stand apart: " + ", ".join(
                 f"{counts[kind]} {kind}" for kind in kinds if counts[kind]
             )
-        text = f"No shortcut was found in {_classes(searched)}: {said}. That is no acquittal."
-        found.append(Finding(text, "plain", "shortcuts"))
+        text = (
+            f"No shortcut was found in {_classes(searched)}: {about_groups}. That is no acquittal."
+        )
+        findings.append(Finding(text, "plain", "shortcuts"))
     if search.too_small:
         text = (
             f"{_classes(few, of=searched + few + len(search.left_out))} "
@@ -234,11 +236,11 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
             "photos were taken for each, and a group that can be told from chance has "
             f"{PASTED_FROM}, and at most {LARGEST:.0%} of the class."
         )
-        found.append(Finding(text, "plain", "shortcuts"))
+        findings.append(Finding(text, "plain", "shortcuts"))
     if search.left_out:
         text = f"{_classes(len(search.left_out))} with fewer photos were not searched either."
-        found.append(Finding(text, "plain", "shortcuts"))
-    return found
+        findings.append(Finding(text, "plain", "shortcuts"))
+    return findings
 
 
 NEXT_OF = {
@@ -265,7 +267,7 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
     for result in sorted(tested.results, key=lambda each: -each.loss.mean):
         if result.matters:
             kinds.setdefault(result.change.kind, []).append(result)
-    found = [
+    findings = [
         Finding(
             f"{share_after(several[0], tested)}{_also(several, photos)}: the network relies on "
             f"{RELIANCES[kind]}.{_taken(several[0], tested)}",
@@ -277,7 +279,7 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
     ]
     if len(kinds) > KINDS:
         others = ", ".join(RELIANCES[kind] for kind in list(kinds)[KINDS:])
-        found.append(Finding(f"It also relies on {others}.", "bad", "changes"))
+        findings.append(Finding(f"It also relies on {others}.", "bad", "changes"))
     by_class = _on_classes(tested)
     by_class += [
         Finding(
@@ -292,7 +294,7 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
     ]
     if not kinds:
         worst = max(tested.results, key=lambda each: each.loss.mean)
-        found.append(
+        findings.append(
             Finding(
                 f"Over all classes, none of {len(tested.results)} harmless changes costs more than "
                 f"{LOSS:.0%} of the photos for sure. At worst: {share_after(worst, tested)}.",
@@ -300,7 +302,7 @@ def on_changes(tested: ChangeTest | None) -> list[Finding]:
                 "changes",
             )
         )
-    return found + by_class
+    return findings + by_class
 
 
 def share_after(result: ChangeResult, tested: ChangeTest) -> str:
@@ -313,7 +315,7 @@ def share_after(result: ChangeResult, tested: ChangeTest) -> str:
 
 
 def _also(several: list[ChangeResult], photos: int) -> str:
-    others = [f"{one.change.name}: {one.after / photos:.0%}" for one in several[1:]]
+    others = [f"{result.change.name}: {result.after / photos:.0%}" for result in several[1:]]
     return f" ({', '.join(others)})" if others else ""
 
 
@@ -336,20 +338,20 @@ def _on_classes(tested: ChangeTest) -> list[Finding]:
     """Say which classes mind a change much more than the others: of each class the worst."""
     worst: dict[int, tuple[float, ChangeResult, ClassLoss]] = {}
     for result in tested.results:
-        for one in result.classes:
-            loss = (one.before - one.after) / one.before
-            if one.index not in worst or loss > worst[one.index][0]:
-                worst[one.index] = loss, result, one
+        for row in result.classes:
+            loss = (row.before - row.after) / row.before
+            if row.index not in worst or loss > worst[row.index][0]:
+                worst[row.index] = loss, result, row
     ordered = sorted(worst.values(), key=lambda each: -each[0])
     return [
         Finding(
-            f"{result.change.clause}, {one.after} of {one.photos} '{one.name}' photos "
+            f"{result.change.clause}, {row.after} of {row.photos} '{row.name}' photos "
             f"{'are recognised' if tested.labelled else 'keep their class'} instead of "
-            f"{one.before}; the other classes lose {one.others:.0%} of theirs.",
+            f"{row.before}; the other classes lose {row.others:.0%} of theirs.",
             "bad",
             "changes",
         )
-        for _, result, one in ordered[:KINDS]
+        for _, result, row in ordered[:KINDS]
     ]
 
 
@@ -360,17 +362,21 @@ def on_heat(
     reasons: tuple[WrongReason, ...],
 ) -> list[Finding]:
     """Say where heat is that it should not be."""
-    found = []
+    findings = []
     if heat.alarm:
-        found.append(Finding(f"Over all photos: {heat.alarm}", "bad", "heat"))
-    alarms = [(index, one) for index, one in class_heat.items() if one.alarm]
-    for index, one in sorted(alarms, key=lambda item: -item[1].photos)[:3]:
-        found.append(Finding(f"'{seen.names[index]}': {one.alarm}", "bad", "heat"))
+        findings.append(Finding(f"Over all photos: {heat.alarm}", "bad", "heat"))
+    alarms = [
+        (index, heat_of_class) for index, heat_of_class in class_heat.items() if heat_of_class.alarm
+    ]
+    for index, heat_of_class in sorted(alarms, key=lambda item: -item[1].photos)[:3]:
+        findings.append(Finding(f"'{seen.names[index]}': {heat_of_class.alarm}", "bad", "heat"))
     if len(alarms) > 3:
-        found.append(Finding(f"{len(alarms) - 3} more classes have such an alarm.", "bad", "heat"))
+        findings.append(
+            Finding(f"{len(alarms) - 3} more classes have such an alarm.", "bad", "heat")
+        )
     if reasons:
         count = len(reasons)
-        found.append(
+        findings.append(
             Finding(
                 f"{count} right answer{'s have their' if count > 1 else ' has its'} heat in the "
                 f"wrong place: {_counted(reasons)}.",
@@ -382,7 +388,7 @@ def on_heat(
     if seen.unfamiliar is not None:
         strange = wilson(int((seen.unfamiliar & seen.unseen).sum()), int(seen.unseen.sum()))
         if strange.low > STRANGE:
-            found.append(
+            findings.append(
                 Finding(
                     f"{strange.count} of {strange.of} photos are less like the training photos "
                     f"than {1 - STRANGE:.0%} of held-out ones; {STRANGE:.0%} would be by chance.",
@@ -391,7 +397,7 @@ def on_heat(
                     next="Its answers on such photos are guesses: add photos of this kind.",
                 )
             )
-    return found
+    return findings
 
 
 def _counted(reasons: tuple[WrongReason, ...]) -> str:

@@ -132,29 +132,37 @@ def find_shortcuts(
     groups = find_groups(photos.maps, photos.features, photos.tiny, seed=seed)
     tested: Counter[str] = Counter()
     examined = []
-    for one in groups.suspects:
-        kind = one.descriptor if one.descriptor in (COLOUR, STAMP) else "heat"
+    for suspect in groups.suspects:
+        kind = suspect.descriptor if suspect.descriptor in (COLOUR, STAMP) else "heat"
         tested[kind] += 1
         if kind == STAMP and tested[kind] > TESTED[kind]:
             continue
         by = answer if tested[kind] <= TESTED[kind] else None
-        examined.append(_examined(photos, one, by, seed=seed))
-    found = _once(examined)
+        examined.append(_examined(photos, suspect, by, seed=seed))
+    shortcuts = _once(examined)
     few = [
-        one for one in found if one.verdict == Verdict.TOO_FEW and one.suspect.descriptor != STAMP
+        shortcut
+        for shortcut in shortcuts
+        if shortcut.verdict == Verdict.TOO_FEW and shortcut.suspect.descriptor != STAMP
     ]
-    kept = [one for one in found if one.verdict != Verdict.TOO_FEW or one in few[:LISTED]]
+    kept = [
+        shortcut
+        for shortcut in shortcuts
+        if shortcut.verdict != Verdict.TOO_FEW or shortcut in few[:LISTED]
+    ]
     order = list(Verdict)
-    return groups, sorted(kept, key=lambda one: order.index(one.verdict))
+    return groups, sorted(kept, key=lambda shortcut: order.index(shortcut.verdict))
 
 
-def _once(found: list[Shortcut]) -> list[Shortcut]:
+def _once(shortcuts: list[Shortcut]) -> list[Shortcut]:
     """Keep one of suspects of the same photos: what was confirmed, else what stands apart most."""
     order = (Verdict.CONFIRMED, Verdict.OPEN, Verdict.CLEARED, Verdict.UNTESTED, Verdict.TOO_FEW)
     kept: list[Shortcut] = []
-    for one in sorted(found, key=lambda each: (order.index(each.verdict), -each.suspect.gap)):
-        if not any(overlap(one.suspect, other.suspect) for other in kept):
-            kept.append(one)
+    for shortcut in sorted(
+        shortcuts, key=lambda each: (order.index(each.verdict), -each.suspect.gap)
+    ):
+        if not any(overlap(shortcut.suspect, other.suspect) for other in kept):
+            kept.append(shortcut)
     return kept
 
 
@@ -176,13 +184,13 @@ class _Evidence:
     def confirmed(self) -> bool:
         """Whether any test confirms the suspect."""
         return any(trial.confirmed for trial in self.trials) or any(
-            one.confirmed for one in self.pasted
+            paste.confirmed for paste in self.pasted
         )
 
     @property
     def clears(self) -> bool:
         """Whether it was taken away, and given to others, and neither did much, for sure."""
-        effects = [one.against for one in self.pasted]
+        effects = [paste.against for paste in self.pasted]
         effects += [trial.against_matched for trial in self.trials]
         return bool(self.trials and self.pasted) and all(effect.high < CLEAR for effect in effects)
 
@@ -192,7 +200,7 @@ class _Evidence:
         shown = [
             trial.region for trial in self.trials if trial.confirmed and trial.region is not None
         ]
-        shown += [one.region for one in self.pasted if one.confirmed]
+        shown += [paste.region for paste in self.pasted if paste.confirmed]
         if self.confirmed and not shown:
             return WHOLE_COLOUR
         shown = (
@@ -259,7 +267,7 @@ def _tested(photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int)
         trials += [cover_trial(compared, region, photos.maps[others], swap=swap) for swap in ways]
         if photos.strangers is not None and len(photos.strangers) >= STRANGERS:
             pasted.append(paste_trial(compared, region, photos.strangers))
-    colours = [one.mean(axis=(1, 2)) for one in (ours, theirs)]
+    colours = [pixels.mean(axis=(1, 2)) for pixels in (ours, theirs)]
     is_coloured = suspect.descriptor == COLOUR or colour_distance(*colours) >= FAR
     if is_coloured and len(members) >= FEWEST:
         trials.append(recolour_trial(compared))
@@ -290,8 +298,8 @@ def _sentence(
 
 def _proof(photos: ClassPhotos, which: str, evidence: _Evidence) -> str:
     """Say what a confirmed suspect relies on, and by which tests that is known."""
-    said = []
-    trial = next((one for one in evidence.trials if one.confirmed), None)
+    clauses = []
+    trial = next((trial for trial in evidence.trials if trial.confirmed), None)
     place = evidence.place
     if trial is not None:
         done = {
@@ -300,14 +308,14 @@ def _proof(photos: ClassPhotos, which: str, evidence: _Evidence) -> str:
             "recolour": "with the others' mean colour",
         }[trial.kind]
         place = WHOLE_COLOUR if trial.region is None else _in_words(trial.region)
-        said.append(f"{done}, it gets {_share(trial.members)}; {_others(trial.matched)}")
-    paste = max(evidence.pasted, key=lambda one: one.against.low, default=None)
+        clauses.append(f"{done}, it gets {_share(trial.members)}; {_others(trial.matched)}")
+    paste = max(evidence.pasted, key=lambda paste: paste.against.low, default=None)
     if paste is not None and paste.confirmed:
         if trial is None:
             place = _in_words(paste.region)
-        said.append(_pasted(photos, paste))
+        clauses.append(_pasted(photos, paste))
     what = "something at changing places" if place == "changing places" else place
-    return f"For {which} the network relies on {what}: {'; '.join(said)}."
+    return f"For {which} the network relies on {what}: {'; '.join(clauses)}."
 
 
 def _pasted(photos: ClassPhotos, paste: Paste) -> str:
@@ -321,24 +329,26 @@ def _outcome_in_words(
     photos: ClassPhotos, suspect: Suspect, verdict: Verdict, evidence: _Evidence
 ) -> str:
     """Say what tests that confirm nothing found, and what they could not find."""
-    paste = max(evidence.pasted, key=lambda one: one.against.mean, default=None)
+    paste = max(evidence.pasted, key=lambda paste: paste.against.mean, default=None)
     if not evidence.trials and paste is None:
         return (
             ". That could not be tested: what sets them apart is more than "
             f"{WIDEST:.0%} of the photo, or has no place."
         )
-    said = []
+    clauses = []
     if evidence.trials:
         trial = evidence.trials[-1 if suspect.descriptor == COLOUR else 0]
         done = "with the others' mean colour" if trial.kind == "recolour" else "covered"
-        said.append(
+        clauses.append(
             f"{done}, the probability falls by {trial.members.drop.mean:.2f}, and by "
             f"{trial.matched.drop.mean:.2f} in other photos"
         )
-    said.append(_pasted(photos, paste) if paste else "it was not pasted into other classes' photos")
+    clauses.append(
+        _pasted(photos, paste) if paste else "it was not pasted into other classes' photos"
+    )
     if verdict == Verdict.CLEARED:
-        return f", but the network does not rely on it: {'; '.join(said)}."
-    return f". The test leaves it open: {'; '.join(said)}."
+        return f", but the network does not rely on it: {'; '.join(clauses)}."
+    return f". The test leaves it open: {'; '.join(clauses)}."
 
 
 def _share(outcome: Outcome) -> str:

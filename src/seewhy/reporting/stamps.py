@@ -59,7 +59,7 @@ def stamped_groups(
     steps = 1 + math.ceil(math.log(most / least) / math.log(STEP))
     members = np.unique(np.geomspace(least, most, steps).round().astype(np.int64))
     beyond = np.minimum(np.ceil(BEYOND * members).astype(np.int64), len(chosen) - 1)
-    found: list[tuple[Bool[ndarray, " n"], float]] = []
+    groups: list[tuple[Bool[ndarray, " n"], float]] = []
     for patches in _patches(tiny):
         some = patches[chosen]
         distances = np.partition(_distances(some, some), np.union1d(members, beyond), axis=1)
@@ -71,8 +71,8 @@ def stamped_groups(
         reach = 0.5 * (distances[middle, members[step] - 1] + distances[middle, beyond[step]])
         inside = _distances(patches, some[middle : middle + 1])[:, 0] <= reach
         if smallest <= inside.sum() <= largest * count:
-            found.append((inside, room))
-    return found
+            groups.append((inside, room))
+    return groups
 
 
 def _patches(tiny: UInt8[ndarray, "n h w 3"]) -> Iterator[Float[ndarray, "n d"]]:

@@ -122,7 +122,7 @@ def find_groups(
     if tiny is not None and len(np.unique(tiny)) > 1:
         lines[COLOUR] = traits_of(colour_descriptors(tiny))
         spaces[COLOUR] = [lines[COLOUR]]
-    found: list[Suspect] = []
+    suspects: list[Suspect] = []
     parts = np.zeros(count, np.int64)
     if count < FEWEST or not np.ptp(traits, axis=0).any():
         return Groups(parts, ())
@@ -136,15 +136,15 @@ def find_groups(
                 by_cut = spectral_groups(sample, counts=range(2, MOST + 1), seed=seed)
                 for way, groups in (("k-means", by_means), ("spectral", by_cut)):
                     for members in _small(groups):
-                        found += _islands(members, lines[name][chosen], name, way)
+                        suspects += _islands(members, lines[name][chosen], name, way)
     mean = where**2
     kept = []
-    by_colour = [one for one in found if one.descriptor == COLOUR]
-    others = [one for one in found if one.descriptor != COLOUR]
+    by_colour = [suspect for suspect in suspects if suspect.descriptor == COLOUR]
+    others = [suspect for suspect in suspects if suspect.descriptor != COLOUR]
     stamps = [] if tiny is None else _stamps(tiny, seed=seed)
-    for one in (*_distinct(others), *_distinct(stamps), *_distinct(by_colour)):
-        widens = count > SAMPLE and one.descriptor != STAMP
-        whole = _widened(one, chosen, lines[one.descriptor]) if widens else one
+    for suspect in (*_distinct(others), *_distinct(stamps), *_distinct(by_colour)):
+        widens = count > SAMPLE and suspect.descriptor != STAMP
+        whole = _widened(suspect, chosen, lines[suspect.descriptor]) if widens else suspect
         inside = np.zeros(count, bool)
         inside[whole.members] = True
         odd = 0.5 * float(np.abs(mean[inside].mean(axis=0) - mean[~inside].mean(axis=0)).sum())
@@ -169,10 +169,10 @@ def traits_of(features: Float[ndarray, "n d"]) -> Float[ndarray, "n t"]:
     if not np.ptp(features, axis=0).any():
         return np.zeros((len(features), 0), np.float32)
     count = min(TRAITS, max(2, len(features) // 25), *features.shape)
-    found = scikit_learn("decomposition").PCA(count, svd_solver="full").fit_transform(features)
-    scale = found.std(axis=0)
+    components = scikit_learn("decomposition").PCA(count, svd_solver="full").fit_transform(features)
+    scale = components.std(axis=0)
     kept = scale > 1e-6 * max(float(scale.max()), 1e-30)
-    return np.asarray(found[:, kept] / scale[kept], np.float32)
+    return np.asarray(components[:, kept] / scale[kept], np.float32)
 
 
 def direction(traits: Float[ndarray, "n t"], members: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
@@ -220,15 +220,15 @@ def _islands(
     members: Bool[ndarray, " n"], traits: Float[ndarray, "n t"], descriptor: str, by: str
 ) -> list[Suspect]:
     """Let a cluster settle on its island; return it if it is one, for each of the `SHORES`."""
-    found = []
+    suspects = []
     for shore in SHORES:
         settled = _settled(members, traits, shore)
         if not SMALLEST <= settled.sum() <= LARGEST * len(settled):
             continue
         gap = island_gap(traits, settled)
         if gap >= GAP:
-            found.append(Suspect(np.flatnonzero(settled), descriptor, by, gap, 0.0))
-    return found
+            suspects.append(Suspect(np.flatnonzero(settled), descriptor, by, gap, 0.0))
+    return suspects
 
 
 def _settled(
@@ -246,29 +246,34 @@ def _settled(
     return members
 
 
-def _distinct(found: list[Suspect]) -> list[Suspect]:
+def _distinct(suspects: list[Suspect]) -> list[Suspect]:
     """Keep one of suspects that share most of their photos: the largest that stands out well.
 
     The one that stands out most is often only the core of the group: a larger one with eight tenths
     of its gap is taken for the whole.
     """
     kept: list[Suspect] = []
-    left = sorted(found, key=lambda each: -each.gap)
+    left = sorted(suspects, key=lambda each: -each.gap)
     while left:
         best = left[0]
-        alike = [one for one in left if overlap(one, best)]
+        alike = [suspect for suspect in left if overlap(suspect, best)]
         whole = max(
-            (one for one in alike if one.gap >= WHOLE * best.gap), key=lambda one: len(one.members)
+            (suspect for suspect in alike if suspect.gap >= WHOLE * best.gap),
+            key=lambda suspect: len(suspect.members),
         )
         kept.append(whole)
-        left = [one for one in left if not overlap(one, best) and not overlap(one, whole)]
+        left = [
+            suspect
+            for suspect in left
+            if not overlap(suspect, best) and not overlap(suspect, whole)
+        ]
     return kept
 
 
-def overlap(one: Suspect, other: Suspect) -> bool:
+def overlap(suspect: Suspect, other: Suspect) -> bool:
     """Return whether two suspects share half of the smaller one's photos."""
-    shared = len(np.intersect1d(one.members, other.members))
-    return shared >= 0.5 * min(len(one.members), len(other.members))
+    shared = len(np.intersect1d(suspect.members, other.members))
+    return shared >= 0.5 * min(len(suspect.members), len(other.members))
 
 
 def _spread_out(
@@ -277,7 +282,7 @@ def _spread_out(
     """Return the cluster of every photo: of one that was not clustered, the nearest mean's."""
     if len(chosen) == len(points):
         return groups
-    means = np.stack([points[chosen][groups == one].mean(axis=0) for one in np.unique(groups)])
+    means = np.stack([points[chosen][groups == group].mean(axis=0) for group in np.unique(groups)])
     distances = ((points[:, None] - means[None]) ** 2).sum(axis=2)
     return np.asarray(distances.argmin(axis=1))
 

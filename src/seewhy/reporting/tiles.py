@@ -106,12 +106,12 @@ class Tiles:
     def blocks(self, gallery: Gallery) -> dict[str, Any]:
         """Return the page's data: tiles and photos; packed, a table of all photos, and maps."""
         photos: dict[str, Any] = {}
-        for key, one in (gallery.thumbnails(self._wanted) | self._pictures).items():
+        for key, thumbnail in (gallery.thumbnails(self._wanted) | self._pictures).items():
             photos[str(key)] = {
-                "w": one.width,
-                "h": one.height,
-                "box": [round(edge, 2) for edge in one.box],
-                "jpeg": base64.b64encode(one.jpeg).decode(),
+                "w": thumbnail.width,
+                "h": thumbnail.height,
+                "box": [round(edge, 2) for edge in thumbnail.box],
+                "jpeg": base64.b64encode(thumbnail.jpeg).decode(),
             }
         maps, shape = self._maps()
         seen = self.seen
@@ -119,7 +119,10 @@ class Tiles:
             "names": self.names,
             "true": np.where(seen.unseen, seen.true, -1).tolist(),
             "found": seen.found.tolist(),
-            "p": [round(one, 3) if np.isfinite(one) else None for one in seen.p_found.tolist()],
+            "p": [
+                round(probability, 3) if np.isfinite(probability) else None
+                for probability in seen.p_found.tolist()
+            ],
             "links": self.links,
         }
         return {
@@ -132,14 +135,14 @@ class Tiles:
         """Return all maps in half precision, each divided by its peak, and where each begins."""
         whole = self.seen.maps
         if whole.size * 2 > MAPS:
-            whole = np.stack([coarse(one, 7) for one in whole])
+            whole = np.stack([coarse(heatmap, 7) for heatmap in whole])
         parts = [_half(whole)]
         start = whole.size
         places = []
-        for one in self._more:
-            places.append([*one.shape, start])
-            parts.append(_half(one[None]))
-            start += one.size
+        for maps in self._more:
+            places.append([*maps.shape, start])
+            parts.append(_half(maps[None]))
+            start += maps.size
         shape = {
             "photos": len(whole),
             "h": whole.shape[1],
