@@ -95,11 +95,11 @@ def numbers(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
 
     With several methods, the name of each array begins with its method: 'cam/maps'.
     """
-    found = ask_all(classifier, cover(photo, asked.squares), asked.request, progress)
+    explanations = ask_all(classifier, cover(photo, asked.squares), asked.request, progress)
     arrays = {
-        f"{method}/{name}" if len(found) > 1 else name: array
-        for method, one in found.items()
-        for name, array in one.arrays().items()
+        f"{method}/{name}" if len(explanations) > 1 else name: array
+        for method, explanation in explanations.items()
+        for name, array in explanation.arrays().items()
     }
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -145,8 +145,8 @@ def ask_all(
     classifier: Classifier, photo: Photo, request: Request, progress: Progress
 ) -> dict[str, Explanation]:
     """Ask the library, by every method of the request."""
-    found, _ = engine(request.bind(classifier, 1), [photo], progress=progress)
-    return found
+    explanations, _ = engine(request.bind(classifier, 1), [photo], progress=progress)
+    return explanations
 
 
 def shown_maps(explanation: Explanation) -> Float[ndarray, "t h w"] | None:
@@ -162,11 +162,11 @@ def probed(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress:
     best = np.argsort(-probabilities, kind="stable")[:SHOWN].tolist()
     rows = [
         {
-            "label": classifier.label(one),
-            "index": one,
-            "probability": finite(float(probabilities[one])),
+            "label": classifier.label(index),
+            "index": index,
+            "probability": finite(float(probabilities[index])),
         }
-        for one in [*best, *(index for index in indices if index not in best)]
+        for index in [*best, *(index for index in indices if index not in best)]
     ]
     return frame(
         {"kind": "result", "of": asked.as_dict(), "predictions": rows, "familiar": familiar}
@@ -178,12 +178,12 @@ def seen_by(classifier: Classifier, photo: Photo) -> tuple[Float[ndarray, " k"],
     images, _ = classifier.prepare([photo])
     references = classifier.references
     wanted = [SCORES] if references is None else [SCORES, references.layer]
-    found = classifier.network.activations(images, wanted)
-    probabilities: Float[ndarray, "n k"] = classifier.probabilities(found[SCORES])
+    outputs = classifier.network.activations(images, wanted)
+    probabilities: Float[ndarray, "n k"] = classifier.probabilities(outputs[SCORES])
     if references is None:
         return probabilities[0], True
     best = probabilities.argmax(axis=1)
-    return probabilities[0], references.judge(found[references.layer], best)[0].familiar
+    return probabilities[0], references.judge(outputs[references.layer], best)[0].familiar
 
 
 def located(classifier: Classifier, photo: Photo, asked: PageQuestion, progress: Progress) -> bytes:
@@ -193,7 +193,7 @@ def located(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
     """
     (name,) = asked.request.methods or (None,)
     options: Any = asked.request.options.get(name or "", {})
-    found = locate(
+    locations = locate(
         classifier,
         cover(photo, asked.squares),
         method=name,
@@ -206,11 +206,11 @@ def located(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
     )
     boxes = [
         {
-            "box": list(one.box),
-            "label": one.seen.label,
-            "probability": finite(one.seen.probability),
+            "box": list(box.box),
+            "label": box.seen.label,
+            "probability": finite(box.seen.probability),
         }
-        for one in found.found[0]
+        for box in locations.found[0]
     ]
     return frame({"kind": "result", "of": asked.as_dict(), "boxes": boxes})
 

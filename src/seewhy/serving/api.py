@@ -85,7 +85,7 @@ class Api:
     def routes(self) -> list[Route]:
         """Return the addresses under /api."""
         questions: dict[str, Callable[[Model], Answer]] = {
-            name: _of_network(answer) for name, answer in ANSWERS.items()
+            name: _of_network(compute) for name, compute in ANSWERS.items()
         }
         questions |= {
             "code": _code_of,
@@ -102,8 +102,8 @@ class Api:
             Route("/api/run/{number}", self.stored),
             Route("/api/run/{number}/note", self.noted, methods=["POST"]),
             *(
-                Route(f"/api/{name}", self._answering(name, answer), methods=["POST"])
-                for name, answer in questions.items()
+                Route(f"/api/{name}", self._answering(name, answer_of), methods=["POST"])
+                for name, answer_of in questions.items()
             ),
         ]
 
@@ -121,8 +121,8 @@ class Api:
                 ],
                 "methods": answers.methods_listed(),
                 "photos": [
-                    {"id": one.id, "name": clean_name(one.path.name)}
-                    for one in self.shelf.listed.values()
+                    {"id": photo.id, "name": clean_name(photo.path.name)}
+                    for photo in self.shelf.listed.values()
                     if self.run is None
                 ],
                 "run": None if self.run is None else self.run.about(),
@@ -223,9 +223,9 @@ class Api:
             return refuse(422, str(error))
         photo = self.shelf.get(key)
         height, width = photo.pixels.shape[:2]
-        said = frame({"kind": "photo", "id": key, "name": name, "width": width, "height": height})
+        head = frame({"kind": "photo", "id": key, "name": name, "width": width, "height": height})
         if model is None:
-            return Response(said, media_type=STREAM)
+            return Response(head, media_type=STREAM)
         asked = PageQuestion(photo=key, model=model.name)
         try:
             stream = Stream(
@@ -235,10 +235,10 @@ class Api:
             )
         except Busy:
             # The photo is here all the same: the page asks again when the queue is shorter.
-            return Response(said + frame({"kind": "busy", "message": BUSY}), media_type=STREAM)
-        return StreamingResponse(stream.frames(said), media_type=STREAM)
+            return Response(head + frame({"kind": "busy", "message": BUSY}), media_type=STREAM)
+        return StreamingResponse(stream.frames(head), media_type=STREAM)
 
-    def _answering(self, name: str, answer: Callable[[Model], Answer]) -> Any:
+    def _answering(self, name: str, answer_of: Callable[[Model], Answer]) -> Any:
         async def handle(request: Request) -> Response:
             try:
                 asked = PageQuestion.of(await self._json_body(request))
@@ -255,7 +255,7 @@ class Api:
                 return refuse(404, GONE)
             except PhotoError as error:
                 return refuse(422, str(error))
-            compute = answer(model)
+            compute = answer_of(model)
             try:
                 stream = Stream(
                     model.worker,
@@ -288,8 +288,8 @@ QUICK = frozenset({"explain", "cover", "covered", "code", "cost", "field", "chan
 BUSY = "The model's queue is full (eight questions). Wait a moment, or cancel one."
 
 
-def _of_network(answer: Callable[..., bytes]) -> Callable[[Model], Answer]:
-    return lambda model: partial(answer, model.classifier)
+def _of_network(compute: Callable[..., bytes]) -> Callable[[Model], Answer]:
+    return lambda model: partial(compute, model.classifier)
 
 
 def _is_slow(model: Model, asked: PageQuestion) -> bool:

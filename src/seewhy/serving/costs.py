@@ -26,14 +26,14 @@ def cost(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: P
     request = asked.request.settle(classifier)
     (method, *_) = request.methods
     options = request.options.get(method, {})
-    found = estimate(classifier, photo, method=method, layer=asked.layer, **options)
+    estimated = estimate(classifier, photo, method=method, layer=asked.layer, **options)
     images, _ = classifier.prepare([photo])
-    trust = pass_seconds(classifier, images[0]) * COPIES + 2 * found.seconds
+    trust = pass_seconds(classifier, images[0]) * COPIES + 2 * estimated.seconds
     return frame(
         {
             "kind": "result",
-            "copies": found.copies,
-            "seconds": found.seconds,
+            "copies": estimated.copies,
+            "seconds": estimated.seconds,
             "trustSeconds": trust,
         }
     )

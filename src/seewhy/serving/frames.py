@@ -36,5 +36,5 @@ def frame(header: Mapping[str, Any], arrays: Mapping[str, ndarray] | None = None
     text = json.dumps({**header, "arrays": listed}, allow_nan=False)  # ASCII: any name is sent
     head = text.encode()
     return b"".join(
-        [len(head).to_bytes(4, "little"), head, *(one.tobytes() for one in packed.values())]
+        [len(head).to_bytes(4, "little"), head, *(array.tobytes() for array in packed.values())]
     )

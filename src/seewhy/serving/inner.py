@@ -85,7 +85,7 @@ class Inner:
             "kind": "result",
             "layer": layer,
             "channels": order.tolist(),
-            "contributions": [float(contributions[one]) for one in order],
+            "contributions": [float(contributions[channel]) for channel in order],
             "total": float(contributions.sum()),
             "count": int(product.shape[2]),
         }
@@ -107,14 +107,14 @@ class Inner:
                 progress=progress,
             )
 
-        found = self._once(key, find)
+        maximized = self._once(key, find)
         header = {
             "kind": "result",
             "layer": layer,
             "filter": asked.filter,
-            "value": float(found.values[0]),
+            "value": float(maximized.values[0]),
         }
-        return frame(header, {"picture": found.images[0]})
+        return frame(header, {"picture": maximized.images[0]})
 
     def _captured(self, photo: Photo, layer: str, index: int) -> tuple[ndarray, ndarray]:
         images, _ = self.classifier.prepare([photo])
@@ -127,7 +127,7 @@ class Inner:
 
     def _shape(self, layer: str) -> tuple[int, ...]:
         name = self.classifier.network.layer_name(layer)
-        shape = next(one.shape for one in self.classifier.network.layers if one.name == name)
+        shape = next(layer.shape for layer in self.classifier.network.layers if layer.name == name)
         _check_map(layer, shape)
         return shape
 
@@ -136,12 +136,12 @@ class Inner:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        found = find()
+        result = find()
         with self._lock:
-            self._kept[key] = found
+            self._kept[key] = result
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return found
+        return result
 
 
 def _check_map(layer: str, shape: tuple[int, ...]) -> None:

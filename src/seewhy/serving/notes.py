@@ -70,13 +70,13 @@ class Notes:
             return cls(file)
         try:
             stored = parse_json(file.read_bytes())
-            found = {str(path): Note.of(one) for path, one in stored["notes"].items()}
+            notes = {str(path): Note.of(note) for path, note in stored["notes"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(
                 f"'{file}' is damaged, or not a file of notes: {error}. Move it away, and start "
                 "again."
             ) from error
-        return cls(file, found)
+        return cls(file, notes)
 
     def of(self, path: str) -> Note:
         """Return what was noted of a photo."""
@@ -90,6 +90,6 @@ class Notes:
         """
         with self._lock:
             self.by_path = {**self.by_path, path: note}
-            kept = {name: vars(one) for name, one in self.by_path.items() if one != Note()}
+            kept = {name: vars(note) for name, note in self.by_path.items() if note != Note()}
             text = json.dumps({"notes": kept}, indent=2, ensure_ascii=True)
             write_whole(self.file, (text + "\n").encode())

@@ -128,7 +128,7 @@ def _request(stored: Any) -> Request:
         _check_list(stored, name)
     options = stored.get("options", {})
     given = options.values() if isinstance(options, dict) else [None]
-    if not all(isinstance(one, dict) and all(map(_is_plain, one.values())) for one in given):
+    if not all(isinstance(part, dict) and all(map(_is_plain, part.values())) for part in given):
         raise OptionError(
             f"The options of the methods are not names with numbers or words. {RELOAD}"
         )
@@ -197,10 +197,10 @@ def _place(value: Any) -> tuple[int, int] | None:
 def _squares(value: Any) -> tuple[tuple[float, float, float], ...]:
     if not isinstance(value, list) or len(value) > SQUARES:
         raise OptionError(f"More than {SQUARES:,} squares cover the photo. Undo some of them.")
-    found = []
-    for one in value:
-        is_square = isinstance(one, list) and len(one) == 3
-        if not is_square or not all(_is_number(edge, 1e6) for edge in one):
+    squares = []
+    for square in value:
+        is_square = isinstance(square, list) and len(square) == 3
+        if not is_square or not all(_is_number(edge, 1e6) for edge in square):
             raise OptionError(f"A square is not three numbers: x, y and side. {RELOAD}")
-        found.append((float(one[0]), float(one[1]), float(one[2])))
-    return tuple(found)
+        squares.append((float(square[0]), float(square[1]), float(square[2])))
+    return tuple(squares)

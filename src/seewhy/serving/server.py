@@ -105,15 +105,15 @@ def build_app(
 
     api = Api(
         models={
-            one.name: Model(
-                one.name,
-                one.classifier,
-                Worker(one.name),
-                Inner(one.classifier),
-                one.spec,
-                one.settings,
+            model.name: Model(
+                model.name,
+                model.classifier,
+                Worker(model.name),
+                Inner(model.classifier),
+                model.spec,
+                model.settings,
             )
-            for one in loaded
+            for model in loaded
         },
         shelf=Shelf(list(photos)) if shelf is None else shelf,
         sample=SAMPLE.read_bytes(),
@@ -150,9 +150,9 @@ def static_files() -> dict[str, bytes]:
     """Read the page's files, which are few and small."""
     folder = Path(str(resources.files("seewhy.serving"))) / "static"
     return {
-        one.relative_to(folder).as_posix(): one.read_bytes()
-        for one in folder.rglob("*")
-        if one.suffix in TYPES
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.suffix in TYPES
     }
 
 
@@ -171,7 +171,7 @@ def host_names(host: str, port: int) -> frozenset[str]:
         own = socket.gethostname()
         names = {"127.0.0.1", "localhost", own, own.lower()}
         with contextlib.suppress(OSError):
-            names |= {str(one[4][0]) for one in socket.getaddrinfo(own, None)}
+            names |= {str(address[4][0]) for address in socket.getaddrinfo(own, None)}
     names = {f"[{name}]" if ":" in name else name.lower() for name in names}
     return frozenset({f"{name}:{port}" for name in names} | (names if port == 80 else set()))
 

@@ -44,7 +44,8 @@ class Shelf:
     def __init__(self, paths: list[Path], *, memory: int = MEMORY) -> None:
         self.memory = memory
         self.listed = {
-            one.id: one for one in (ListedPhoto(_id(str(path).encode()), path) for path in paths)
+            photo.id: photo
+            for photo in (ListedPhoto(_id(str(path).encode()), path) for path in paths)
         }
         self._photos: OrderedDict[str, Photo] = OrderedDict()
         self._lock = threading.Lock()
@@ -93,7 +94,7 @@ class Shelf:
         with self._lock:
             self._photos[key] = photo
             self._photos.move_to_end(key)
-            total = sum(one.pixels.nbytes for one in self._photos.values())
+            total = sum(photo.pixels.nbytes for photo in self._photos.values())
             while total > self.memory and len(self._photos) > 1:
                 _, gone = self._photos.popitem(last=False)
                 total -= gone.pixels.nbytes

@@ -85,7 +85,9 @@ class StoredRun:
     def listed(self) -> dict[str, ListedPhoto]:
         """The files that the page may look at, by id: those of the manifest alone."""
         keys = {f"{KEY}{photo.number}": photo for photo in self.photos}
-        return {key: ListedPhoto(key, Path(self.run.where(one.path))) for key, one in keys.items()}
+        return {
+            key: ListedPhoto(key, Path(self.run.where(photo.path))) for key, photo in keys.items()
+        }
 
     def load_arguments(self) -> tuple[str, dict[str, Any]]:
         """Return the name and the settings with which `seewhy.load` makes the run's network.
@@ -103,7 +105,7 @@ class StoredRun:
 
     def about(self) -> dict[str, Any]:
         """Say what was asked, which classes and labels there are, and what was taken for what."""
-        found = Counter(
+        counts = Counter(
             (photo.index, photo.name) for photo in self.photos if photo.index is not None
         )
         labels = Counter(photo.label for photo in self.photos if photo.label is not None)
@@ -122,7 +124,7 @@ class StoredRun:
             "options": {method: question.request.as_dict()["options"].get(method, {})},
             "classes": [
                 {"index": index, "label": name, "count": count}
-                for (index, name), count in found.most_common()
+                for (index, name), count in counts.most_common()
             ],
             "labels": [{"label": label, "count": count} for label, count in labels.most_common()],
             "confusion": [
@@ -143,7 +145,7 @@ class StoredRun:
         right, order = wanted.get("right", ""), wanted.get("order") or ORDERS[0]
         if (index and not _is_index(index)) or order not in ORDERS or right not in ("", *RIGHT):
             raise OptionError("The filter is not one of the page's. Reload the page.")
-        found = [
+        sifted = [
             photo
             for photo in self.photos
             if (not index or photo.index == int(index))
@@ -152,9 +154,9 @@ class StoredRun:
             and low <= (photo.probability or 0.0) <= high
         ]
         sign = -1 if order == ORDERS[0] else 1
-        found.sort(key=lambda one: (one.error is not None, sign * (one.probability or 0.0)))
-        photos = [one.as_json(self.notes.of(one.path)) for one in found[:MOST]]
-        return {"count": len(found), "photos": photos}
+        sifted.sort(key=lambda photo: (photo.error is not None, sign * (photo.probability or 0.0)))
+        photos = [photo.as_json(self.notes.of(photo.path)) for photo in sifted[:MOST]]
+        return {"count": len(sifted), "photos": photos}
 
     def explained(self, number: int) -> bytes:
         """Return the maps that the run stored for a photo, as answers; no network runs.
@@ -164,19 +166,19 @@ class StoredRun:
         Raises:
             PhotoError: the photo failed in the run, or is not where it was.
         """
-        found = self.run[number]
-        if isinstance(found, PhotoFailure):
-            raise PhotoError(found.reason)
+        explanation = self.run[number]
+        if isinstance(explanation, PhotoFailure):
+            raise PhotoError(explanation.reason)
         belongs_to = {"photo": f"{KEY}{number}", "run": self.name}
-        contrast = self._contrast(number, found)
+        contrast = self._contrast(number, explanation)
         second = b"" if contrast is None else answers.answer(contrast, belongs_to, kind="contrast")
-        return second + answers.answer(found, belongs_to)
+        return second + answers.answer(explanation, belongs_to)
 
-    def _contrast(self, number: int, found: Explanation) -> Explanation | None:
+    def _contrast(self, number: int, explanation: Explanation) -> Explanation | None:
         """Return the stored map of the class that was found rather than the true one, if any."""
         plan = self.run.plan
         rows = read_shard(self.run.folder, plan, number // plan.size, number)
-        row = next((one for one in rows if one.kind == "contrast"), None)
+        row = next((row for row in rows if row.kind == "contrast"), None)
         if row is None or row.heatmap is None or row.class_index is None:
             return None
         rivals = Rivals((row.label or "",), (row.label_index or 0,), 1.0)
@@ -184,7 +186,7 @@ class StoredRun:
         likely = float("nan") if row.probability is None else row.probability
         target = Prediction(label, row.class_index, likely, score, rivals=rivals)
         return replace(
-            found,
+            explanation,
             maps=row.heatmap[None, None],
             targets=((target,),),
             shown=(),

@@ -60,8 +60,8 @@ def trusted(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
         text = f"Not measurable: '{target.label}' has less than 1 % on this photo"
         checks.append(Check(text, None, "There is hardly a probability that covering could take."))
     else:
-        found = compare_removal(classifier, explanation, progress=progress)
-        checks += [_removal_check(name, one) for name, one in found.items()]
+        removals = compare_removal(classifier, explanation, progress=progress)
+        checks += [_removal_check(name, removal) for name, removal in removals.items()]
     checks.append(_class_check(classifier, shown, asked, explanation))
     is_familiar = explanation.is_familiar()
     if not is_familiar:
@@ -85,15 +85,16 @@ WORDS: Mapping[str, tuple[str, str, str, str]] = {
 }
 
 
-def _removal_check(name: str, found: Removal) -> Check:
+def _removal_check(name: str, removal: Removal) -> Check:
     """Compare a map's area with those of random cells and of the centre."""
     first, does, does_not, good = WORDS[name]
     sign = 1 if good == "low" else -1
-    margin, half = sign * (found.random - found.map), found.half_width
-    beats_centre = sign * (found.centre - found.map) > 0
+    margin, half = sign * (removal.random - removal.map), removal.half_width
+    beats_centre = sign * (removal.centre - removal.map) > 0
     why = (
-        f"{name} {found.map:.2f} · random cells {found.random:.2f} · centre {found.centre:.2f} · "
-        f"{good} is good · better than random cells by {margin:+.2f} ± {half:.2f}"
+        f"{name} {removal.map:.2f} · random cells {removal.random:.2f} · "
+        f"centre {removal.centre:.2f} · {good} is good · "
+        f"better than random cells by {margin:+.2f} ± {half:.2f}"
     ).replace("-", "−")
     if abs(margin) <= half:
         return Check(f"{first} is no different from random cells", None, why)
@@ -136,13 +137,13 @@ def _class_check(
 
 
 def _verdict(checks: list[Check], is_familiar: bool) -> tuple[str, bool]:
-    said = [check.holds for check in checks if check.holds is not None]
-    passed = sum(said)
-    if not said:
+    verdicts = [check.holds for check in checks if check.holds is not None]
+    passed = sum(verdicts)
+    if not verdicts:
         return "Nothing could be measured", False
-    if passed < len(said):
-        return f"{passed} of {len(said)} checks passed", False
-    unsure = len(checks) - len(said) - (not is_familiar)
+    if passed < len(verdicts):
+        return f"{passed} of {len(verdicts)} checks passed", False
+    unsure = len(checks) - len(verdicts) - (not is_familiar)
     text = "Checks passed" if unsure else "All checks passed"
     if unsure:
         text += f", {unsure} could not be made"

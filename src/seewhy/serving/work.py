@@ -69,13 +69,13 @@ class Job:
         try:
             if self.cancelled:
                 raise Cancelled
-            answer = self.work(progress)
+            result = self.work(progress)
         except Cancelled:
             self.report("cancelled", None)
         except BaseException as error:  # noqa: BLE001 - a model may call sys.exit
             self.report("error", error.with_traceback(None))
         else:
-            self.report("result", answer)
+            self.report("result", result)
         finally:
             # What is asked and who waits know each other: without this, photos live in a circle.
             self.work, self.report = _done, _unheard
@@ -115,7 +115,7 @@ class Worker:
         """
         with self._changed:
             # Nobody waits any more for what was cancelled before it began.
-            ahead = sum(not one.cancelled for one in (*self._running, *self._waiting))
+            ahead = sum(not job.cancelled for job in (*self._running, *self._waiting))
             if ahead >= self.most:
                 raise Busy
             self._waiting.append(job)
@@ -152,7 +152,7 @@ class Worker:
         """Run the quick questions that wait, between two batches of a slow one."""
         while True:
             with self._changed:
-                job = next((one for one in self._waiting if one.quick), None)
+                job = next((job for job in self._waiting if job.quick), None)
                 if job is None:
                     return
                 self._waiting.remove(job)
