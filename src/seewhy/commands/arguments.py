@@ -202,14 +202,16 @@ def each_model(args: argparse.Namespace) -> list[argparse.Namespace]:
         OptionError: a setting was given several times, and not once for each model.
     """
     models = args.model or [None]
-    found = []
+    namespaces = []
     for place, model in enumerate(models):
-        one = copy.copy(args)
-        one.model = model
+        model_args = copy.copy(args)
+        model_args.model = model
         for row in OWN_NETWORK:
-            setattr(one, row.name, setting_of(row.name, getattr(args, row.name), place, models))
-        found.append(one)
-    return found
+            setattr(
+                model_args, row.name, setting_of(row.name, getattr(args, row.name), place, models)
+            )
+        namespaces.append(model_args)
+    return namespaces
 
 
 def setting_of(

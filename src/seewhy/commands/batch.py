@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     method, options = one_method(args, "A run", instead)
     model = model_name(args)
     with progress_bar("photos") as progress:
-        found = batch(
+        result = batch(
             model,
             args.photos,
             args.out,
@@ -74,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
             **values_of(args, (*DATA, *ROWS, *WORK)),
             **options,
         )
-    if found.rounding is not None:
-        sys.stderr.write(f"{found.rounding}\n")
-    counts = found.counts
+    if result.rounding is not None:
+        sys.stderr.write(f"{result.rounding}\n")
+    counts = result.counts
     sys.stdout.write(
         f"{args.out}\t{counts['photos']} photos\t{counts['failed']} failed\t{counts['rows']} rows\n"
     )

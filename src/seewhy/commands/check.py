@@ -31,6 +31,6 @@ def run(args: argparse.Namespace) -> int:
     """Print the page."""
     from seewhy.checking import check
 
-    found = check(load_model(args), args.photos or None)
-    sys.stdout.write((found.as_json() if args.json else str(found)) + "\n")
+    result = check(load_model(args), args.photos or None)
+    sys.stdout.write((result.as_json() if args.json else str(result)) + "\n")
     return 0

@@ -58,14 +58,14 @@ def options_of_commands() -> Options:
         if isinstance(action, argparse._SubParsersAction)
     )
     helps = {action.dest: action.help or "" for action in commands._choices_actions}
-    found = {}
+    options_of = {}
     for name, parser in commands.choices.items():
         assert isinstance(parser, CommandParser)
         assert parser.when_used is not None
         parser.when_used(parser)
         options = [_option(action) for action in parser._actions if action.option_strings]
-        found[name] = helps[name], options
-    return found
+        options_of[name] = helps[name], options
+    return options_of
 
 
 def _option(action: argparse.Action) -> Option:

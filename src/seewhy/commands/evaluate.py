@@ -97,8 +97,8 @@ def run(args: argparse.Namespace) -> int:
         evaluation.save(file)
     if args.plot:
         evaluation.plot(args.plot)
-    for one in evaluation.failed:
-        sys.stderr.write(f"seewhy: {one.reason}\n")
+    for failure in evaluation.failed:
+        sys.stderr.write(f"seewhy: {failure.reason}\n")
     return 1 if evaluation.failed else 0
 
 

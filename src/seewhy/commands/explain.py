@@ -191,7 +191,9 @@ class CommandRun:
                         continue
                     self.tell_rounding(item)
                     for index, photo in enumerate(next(iter(item.values())).photos):
-                        alone = {name: one.only(index) for name, one in item.items()}
+                        alone = {
+                            name: explanation.only(index) for name, explanation in item.items()
+                        }
                         yield alone, self.outputs.stem(photo.name, key_of(photo.path or photo.name))
 
             def drawn(item: tuple[dict[str, Explanation], str] | PhotoFailure) -> Any:
@@ -230,7 +232,7 @@ class CommandRun:
         if not names:
             return
         photos = (read_source(source, fit=self.classifier.fit) for source in sources)
-        photo = next((one for one in photos if isinstance(one, Photo)), None)
+        photo = next((photo for photo in photos if isinstance(photo, Photo)), None)
         if photo is None:
             return
         for name in names:
@@ -296,25 +298,25 @@ def table(row: dict[str, Any], *, named: bool = False, least: float = 0.0) -> st
         named: list only the classes that were named, without the best ones.
         least: leave out classes below this probability, unless they were named, but the best one.
     """
-    peaks = {(one["label"], one["index"]): one for one in row["targets"]}
-    shown = {} if named else {(one["label"], one["index"]): one for one in row["predictions"]}
+    peaks = {(target["label"], target["index"]): target for target in row["targets"]}
+    shown = {} if named else {(best["label"], best["index"]): best for best in row["predictions"]}
     lines = [f"{row['photo']}  {row['method']} at {row['layer']}"]
     cells = []
-    for place, one in (
-        shown | {key: one for key, one in peaks.items() if key not in shown}
+    for place, entry in (
+        shown | {key: target for key, target in peaks.items() if key not in shown}
     ).items():
-        index = "" if one["index"] is None else str(one["index"])
-        rank = "" if one["rank"] is None else f"#{one['rank']}"
-        if not named and one["rank"] not in (None, 1) and one["probability"] < least:
+        index = "" if entry["index"] is None else str(entry["index"])
+        rank = "" if entry["rank"] is None else f"#{entry['rank']}"
+        if not named and entry["rank"] not in (None, 1) and entry["probability"] < least:
             continue
-        probability = "" if one["probability"] is None else f"{one['probability']:.4f}"
+        probability = "" if entry["probability"] is None else f"{entry['probability']:.4f}"
         peak = ""
         if place in peaks:
             at = peaks[place]["peak_at"]
             peak = "empty map" if at is None else f"peak {peaks[place]['peak']:.3g} at {at}"
-        cells.append((one["label"], index, rank, probability, peak))
+        cells.append((entry["label"], index, rank, probability, peak))
     lines += aligned(cells, right=(1, 2, 3), indent="  ").removesuffix("\n").split("\n")
-    errors = [one["bfloat16_error"] for one in row["targets"] if one.get("bfloat16_error")]
+    errors = [target["bfloat16_error"] for target in row["targets"] if target.get("bfloat16_error")]
     if errors:
         lines.append(f"  bfloat16: off by {100 * max(errors):.2g} % of the map's largest value")
     from seewhy.classifier.familiarity import UNFAMILIAR

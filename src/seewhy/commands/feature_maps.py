@@ -92,16 +92,16 @@ def _show_strongest(
     if first is None:
         return
     layer = args.layer[0] if args.layer else None
-    found = strongest(
+    result = strongest(
         classifier,
         itertools.chain([first], photos),
         layer=layer,
         filter=args.filter,
         count=args.count,
     )
-    for one in found.found:
-        box = " ".join(map(str, one.box))
-        sys.stdout.write(f"{one.photo.name}\t{one.value:.6g}\t{box}\n")
-    name = f"strongest_{found.layer.replace('/', '.')}_{found.filter}.{args.format}"
-    for file in found.save(Path(args.out) / name):
+    for peak in result.found:
+        box = " ".join(map(str, peak.box))
+        sys.stdout.write(f"{peak.photo.name}\t{peak.value:.6g}\t{box}\n")
+    name = f"strongest_{result.layer.replace('/', '.')}_{result.filter}.{args.format}"
+    for file in result.save(Path(args.out) / name):
         sys.stdout.write(f"{file}\n")

@@ -28,13 +28,13 @@ def run(args: argparse.Namespace) -> int:
     """Write pictures and numbers of one layer's kernels, and print the paths."""
     from seewhy.inside import filters
 
-    found = filters(load_model(args), layer=args.layer, first=args.first)
-    stem = Path(args.out) / f"filters_{found.layer.replace('/', '.')}.{args.format}"
-    files = [*found.save(stem), found.save_numbers(stem.with_name(f"{stem.stem}.npz"))]
-    for kernels in found.kernels:
+    result = filters(load_model(args), layer=args.layer, first=args.first)
+    stem = Path(args.out) / f"filters_{result.layer.replace('/', '.')}.{args.format}"
+    files = [*result.save(stem), result.save_numbers(stem.with_name(f"{stem.stem}.npz"))]
+    for kernels in result.kernels:
         height, width, inputs, outputs = kernels.weights.shape
         groups = f" in {kernels.groups} groups" if kernels.groups > 1 else ""
-        name = f"{found.layer} {kernels.part}".strip()
+        name = f"{result.layer} {kernels.part}".strip()
         sys.stdout.write(f"{name}\t{outputs} filters of {height}×{width}×{inputs}{groups}\n")
     for file in files:
         sys.stdout.write(f"{file}\n")

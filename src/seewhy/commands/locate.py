@@ -77,13 +77,13 @@ def run(args: argparse.Namespace) -> int:
         (photo,) = locations.photos
         stem = outputs.stem(photo.name)
         written = locations.save(outputs.path(f"{stem}.{args.format}"), heat=args.heat)
-        (one,), description = locations.annotated(), locations.description
+        (annotation,), description = locations.annotated(), locations.description
         if args.voc:
             xml = Path(args.voc) / f"{stem}.xml"
             inputs.check(xml)
-            written.append(write_whole(xml, voc_file(one, folder=Path(args.voc).name)))
+            written.append(write_whole(xml, voc_file(annotation, folder=Path(args.voc).name)))
         if args.coco:
-            annotated.append(one)
+            annotated.append(annotation)
         if args.json:
             rows += locations.as_dict()
         else:

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
     classifier = load_model(args)
     with progress_bar("steps") as progress:
-        found = maximize_activation(
+        maximized = maximize_activation(
             classifier,
             layer=args.layer,
             filters=args.filters,
@@ -70,10 +70,10 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
             **values_of(args, MAXIMIZE),
         )
-    rivals = _rivals(args, classifier) if args.against else [""] * len(found.names)
-    for name, value, rival in zip(found.names, found.values, rivals, strict=True):
+    rivals = _rivals(args, classifier) if args.against else [""] * len(maximized.names)
+    for name, value, rival in zip(maximized.names, maximized.values, rivals, strict=True):
         sys.stdout.write(f"{name}\t{value:.6g}{rival}\n")
-    for file in _save(found, Path(args.out), f".{args.format}"):
+    for file in _save(maximized, Path(args.out), f".{args.format}"):
         sys.stdout.write(f"{file}\n")
     return 0
 
@@ -90,7 +90,7 @@ def _rivals(args: argparse.Namespace, classifier: Classifier) -> list[str]:
     return [f"\t{column.max():.6g}\t{photos[int(column.argmax())].name}" for column in values.T]
 
 
-def _save(found: MaximizedImages, folder: Path, ending: str) -> list[Path]:
+def _save(maximized: MaximizedImages, folder: Path, ending: str) -> list[Path]:
     """Write each image, and for several also a page; existing files are never overwritten."""
     from seewhy.files import UniqueStems
     from seewhy.rendering.saving import save_picture
@@ -100,9 +100,9 @@ def _save(found: MaximizedImages, folder: Path, ending: str) -> list[Path]:
         save_picture(
             image, _unused(folder, stems.of(f"maximized {name}".replace(".", "-")), ending)
         )
-        for name, image in zip(found.names, found.images, strict=True)
+        for name, image in zip(maximized.names, maximized.images, strict=True)
     ]
-    return files + (found.save(_unused(folder, "maximized", ending)) if len(files) > 1 else [])
+    return files + (maximized.save(_unused(folder, "maximized", ending)) if len(files) > 1 else [])
 
 
 def _unused(folder: Path, stem: str, ending: str) -> Path:

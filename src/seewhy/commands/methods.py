@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(f"{method.name}: {method.summary}{mark}\n")
         sys.stdout.write(f"    costs {method.cost}; {method.paper}\n")
         if method.name in known:
-            found = known[method.name]
-            sys.stdout.write(f"    measured: {found}\n    {found.use}\n")
+            evidence = known[method.name]
+            sys.stdout.write(f"    measured: {evidence}\n    {evidence.use}\n")
         lines = [
             (
                 f"--{option.name}",

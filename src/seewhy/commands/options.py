@@ -90,9 +90,9 @@ def choose_applicable(args: argparse.Namespace, classifier: Classifier) -> None:
     from seewhy.methods import METHODS
 
     layer = layer_names(classifier, args.layer)[0]
-    found = applicable(classifier, list(METHODS.values()), layer)
+    methods = applicable(classifier, list(METHODS.values()), layer)
     named = [name for name in args.method if name != ALL]
-    args.method = [*named, *(one.name for one in found)]
+    args.method = [*named, *(method.name for method in methods)]
 
 
 def methods_and_options(

@@ -42,13 +42,13 @@ class CommandParser(argparse.ArgumentParser):
         if not self.has_arguments:
             self.when_used(self)
             self.has_arguments = True
-        found, unknown = super().parse_known_args(args, namespace)
+        known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             name = unknown[0].partition("=")[0]
             near = nearest_names(name, self._option_string_actions, count=1)
             hint = f" The nearest is {near}." if name.startswith("-") and near else ""
             self.error(f"There is no option '{name}'.{hint}")
-        return found, unknown
+        return known, unknown
 
     def error(self, message: str) -> NoReturn:
         """Write one line, without the usage, and exit."""

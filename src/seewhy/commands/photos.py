@@ -45,9 +45,9 @@ def readable(sources: Any, failed: list[str], *, fit: Fit | None = None) -> Iter
     from seewhy.photos.photo import PhotoFailure
     from seewhy.photos.reading import find_sources, read_ahead, read_source
 
-    for one in read_ahead(find_sources(sources), functools.partial(read_source, fit=fit)):
-        if isinstance(one, PhotoFailure):
-            failed.append(one.name)
-            sys.stderr.write(f"seewhy: {one.reason}\n")
+    for photo in read_ahead(find_sources(sources), functools.partial(read_source, fit=fit)):
+        if isinstance(photo, PhotoFailure):
+            failed.append(photo.name)
+            sys.stderr.write(f"seewhy: {photo.reason}\n")
         else:
-            yield one
+            yield photo

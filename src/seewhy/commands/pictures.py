@@ -49,9 +49,9 @@ def occlusion_pictures(
         cells = []
         several = zip(extras["patches"], extras["patch_maps"], extras["patch_shown"], strict=True)
         for (height, width), raw, shown in several:
-            one = dataclasses.replace(explanation, maps=raw[None], shown=())
-            smooth = dataclasses.replace(one, maps=shown[None])
-            title = f"patch {height} × {width}\n{one.peak_text()}"
+            raw_explanation = dataclasses.replace(explanation, maps=raw[None], shown=())
+            smooth = dataclasses.replace(raw_explanation, maps=shown[None])
+            title = f"patch {height} × {width}\n{raw_explanation.peak_text()}"
             cells.append((title, draw_targets(smooth, 0, style)[0]))
         cells.append((f"mean of the sizes\n{explanation.peak_text()}", laid))
         pictures["sizes"] = grid(cells, columns=style.columns or min(len(cells), 4))

@@ -131,16 +131,18 @@ def load_models(args: argparse.Namespace, stored: StoredRun | None = None) -> li
     from seewhy.serving.server import Loaded
 
     loaded: dict[str, Loaded] = {}
-    for one in each_model(args):
-        if one.model is None and stored is not None:
-            one.model, settings = stored.load_arguments()
+    for model_args in each_model(args):
+        if model_args.model is None and stored is not None:
+            model_args.model, settings = stored.load_arguments()
             for name, value in settings.items():
-                if getattr(one, name, None) is None:
-                    setattr(one, name, value)
-        classifier = load_model(one)
+                if getattr(model_args, name, None) is None:
+                    setattr(model_args, name, value)
+        classifier = load_model(model_args)
         name, count = classifier.name, 1
         while name in loaded:
             count += 1
             name = f"{classifier.name} ({count})"
-        loaded[name] = Loaded(name, classifier, one.model or default_model(), model_settings(one))
+        loaded[name] = Loaded(
+            name, classifier, model_args.model or default_model(), model_settings(model_args)
+        )
     return list(loaded.values())

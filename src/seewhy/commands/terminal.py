@@ -35,12 +35,15 @@ class Printer(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write text, escaping characters that are unsafe or not in the stream's encoding."""
-        safe = UNSAFE.sub(lambda found: _escaped(found[0]), text)
+        safe = UNSAFE.sub(lambda match: _escaped(match[0]), text)
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
         try:
             safe.encode(encoding)
         except UnicodeEncodeError:
-            safe = "".join(one if _fits(one, encoding) else _escaped(one) for one in safe)
+            safe = "".join(
+                character if _fits(character, encoding) else _escaped(character)
+                for character in safe
+            )
         self._call("write", safe)
         return len(text)
 

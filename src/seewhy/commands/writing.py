@@ -83,7 +83,7 @@ class Record:
 
     def _by_source(self) -> dict[str, dict[str, Any]]:
         """Return the entries of the file, checked, by source."""
-        found: dict[str, dict[str, Any]] = {}
+        entries: dict[str, dict[str, Any]] = {}
         for number, entry in enumerate(self.journal.entries, 2):
             files = [file for row in entry.get("rows", ()) for file in row.get("files", ())]
             if not (
@@ -95,8 +95,8 @@ class Record:
                     f"'{self.journal.path}' is damaged: line {number} is not a photo that is done. "
                     "Remove the file, or choose another folder with --out."
                 )
-            found[entry["source"]] = entry
-        return found
+            entries[entry["source"]] = entry
+        return entries
 
     @property
     def stems(self) -> dict[str, str]:
@@ -149,7 +149,8 @@ def _mark(first: Path, request: Request, classifier: Classifier) -> str:
         parts.append(classifier.name if short == Path(short_name(model)).stem else short)
     if contrast != request.without_functions().as_dict()["contrast"]:
         rivals = [
-            one if isinstance(one, str) else classifier.label(one) for one in request.contrast or ()
+            rival if isinstance(rival, str) else classifier.label(rival)
+            for rival in request.contrast or ()
         ]
         parts.append(f"rather than {' '.join(rivals)}" if rivals else "alone")
     return "".join("_" + re.sub(r"[^\w.+-]+", "_", part) for part in parts)
