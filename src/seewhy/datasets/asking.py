@@ -100,12 +100,12 @@ def row_job(
         raise OptionError("Rows are of classes and of one method. Leave target=... out.")
     if settled.classes is not None and isinstance(settled.classes[0], tuple):
         raise OptionError("All photos of a run have the same classes. Give one list of classes.")
-    found = truths_of(classifier, items) if truths is None else truths
-    if found:
+    label_indices = truths_of(classifier, items) if truths is None else truths
+    if label_indices:
         check_rest(settled.output, None, FoundRatherThan())
     known = classifier.network.classes
     question = settled.bind(classifier, 1, targets=Top(1 if known else 0))
-    return RowJob(question, wanted, found, read or (lambda path, _: read_listed(path)))
+    return RowJob(question, wanted, label_indices, read or (lambda path, _: read_listed(path)))
 
 
 def truths_of(classifier: Classifier, items: Sequence[Item]) -> dict[str, int]:
@@ -114,11 +114,11 @@ def truths_of(classifier: Classifier, items: Sequence[Item]) -> dict[str, int]:
     Raises:
         UnknownClass: labels that the network does not have; names them.
     """
-    found: dict[str, int] = {}
+    truths: dict[str, int] = {}
     unknown: list[str] = []
     for label in sorted({item.label for item in items if item.label is not None}):
         try:
-            found[label] = classifier.class_index(label)
+            truths[label] = classifier.class_index(label)
         except UnknownClass:
             unknown.append(label)
     if unknown:
@@ -128,7 +128,7 @@ def truths_of(classifier: Classifier, items: Sequence[Item]) -> dict[str, int]:
             f"Labels of the photos are not classes of '{classifier.name}': {listed}{more}. Rename "
             "them to its classes (by name, WordNet id or index), or leave the labels out."
         )
-    return found
+    return truths
 
 
 def rows_in_batches(
@@ -163,14 +163,14 @@ def rows_in_batches(
     )
     ask = functools.partial(_explained, job, by_place, tell=tell)
     for batch in batches:
-        rows = [_failed(by_place[place], one) for place, one in batch.failures.items()]
-        for part, found in finite_answers(batch, ask):
-            if isinstance(found, PhotoFailure):
+        rows = [_failed(by_place[place], failure) for place, failure in batch.failures.items()]
+        for part, outcome in finite_answers(batch, ask):
+            if isinstance(outcome, PhotoFailure):
                 height, width = part.photos[0].pixels.shape[:2]
-                failed = _failed(by_place[part.places[0]], found)
+                failed = _failed(by_place[part.places[0]], outcome)
                 rows.append(replace(failed, width=width, height=height))
             else:
-                rows += found
+                rows += outcome
         yield sorted(rows, key=lambda row: row.photo_id)  # stable: a photo's rows keep their order
         advance(len(batch.photos) + len(batch.failures))
 
@@ -208,7 +208,7 @@ def _explained(
     if has_contrast:
         contrast = FoundRatherThan(contrast)
     start = time.perf_counter()
-    found, network = answer(
+    explanations, network = answer(
         replace(question, targets=targets, contrast=contrast),
         batch.photos,
         progress=lambda _, __: tell(WORKING, ()),
@@ -221,7 +221,7 @@ def _explained(
         row
         for index, item in enumerate(items)
         for row in rows_of_photo(
-            found[method.name],
+            explanations[method.name],
             index,
             replace(
                 _base(item),

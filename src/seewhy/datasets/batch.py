@@ -234,10 +234,10 @@ def _planned(
     if questions.NAME in folder.names():
         place = folder.child(questions.NAME)
         before = RunQuestion.from_json(folder.read(questions.NAME), place)
-        found = question.differences(before)
-        if found:
+        changes = question.differences(before)
+        if changes:
             raise OutputError(
-                f"'{folder.place}' contains another run. The difference: {'; '.join(found)}. "
+                f"'{folder.place}' contains another run. The difference: {'; '.join(changes)}. "
                 "Repeat the same question, or give another folder for the results."
             )
         question = replace(before, model=question.model)

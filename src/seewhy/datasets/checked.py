@@ -79,8 +79,8 @@ def check_sum(content: bytes) -> None:
 def _place(content: bytes) -> int | None:
     """Return where the checksum is, which is in the footer, behind all rows."""
     start = content.rfind(b'"check": "')
-    found = CHECK.match(content, start) if start >= 0 else None
-    return None if found is None else found.start(1)
+    match = CHECK.match(content, start) if start >= 0 else None
+    return None if match is None else match.start(1)
 
 
 def _digest(content: bytes, place: int) -> bytes:

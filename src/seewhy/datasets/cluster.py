@@ -32,14 +32,14 @@ class ShardActor:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Run the shards of a batch (there is one), and return what they count."""
-        found = []
+        rows = []
         for shard, only in zip(batch["shard"], batch["only"], strict=True):
             start, stop = self.plan.range(int(shard))
-            photos = tuple(int(one) for one in only.split(",") if one)
+            photos = tuple(int(photo) for photo in only.split(",") if photo)
             task = Task(int(shard), start, stop, only=photos)
             counts = self.supervisor.run(task, lambda _: None)
-            found.append({"shard": int(shard), **asdict(counts)})
-        return {name: [one[name] for one in found] for name in found[0]}
+            rows.append({"shard": int(shard), **asdict(counts)})
+        return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def run_on_ray(

@@ -159,9 +159,9 @@ def export_run(
 
     def counted() -> Iterator[MarkedPhoto]:
         nonlocal count
-        for count, one in enumerate(_marked(made, threshold, prefix, to, failures), 1):
+        for count, photo in enumerate(_marked(made, threshold, prefix, to, failures), 1):
             progress(count + len(failures), len(made))
-            yield one
+            yield photo
 
     files = TOOLS[to].write(counted(), made)
     written = [
@@ -230,8 +230,8 @@ def _coco(photos: Iterable[MarkedPhoto], run: Run) -> dict[str, str]:
     categories = [
         {"id": index + 1, "name": name} for index, name in enumerate(run.question.background.labels)
     ]
-    found = {"images": images, "annotations": annotations, "categories": categories}
-    return {"annotations.json": _json({"info": {"description": repr(run)}} | found)}
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    return {"annotations.json": _json({"info": {"description": repr(run)}} | content)}
 
 
 def run_lengths(mask: Bool[ndarray, "H W"]) -> list[int]:

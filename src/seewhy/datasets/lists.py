@@ -117,13 +117,13 @@ def _parquet(content: bytes, name: str, wanted: Sequence[str]) -> dict[str, list
 
 def _check_columns(names: Iterable[str], name: str, wanted: Sequence[str]) -> None:
     names = list(names)
-    for one in wanted:
-        count = names.count(one)
+    for column in wanted:
+        count = names.count(column)
         if count == 0:
             raise OptionError(
-                f"'{name}' has no column '{one}'. It has: {', '.join(names) or 'none'}."
+                f"'{name}' has no column '{column}'. It has: {', '.join(names) or 'none'}."
             )
         if count > 1:
             raise OptionError(
-                f"'{name}' has {count} columns '{one}'. Rename all but the one that is meant."
+                f"'{name}' has {count} columns '{column}'. Rename all but the one that is meant."
             )

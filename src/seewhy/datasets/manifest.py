@@ -93,57 +93,57 @@ def find_items(
     label_column = true_labels if isinstance(true_labels, str) else None
     if label_column == FOLDERS:
         label_column = None
-    found: list[Found] = []
+    photos: list[Found] = []
     for source in sources:
         if not isinstance(source, str | os.PathLike):
             raise OptionError(
                 f"A run over a data set reads photos from files, and {source!r:.60} is not a file. "
                 "Give paths, folders, patterns, or a table of paths; for arrays use seewhy.stream."
             )
-        found += _photos(os.fspath(source), column, label_column)
-    if not found:
+        photos += _photos(os.fspath(source), column, label_column)
+    if not photos:
         raise PhotoError(
             f"No photo is listed in {', '.join(map(repr, map(os.fspath, sources)))}. Name at least "
             "one file, folder or pattern."
             if sources
             else "No photo was given. Name at least one file, folder or pattern."
         )
-    if all(one.size < 0 and not is_address(one.path) for one in found):
-        raise PhotoError(_nothing_there(found))
-    labels = _labels(found, true_labels)
+    if all(photo.size < 0 and not is_address(photo.path) for photo in photos):
+        raise PhotoError(_nothing_there(photos))
+    labels = _labels(photos, true_labels)
     return [
-        Item(number, one.path, one.size, one.mtime, label, one.problem)
-        for number, (one, label) in enumerate(zip(found, labels, strict=True))
+        Item(number, photo.path, photo.size, photo.mtime, label, photo.problem)
+        for number, (photo, label) in enumerate(zip(photos, labels, strict=True))
     ]
 
 
-def _nothing_there(found: Sequence[Found]) -> str:
-    first = found[0]
-    if len(found) == 1:
+def _nothing_there(photos: Sequence[Found]) -> str:
+    first = photos[0]
+    if len(photos) == 1:
         return first.problem or f"There is no file '{first.path}'. Check the path and its spelling."
     return (
-        f"None of the {len(found)} photos exists, beginning with '{first.path}'. Check the "
+        f"None of the {len(photos)} photos exists, beginning with '{first.path}'. Check the "
         "paths: those in a file are relative to it."
     )
 
 
-def _labels(found: Sequence[Found], true_labels: str | Sequence[str] | None) -> list[str | None]:
+def _labels(photos: Sequence[Found], true_labels: str | Sequence[str] | None) -> list[str | None]:
     if true_labels == FOLDERS:
         return [
-            one.path.replace("\\", "/").split("/")[-2] if one.problem is None else None
-            for one in found
+            photo.path.replace("\\", "/").split("/")[-2] if photo.problem is None else None
+            for photo in photos
         ]
     if true_labels is None or isinstance(true_labels, str):
-        if isinstance(true_labels, str) and all(one.label is None for one in found):
+        if isinstance(true_labels, str) and all(photo.label is None for photo in photos):
             raise OptionError(
                 f"No photo has a label in a column '{true_labels}'. Give a Parquet or CSV file "
                 f"with that column, or '{FOLDERS}' for the names of the photos' folders."
             )
-        return [one.label for one in found]
+        return [photo.label for photo in photos]
     given = [str(label) for label in true_labels]
-    if len(given) != len(found):
+    if len(given) != len(photos):
         raise OptionError(
-            f"{len(given)} labels were given for {len(found)} photos. Give one for each."
+            f"{len(given)} labels were given for {len(photos)} photos. Give one for each."
         )
     return list(given)
 
@@ -156,10 +156,10 @@ def _photos(source: str, column: str, label_column: str | None) -> Iterator[Foun
     path = expanded(source).absolute()
     # os.path tells of names that no file can have; Path raises.
     if os.path.isdir(path):  # noqa: PTH112
-        found = list(_walk(path))
-        if not found:
+        photos = list(_walk(path))
+        if not photos:
             raise PhotoError(f"The folder '{source}' contains no photo. Name another folder.")
-        yield from found
+        yield from photos
     elif path.suffix.lower() in ENDINGS and is_file(path):
         try:
             content = path.read_bytes()
@@ -207,9 +207,9 @@ def _walk(folder: Path) -> Iterator[Found]:
     yield from walk(str(folder), root)
 
 
-def _are_nested(one: str, other: str) -> bool:
+def _are_nested(path: str, other: str) -> bool:
     """True where one of two real folders contains the other."""
-    return Path(one).is_relative_to(other) or Path(other).is_relative_to(one)
+    return Path(path).is_relative_to(other) or Path(other).is_relative_to(path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -267,7 +267,7 @@ def _remote(source: str, column: str, label_column: str | None) -> Iterator[Foun
         (info,) = within(source, lambda: system.get_file_info([path]))
         inside = info.type == fs.FileType.Directory
         selector = fs.FileSelector(path, recursive=True)
-        found = within(source, lambda: system.get_file_info(selector), LISTING) if inside else []
+        infos = within(source, lambda: system.get_file_info(selector), LISTING) if inside else []
         is_list = info.type == fs.FileType.File and source.lower().endswith(ENDINGS)
         content = read_bytes(source) if is_list else b""
     except OSError as error:
@@ -277,17 +277,17 @@ def _remote(source: str, column: str, label_column: str | None) -> Iterator[Foun
         ) from error
     if inside:
         photos = [
-            one
-            for one in sorted(found, key=lambda one: one.path)
-            if one.type == fs.FileType.File
-            and f".{one.extension.lower()}" in PHOTO_ENDINGS
-            and not one.base_name.startswith(".")
+            file
+            for file in sorted(infos, key=lambda file: file.path)
+            if file.type == fs.FileType.File
+            and f".{file.extension.lower()}" in PHOTO_ENDINGS
+            and not file.base_name.startswith(".")
         ]
         if not photos:
             raise PhotoError(f"The folder '{source}' contains no photo. Name another folder.")
-        for one in photos:
-            place = f"{scheme}://{one.path.lstrip('/')}"
-            yield Found(place, int(one.size), int(one.mtime_ns or 0))
+        for photo in photos:
+            place = f"{scheme}://{photo.path.lstrip('/')}"
+            yield Found(place, int(photo.size), int(photo.mtime_ns or 0))
     elif is_list:
         for entry in read_list(content, source, column, label_column):
             yield _listed(entry, source, lambda file: f"{source.rpartition('/')[0]}/{file}")
@@ -336,14 +336,14 @@ def carried(items: Sequence[Item], before: Sequence[Item], failed: Collection[in
         before: those of the run.
         failed: photos that failed in it: they may have changed since, or come back.
     """
-    if [(item.path, item.label) for item in items] != [(one.path, one.label) for one in before]:
+    if [(item.path, item.label) for item in items] != [(item.path, item.label) for item in before]:
         return list(items)
-    found = []
+    carried_items = []
     for now, then in zip(items, before, strict=True):
         is_same = (now.size, now.mtime) == (then.size, then.mtime)
         if is_same or now.photo_id in failed:
             first = None if then.first == (now.size, now.mtime) else then.first
-            found.append(replace(now, was=first))
+            carried_items.append(replace(now, was=first))
         else:
-            found.append(now)
-    return found
+            carried_items.append(now)
+    return carried_items

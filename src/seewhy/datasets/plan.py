@@ -85,8 +85,8 @@ def map_size(job: RowJob) -> tuple[int, int]:
     height, width = classifier.size
     grey = Photo(np.full((height, width, 3), 128, np.uint8), "a grey test photo")
     targets = Top(min(1, classifier.network.classes or 0))
-    found, _ = answer(replace(job.question, execution=EXACT, targets=targets), [grey])
-    (explanation,) = found.values()
+    explanations, _ = answer(replace(job.question, execution=EXACT, targets=targets), [grey])
+    (explanation,) = explanations.values()
     rows, columns = explanation.maps.shape[2:]
     return int(rows), int(columns)
 
@@ -106,10 +106,10 @@ def first_rounding(job: RowJob, items: Sequence[Item]) -> Rounding | None:
     if classes is not None:
         targets = np.tile(classes, (len(photos), 1))
     try:
-        found, _ = answer(replace(question, targets=targets), photos)
+        explanations, _ = answer(replace(question, targets=targets), photos)
     except NotFinite:
         return None
-    (explanation,) = found.values()
+    (explanation,) = explanations.values()
     return explanation.rounding
 
 
@@ -138,8 +138,8 @@ def load_plan(folder: Folder) -> tuple[RunQuestion, ShardPlan]:
     place = folder.child(questions.NAME)
     with checked(place, "Give another folder for the results."):
         content = folder.read(questions.NAME)
-    found = RunQuestion.from_json(content, place)
-    return found, plan_of(found)
+    question = RunQuestion.from_json(content, place)
+    return question, plan_of(question)
 
 
 def read_photos_of(folder: Folder, question: RunQuestion) -> list[Item]:
@@ -167,11 +167,11 @@ def load_job(folder: Folder, model: ModelArguments) -> ShardJob:
     Raises:
         ModelError: the network found here is not the run's network.
     """
-    found, _ = load_plan(folder)
-    items = read_photos_of(folder, found)
+    question, _ = load_plan(folder)
+    items = read_photos_of(folder, question)
     classifier = load_model(model)
-    check_network(classifier, found, "Give every worker the same file.")
-    return make_job(folder, items, classifier, found)
+    check_network(classifier, question, "Give every worker the same file.")
+    return make_job(folder, items, classifier, question)
 
 
 def check_network(classifier: Classifier, question: RunQuestion, advice: str) -> None:

@@ -87,9 +87,9 @@ class ModelArguments:
                     f"the network yourself: --model {base}"
                 )
         parts = (part.partition("=") for part in query.split("&") if part)
-        found = "&".join(f"{key}={self._found(value)}" for key, _, value in parts)
+        stored_query = "&".join(f"{key}={self._found(value)}" for key, _, value in parts)
         settings = {name: self._found(value) for name, value in self.settings.items()}
-        return f"{self._found(base)}{mark}{found}", settings
+        return f"{self._found(base)}{mark}{stored_query}", settings
 
     def _found(self, value: Any) -> Any:
         """Return the path of a file of the run's own folder; all else as it is."""
@@ -233,25 +233,25 @@ class RunQuestion:
             OutputError: it is damaged, or of another schema.
         """
         with checked(place, "Give another folder for the results."):
-            found = json.loads(content)
-            if found.get("schema") != SCHEMA:
+            fields = json.loads(content)
+            if fields.get("schema") != SCHEMA:
                 raise OutputError(
-                    f"'{place}' has the schema {found.get('schema')}, and this seewhy writes "
+                    f"'{place}' has the schema {fields.get('schema')}, and this seewhy writes "
                     f"{SCHEMA}. Give another folder for the results, or use the seewhy that wrote "
                     "it."
                 )
-            model, off = found["model"], found["rounding"]
+            model, off = fields["model"], fields["rounding"]
             question = cls(
-                **{name: found[name] for name in _PLAIN if name != "map_size"},
-                map_size=_pair(found["map_size"]),
-                request=Request.from_dict(found["request"]),
-                network=NetworkFingerprint.from_dict(found["network"]),
-                photos=PhotoList(**found["photos"]),
+                **{name: fields[name] for name in _PLAIN if name != "map_size"},
+                map_size=_pair(fields["map_size"]),
+                request=Request.from_dict(fields["request"]),
+                network=NetworkFingerprint.from_dict(fields["network"]),
+                photos=PhotoList(**fields["photos"]),
                 model=None if model is None else ModelArguments(**model),
                 rounding=None if off is None else Rounding(**off),
             )
             _check(question)
-            if found["fingerprint"] != question.fingerprint:
+            if fields["fingerprint"] != question.fingerprint:
                 raise ValueError("it was changed, and its fingerprint is of what it was")
             return question
 
@@ -282,7 +282,7 @@ def _check(question: RunQuestion) -> None:
     if question.maps not in ("float32", "float16"):
         raise ValueError(f"maps are of '{question.maps}'")
     dicts = (question.versions, question.truths, question.provenance)
-    if not all(isinstance(one, Mapping) for one in dicts):
+    if not all(isinstance(table, Mapping) for table in dicts):
         raise ValueError("versions, truths and provenance are tables")
     if not all(name in question.provenance for name in ("method", "options", "layer", "size")):
         raise ValueError("the provenance is incomplete")
@@ -308,24 +308,24 @@ def _check(question: RunQuestion) -> None:
 
 def versions(framework: str) -> dict[str, str]:
     """Return the versions of what computes and decodes, as far as they are loaded."""
-    found = {}
+    by_package = {}
     for name in dict.fromkeys(("seewhy", "numpy", "PIL", "keras", framework)):
         version = getattr(sys.modules.get(name), "__version__", None)
         if isinstance(version, str):
-            found[name] = version
-    return found
+            by_package[name] = version
+    return by_package
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Name what differs between two questions: "method: 'cam' there, 'occlusion' now"."""
-    found: list[str] = []
+    changes: list[str] = []
     for key in sorted({*there, *here}):
         old, new = there.get(key), here.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += differences(old, new, f"{prefix}{key}.")
+            changes += differences(old, new, f"{prefix}{key}.")
         elif old != new:
-            found.append(f"{prefix}{key}: {_short(old)} there, {_short(new)} now")
-    return found
+            changes.append(f"{prefix}{key}: {_short(old)} there, {_short(new)} now")
+    return changes
 
 
 def _short(value: Any) -> str:

@@ -64,7 +64,7 @@ class Run:
     def shards(self) -> list[int]:
         """The numbers of the shards that are there, whole or not: reading them tells."""
         names = set(self.folder.names())
-        return [one for one in range(self.plan.shards) if self.plan.name(one) in names]
+        return [shard for shard in range(self.plan.shards) if self.plan.name(shard) in names]
 
     @property
     def items(self) -> list[Item]:
@@ -95,9 +95,9 @@ class Run:
         """How many photos are done, how many of them failed, and the rows there are."""
         done = finished(self.folder, self.plan).values()
         return {
-            "photos": sum(one.photos for one in done),
-            "failed": sum(one.failed for one in done),
-            "rows": sum(one.rows for one in done),
+            "photos": sum(counts.photos for counts in done),
+            "failed": sum(counts.failed for counts in done),
+            "rows": sum(counts.rows for counts in done),
         }
 
     @property
@@ -157,10 +157,10 @@ class Run:
             return from_rows(rows, photo, self.question.background)
 
     def __repr__(self) -> str:
-        found = self.counts
+        counts = self.counts
         return (
-            f"<Run '{self.folder.place}': {found['photos']} of {self.plan.photos} photos done, "
-            f"{found['failed']} failed, {found['rows']} rows, "
+            f"<Run '{self.folder.place}': {counts['photos']} of {self.plan.photos} photos done, "
+            f"{counts['failed']} failed, {counts['rows']} rows, "
             f"{self.question.method} of {self.question.network.name}>"
         )
 

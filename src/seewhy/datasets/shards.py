@@ -92,7 +92,7 @@ def finished(folder: Folder, plan: ShardPlan, *, whole: bool = False) -> dict[in
             default only the footers of local files are read.
     """
     names = set(folder.names())
-    found: dict[int, Counts] = {}
+    counts: dict[int, Counts] = {}
     for shard in range(plan.shards):
         name = plan.name(shard)
         if name not in names:
@@ -107,10 +107,10 @@ def finished(folder: Folder, plan: ShardPlan, *, whole: bool = False) -> dict[in
             start, stop = plan.range(shard)
             right = {"fingerprint": plan.fingerprint, "shard": shard, "photos": stop - start}
             if rows == footer.get("rows") and right.items() <= footer.items():
-                found[shard] = Counts(stop - start, int(footer["failed"]), rows)
+                counts[shard] = Counts(stop - start, int(footer["failed"]), rows)
         except DAMAGED:
             continue  # cut short, or changed on the disk: done again
-    return found
+    return counts
 
 
 def read_shard(folder: Folder, plan: ShardPlan, shard: int, photo: int | None = None) -> list[Row]:
@@ -147,8 +147,8 @@ def failed_in(folder: Folder, plan: ShardPlan, shard: int) -> tuple[int, ...]:
 
 def other_fingerprints(folder: Folder, fingerprint: str) -> list[str]:
     """Return the fingerprints of shards in the folder that belong to another run."""
-    found = (re.fullmatch(r"part-\d+-of-\d+-(\w+)\.parquet", name) for name in folder.names())
-    return sorted({match[1] for match in found if match} - {fingerprint})
+    matches = (re.fullmatch(r"part-\d+-of-\d+-(\w+)\.parquet", name) for name in folder.names())
+    return sorted({match[1] for match in matches if match} - {fingerprint})
 
 
 def write_shard(folder: Folder, plan: ShardPlan, shard: int, rows: Sequence[Row]) -> Counts:
@@ -238,12 +238,12 @@ def rows_of(content: bytes, photo: int | None = None) -> list[Row]:
     }
     maps = table["heatmap"].combine_chunks().storage
     columns["heatmap"] = [
-        None if one is None else np.asarray(one.values, number).reshape(kind.shape)
-        for one in (value if value.is_valid else None for value in maps)
+        None if heatmap is None else np.asarray(heatmap.values, number).reshape(kind.shape)
+        for heatmap in (value if value.is_valid else None for value in maps)
     ]
     columns["descriptor"] = [
-        None if one is None else np.array(one, np.float32)
-        for one in table["descriptor"].to_pylist()
+        None if descriptor is None else np.array(descriptor, np.float32)
+        for descriptor in table["descriptor"].to_pylist()
     ]
     return [
         Row(**{name: columns[name][place] for name in COLUMNS}) for place in range(table.num_rows)

@@ -78,13 +78,13 @@ def within(address: str, work: Callable[[], R], seconds: float | None = None) ->
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer, error = answers.get(timeout=limit)
+        result, error = answers.get(timeout=limit)
     except queue.Empty:
         _LOST[store] = time.monotonic()
         raise silent from None
     if error is not None:
         raise error
-    return cast(R, answer)
+    return cast(R, result)
 
 
 @functools.lru_cache(maxsize=16)
@@ -209,7 +209,7 @@ class Folder:
         """List the files in the folder, hidden ones too; none where there is no folder."""
         if self.is_local:
             here = Path(self.place)
-            return sorted(one.name for one in here.iterdir()) if here.is_dir() else []
+            return sorted(entry.name for entry in here.iterdir()) if here.is_dir() else []
         with _reached(self.place):
             system, path = open_address(self.place)
             selector = arrow("fs").FileSelector(path, allow_not_found=True)

@@ -117,12 +117,12 @@ def photos_of(rows: Any, labels: Sequence[str]) -> Any:
         )
         if kind == "label"
     }
-    indices = [one.get("index") for one in best]
+    indices = [prediction.get("index") for prediction in best]
     values = {
         "class_index": indices,
         "class_name": [None if index is None else labels[index] for index in indices],
-        "score": [one.get("score") for one in best],
-        "probability": [one.get("probability") for one in best],
+        "score": [prediction.get("score") for prediction in best],
+        "probability": [prediction.get("probability") for prediction in best],
         "label_probability": [true.get(photo) for photo in photos["photo_id"].to_pylist()],
     }
     kinds = {name: rows.schema.field(name).type for name in PHOTO if name in COLUMNS}
@@ -137,9 +137,9 @@ def _tensors(maps: Sequence[ndarray | None], kind: Any, number: str) -> Any:
     pa = arrow()
     h, w = kind.shape
     blank = np.zeros(h * w, number)
-    values = [blank if one is None else one.astype(number).ravel() for one in maps]
+    values = [blank if heatmap is None else heatmap.astype(number).ravel() for heatmap in maps]
     flat = np.concatenate(values) if values else np.zeros(0, number)
-    missing = pa.array([one is None for one in maps], pa.bool_())
+    missing = pa.array([heatmap is None for heatmap in maps], pa.bool_())
     storage = pa.FixedSizeListArray.from_arrays(pa.array(flat), h * w, mask=missing)
     return pa.ExtensionArray.from_storage(kind, storage)
 
@@ -157,8 +157,8 @@ def read_footer(source: Any) -> tuple[dict[str, Any], int]:
     try:
         file = io.BytesIO(source) if isinstance(source, bytes) else source
         metadata = arrow("parquet").read_metadata(file)
-        found = (metadata.metadata or {})[b"seewhy"]
-        footer: dict[str, Any] = dict(json.loads(found))
+        content = (metadata.metadata or {})[b"seewhy"]
+        footer: dict[str, Any] = dict(json.loads(content))
     except (pa.ArrowException, *DAMAGED) as error:
         raise ValueError(f"the file does not belong to a run: {error}") from error
     return footer, int(metadata.num_rows)

@@ -37,9 +37,9 @@ def main(place: str) -> int:
 
     saying = threading.Lock()
 
-    def say(**answer: Any) -> None:
+    def say(**message: Any) -> None:
         with saying:
-            answers.write(json.dumps(answer) + "\n")
+            answers.write(json.dumps(message) + "\n")
             answers.flush()
 
     tasks: queue.Queue[str] = queue.Queue()

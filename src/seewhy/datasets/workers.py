@@ -98,13 +98,13 @@ class WorkerProcess:
             process.stdin.flush()
         except OSError as error:
             raise self._death() from error
-        for answer in self._answers():
-            self.begun.update(answer.get(BEGIN, ()))
-            self.begun.difference_update(answer.get(END, ()))
-            if "advance" in answer:
-                advance(answer["advance"])
-            elif "done" in answer:
-                return Counts(**answer["done"])
+        for message in self._answers():
+            self.begun.update(message.get(BEGIN, ()))
+            self.begun.difference_update(message.get(END, ()))
+            if "advance" in message:
+                advance(message["advance"])
+            elif "done" in message:
+                return Counts(**message["done"])
         raise self._death()
 
     def _answers(self) -> Iterator[Mapping[str, Any]]:
@@ -117,11 +117,11 @@ class WorkerProcess:
                 return
             if not line.endswith("\n"):  # the end, or the line in which it was killed
                 return
-            answer = json.loads(line)
-            if "error" in answer:
+            message = json.loads(line)
+            if "error" in message:
                 self.close()
-                raise _error(answer)
-            yield answer
+                raise _error(message)
+            yield message
 
     def _started(self) -> subprocess.Popen[str]:
         """Return the process, with its network loaded."""
@@ -130,7 +130,7 @@ class WorkerProcess:
         for _ in range(STARTS):
             self.close()
             process = self._start()
-            if any("ready" in answer for answer in self._answers()):
+            if any("ready" in message for message in self._answers()):
                 return process
             death = self._death()
             if death.hung:
@@ -221,13 +221,17 @@ def search_path() -> list[str]:
     """
     home = str(Path(errors.__file__).parents[1])
     here = Path.cwd()
-    return [one for one in sys.path if one and (one == home or Path(one).absolute() != here)]
+    return [
+        folder
+        for folder in sys.path
+        if folder and (folder == home or Path(folder).absolute() != here)
+    ]
 
 
-def _error(answer: Mapping[str, str]) -> SeewhyError:
+def _error(message: Mapping[str, str]) -> SeewhyError:
     """Return the error that a worker reported."""
-    kind = getattr(errors, answer["error"], ModelError)
-    error: SeewhyError = kind(answer["message"])
+    kind = getattr(errors, message["error"], ModelError)
+    error: SeewhyError = kind(message["message"])
     return error
 
 
@@ -318,20 +322,23 @@ def run_in_processes(
                 answers.put(error)
                 return
 
-    threads = [threading.Thread(target=serve, args=(one,), daemon=True) for one in supervisors]
+    threads = [
+        threading.Thread(target=serve, args=(supervisor,), daemon=True)
+        for supervisor in supervisors
+    ]
     for thread in threads:
         thread.start()
     left = len(tasks)
     try:
         while left:
-            answer = answers.get()
-            if isinstance(answer, int):
-                advance(answer)
-            elif isinstance(answer, Exception):
-                raise answer
+            event = answers.get()
+            if isinstance(event, int):
+                advance(event)
+            elif isinstance(event, Exception):
+                raise event
             else:
                 left -= 1
-                yield answer
+                yield event
     finally:
         for supervisor in supervisors:
             supervisor.worker.stop()
