@@ -91,7 +91,7 @@ class TrainingHeatmaps:
             )
             classes = None
             if self.true_classes is not None:
-                classes = [[classifier.class_index(one)] for one in self.true_classes]
+                classes = [[classifier.class_index(true_class)] for true_class in self.true_classes]
             top = 1 if classes is None else None
             explained = explain(
                 classifier, self.photos, **{"top": top, "classes": classes, **self.question}

@@ -227,15 +227,15 @@ def _copies(classifier: Classifier) -> tuple[tuple[str, Classifier], ...]:
         return ()
     try:
         order = [layer.name for layer in network.layers if layer.name in learned]
-        found = [network.randomized(stop) for stop in cascade(order, 2)]
+        networks = [network.randomized(stop) for stop in cascade(order, 2)]
     except ModelError as error:
         warnings.warn(
             f"Nothing is measured with random weights. {error}", SeewhyWarning, stacklevel=3
         )
         return ()
-    stops = ("head", "weights") if len(found) > 1 else ("weights",)
+    stops = ("head", "weights") if len(networks) > 1 else ("weights",)
     return tuple(
-        (stop, _like(classifier, network)) for stop, network in zip(stops, found, strict=True)
+        (stop, _like(classifier, network)) for stop, network in zip(stops, networks, strict=True)
     )
 
 

@@ -30,7 +30,7 @@ def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> l
     Warns:
         SeewhyWarning: a method does not apply; the message says why.
     """
-    found = []
+    methods = []
     for method in table:
         try:
             _try(classifier, method, layer)
@@ -41,8 +41,8 @@ def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> l
                 f"The method '{method.name}' is left out. {error}", SeewhyWarning, stacklevel=3
             )
             continue
-        found.append(method)
-    return found
+        methods.append(method)
+    return methods
 
 
 def _try(classifier: Classifier, method: Method, layer: str) -> None:

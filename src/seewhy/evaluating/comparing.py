@@ -82,10 +82,10 @@ def compare_removal(
     areas: dict[str, list[float]] = {direction: [] for direction, _ in DIRECTIONS}
     for done, heatmap in enumerate([explanation.maps[0, 0], drawn[CENTRE], *randoms], 1):
         values, _ = curves.areas(heatmap, CELLS)
-        for direction, found in areas.items():
-            found.append(values[direction])
+        for direction, direction_areas in areas.items():
+            direction_areas.append(values[direction])
         progress(done, COMPARED)
-    return {direction: _removal(*found) for direction, found in areas.items()}
+    return {direction: _removal(*direction_areas) for direction, direction_areas in areas.items()}
 
 
 def _removal(own: float, centre: float, *randoms: float) -> Removal:

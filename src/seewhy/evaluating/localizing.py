@@ -98,9 +98,9 @@ def box_overlaps(
     """Return the largest IoU of a heatmap's box with any of a photo's boxes, at each threshold."""
     overlap = np.zeros(len(thresholds))
     for step, threshold in enumerate(thresholds.tolist()):
-        found = heatmap_boxes(heatmap, threshold=threshold)
-        if len(found) and len(boxes):
-            overlap[step] = intersection_over_union(found, boxes).max()
+        heat_boxes = heatmap_boxes(heatmap, threshold=threshold)
+        if len(heat_boxes) and len(boxes):
+            overlap[step] = intersection_over_union(heat_boxes, boxes).max()
     return overlap
 
 

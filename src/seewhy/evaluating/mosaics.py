@@ -63,7 +63,7 @@ def choose_mosaics(
             left[classes[index]].append(index)
     mosaics = []
     while len(left) > 1 and sum(map(len, left.values())) >= 4:
-        largest = sorted(left, key=lambda one: (-len(left[one]), one))
+        largest = sorted(left, key=lambda kind: (-len(left[kind]), kind))
         chosen = [left[kind].pop(0) for kind in largest[:4]]
         while len(chosen) < 4:  # from the class with the most photos
             chosen.append(max(left.values(), key=len).pop(0))

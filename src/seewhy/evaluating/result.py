@@ -79,8 +79,8 @@ class MethodScores:
 
     def values(self, name: str) -> Float[ndarray, " n"] | None:
         """Return the values per photo of a measure in `MEASURES`; None if it was not measured."""
-        found = getattr(self, name)
-        return None if found is None else np.asarray(found, np.float64)
+        values = getattr(self, name)
+        return None if values is None else np.asarray(values, np.float64)
 
     def mean(self, name: str) -> float:
         """Return the mean of a measure over the photos that have a value; NaN without any."""
@@ -231,8 +231,8 @@ class Evaluation:
             means = {name: scores.mean(measure) for name, scores in self.methods.items()}
             there = [name for name, mean in means.items() if np.isfinite(mean)]
             sign = -1 if MEASURES[measure].higher_is_better else 1
-            found = average_ranks(np.array([sign * means[name] for name in there]))
-            for name, rank in zip(there, found, strict=True):
+            measure_ranks = average_ranks(np.array([sign * means[name] for name in there]))
+            for name, rank in zip(there, measure_ranks, strict=True):
                 ranks[name][measure] = float(rank)
         return ranks
 

@@ -183,8 +183,8 @@ class Survey:
         probability = float(classifier.probabilities(scores)[0, target])
         return target, rival, probability, target == order[0]
 
-    def _keep_class(self, key: str, found: _Class) -> Measurement:
-        target, rival, probability, is_best = found
+    def _keep_class(self, key: str, photo_class: _Class) -> Measurement:
+        target, rival, probability, is_best = photo_class
         values = {
             "target": target,
             "rival": rival,
@@ -242,7 +242,9 @@ class Survey:
             name: MeasuredMap(
                 maps=explanation.maps[0],
                 heat=explanation.heatmap(0, 0) if "boxes" in self.study.groups else None,
-                copies={stop: found[name].maps[0, 0] for stop, found in copies.items()},
+                copies={
+                    stop: explanations[name].maps[0, 0] for stop, explanations in copies.items()
+                },
             )
             for name, explanation in explained.items()
         }

@@ -159,8 +159,8 @@ def _cuts(padding: Padding) -> bool:
     return any(size < 0 for sides in padding for size in sides)
 
 
-def _joined(one: Padding, other: Padding) -> Padding:
-    (top, bottom), (left, right) = one
+def _joined(padding: Padding, other: Padding) -> Padding:
+    (top, bottom), (left, right) = padding
     (above, below), (before, behind) = other
     return (top + above, bottom + below), (left + before, right + behind)
 

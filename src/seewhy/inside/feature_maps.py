@@ -230,21 +230,21 @@ def feature_maps(
         PhotoError: a photo cannot be read.
     """
     classifier = as_classifier(classifier)
-    found = as_photos(photos)
+    photo_list = as_photos(photos)
     names = stages(classifier) if layers is None else layer_names(classifier, list(layers))
     if not names:
         raise OptionError("layers=[] is empty. Name at least one layer.")
     maps: dict[str, list[ndarray]] = {name: [] for name in names}
     placements: list[Placement] = []
     cells = {name: _covered(classifier, name) for name in names}
-    for start in range(0, len(found), PHOTOS_AT_ONCE):
-        images, placed = classifier.prepare(found[start : start + PHOTOS_AT_ONCE])
+    for start in range(0, len(photo_list), PHOTOS_AT_ONCE):
+        images, placed = classifier.prepare(photo_list[start : start + PHOTOS_AT_ONCE])
         answers = classifier.network.activations(images, names)
         for name in names:
             maps[name].append(as_maps(classifier, name, answers[name]))
         placements += placed
     return FeatureMaps(
-        photos=tuple(found),
+        photos=tuple(photo_list),
         maps={name: np.concatenate(parts) for name, parts in maps.items()},
         placements=tuple(placements),
         model=classifier.name,
@@ -258,28 +258,28 @@ def _covered(classifier: Any, layer: str) -> Shares:
     Raises:
         LayerError: the layer has rows and columns that are not those of the photo.
     """
-    shapes = {one.name: one.shape for one in classifier.network.layers}
+    shapes = {info.name: info.shape for info in classifier.network.layers}
     if len(shapes.get(layer, ())) != 3:
         return WHOLE
-    found: Shares = classifier.session.cells(layer, classifier.size)
-    return found
+    cells: Shares = classifier.session.cells(layer, classifier.size)
+    return cells
 
 
 def as_maps(
-    classifier: Any, layer: str, answer: Float[ndarray, "n ..."]
+    classifier: Any, layer: str, activations: Float[ndarray, "n ..."]
 ) -> Float[ndarray, "n h w c"]:
     """Return a layer's output if it is a map per channel.
 
     Raises:
         LayerError: it is not.
     """
-    if answer.ndim != 4:
-        shape = " × ".join(map(str, answer.shape[1:]))
+    if activations.ndim != 4:
+        shape = " × ".join(map(str, activations.shape[1:]))
         raise LayerError(
             f"The layer '{layer}' of '{classifier.name}' returns {shape} numbers, not a map. "
             f"Choose a layer with a spatial map, such as '{classifier.layer}'."
         )
-    return answer
+    return activations
 
 
 def stages(classifier: Any) -> tuple[str, ...]:
@@ -303,7 +303,7 @@ def stages(classifier: Any) -> tuple[str, ...]:
     lasts = [layer.name for layer in usable if layer.name in last.values()]
     named = dict.fromkeys([*([start] if start else []), *lasts, classifier.layer])
     size = classifier.size
-    return tuple(one for one in named if find_cells(classifier.network, one, size).shows)
+    return tuple(name for name in named if find_cells(classifier.network, name, size).shows)
 
 
 def _is_frame(kind: str) -> bool:

@@ -58,18 +58,18 @@ def receptive_field(
         row, column = position or (maps.shape[1] // 2, maps.shape[2] // 2)
         return maps[:, row, column].astype(np.float64)
 
-    answer = unit(image[None])
-    scale = max(float(np.abs(answer).max()), float(np.abs(unit(noise[None])).max()))
+    activation = unit(image[None])
+    scale = max(float(np.abs(activation).max()), float(np.abs(unit(noise[None])).max()))
     height, width = image.shape[:2]
     # How many rows and columns have no effect, and how many have one: from the top, the left,
     # the bottom and the right.
     unfelt, felt = np.zeros(4, int), np.array([height, width, height, width])
     while np.any(felt - unfelt > 1):
         tried = (unfelt + felt) // 2
-        changed = np.abs(unit(_beyond(image, noise, tried)) - answer).max(axis=1)
+        changed = np.abs(unit(_beyond(image, noise, tried)) - activation).max(axis=1)
         is_felt = changed > TOLERANCE * scale
         unfelt, felt = np.where(is_felt, unfelt, tried), np.where(is_felt, tried, felt)
-    top, left, bottom, right = (int(one) for one in unfelt)
+    top, left, bottom, right = (int(side) for side in unfelt)
     if top + bottom >= height or left + right >= width:
         return (0, 0, width, height)
     return (left, top, width - right, height - bottom)
@@ -99,14 +99,17 @@ class ReceptiveFields:
         middle = (map_size[0] // 2, map_size[1] // 2)
         steps = (map_size[0] // 4, map_size[1] // 4)
         other = (middle[0] + steps[0], middle[1] + steps[1])
-        one = receptive_field(classifier, photo, layer=layer, position=middle)
-        two = receptive_field(classifier, photo, layer=layer, position=other)
+        field = receptive_field(classifier, photo, layer=layer, position=middle)
+        other_field = receptive_field(classifier, photo, layer=layer, position=other)
         size = classifier.size
         strides = tuple(
-            _stride((one[axis], one[axis + 2]), (two[axis], two[axis + 2]), step) or pixels / cells
+            _stride(
+                (field[axis], field[axis + 2]), (other_field[axis], other_field[axis + 2]), step
+            )
+            or pixels / cells
             for axis, step, pixels, cells in zip((1, 0), steps, size, map_size, strict=True)
         )
-        return cls(one, (strides[0], strides[1]), map_size, size)
+        return cls(field, (strides[0], strides[1]), map_size, size)
 
     def at(self, position: tuple[int, int]) -> Box:
         """Return the field of another unit, clipped at the image's edges.
@@ -123,11 +126,11 @@ class ReceptiveFields:
         return (left, top, right, bottom)
 
 
-def _stride(one: tuple[int, int], two: tuple[int, int], step: int) -> float | None:
+def _stride(edges: tuple[int, int], other_edges: tuple[int, int], step: int) -> float | None:
     """Return how far a field moves from unit to unit; None if the image's edge hides it."""
-    if step == 0 or one[0] == 0:
+    if step == 0 or edges[0] == 0:
         return None
-    return (two[0] - one[0]) / step
+    return (other_edges[0] - edges[0]) / step
 
 
 def _moved(span: tuple[int, int], by: int, pixels: int) -> tuple[int, int]:

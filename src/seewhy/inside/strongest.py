@@ -80,7 +80,7 @@ class Strongest(Drawable):
                 f"None of the photos excites filter {self.filter} of '{self.layer}', so there "
                 "is nothing to draw. Give more photos, or another filter."
             )
-        cells = [(f"{one.photo.name}\n{one.value:.3g}", one.crop) for one in self.found]
+        cells = [(f"{peak.photo.name}\n{peak.value:.3g}", peak.crop) for peak in self.found]
         return grid(cells, columns=min(columns, len(cells)))
 
     def save(self, path: str | Path) -> list[Path]:
@@ -96,7 +96,7 @@ class Strongest(Drawable):
         return [self.picture()] if self.found else []
 
     def __repr__(self) -> str:
-        rows = [f"{one.photo.name}: {one.value:.3g} at {list(one.box)}" for one in self.found]
+        rows = [f"{peak.photo.name}: {peak.value:.3g} at {list(peak.box)}" for peak in self.found]
         head = f"Strongest of {short_name(self.model)}, {self.layer} filter {self.filter}"
         return few_lines(head, rows or ["no photo excites it"])
 
@@ -147,19 +147,19 @@ def strongest(
         for photo, placement, answers in zip(batch, placements, maps[..., chosen], strict=True):
             peak = int(answers.argmax())
             position = (peak // map_size[1], peak % map_size[1])
-            one = PeakActivation(photo, float(answers[position]), position, (0, 0, 0, 0))
-            if one.value > 0 or np.ptp(answers) > 0:
-                best.append((one, placement))
+            activation = PeakActivation(photo, float(answers[position]), position, (0, 0, 0, 0))
+            if activation.value > 0 or np.ptp(answers) > 0:
+                best.append((activation, placement))
         best = sorted(best, key=lambda pair: -pair[0].value)[:count]
     if not best:
         return Strongest((), name, chosen, classifier.name)
     fields = ReceptiveFields.of(classifier, best[0][0].photo, layer=name, map_size=map_size)
-    found = []
-    for one, placement in best:
-        height, width = one.photo.pixels.shape[:2]
-        box = _in_photo(fields.at(one.position), placement, classifier.size, (height, width))
-        found.append(dataclasses.replace(one, box=box))
-    return Strongest(tuple(found), name, chosen, classifier.name)
+    peaks = []
+    for activation, placement in best:
+        height, width = activation.photo.pixels.shape[:2]
+        box = _in_photo(fields.at(activation.position), placement, classifier.size, (height, width))
+        peaks.append(dataclasses.replace(activation, box=box))
+    return Strongest(tuple(peaks), name, chosen, classifier.name)
 
 
 def _in_photo(box: Box, placement: Placement, size: tuple[int, int], photo: tuple[int, int]) -> Box:
@@ -177,5 +177,5 @@ def _batches(photos: Any) -> Iterator[list[Photo]]:
     """Yield photos, read ahead; those of an iterator as they come."""
     if not isinstance(photos, Iterator):
         photos = read_ahead(find_photos(photos), read_photo)
-    while batch := [read_photo(one) for one in itertools.islice(photos, PHOTOS_AT_ONCE)]:
+    while batch := [read_photo(photo) for photo in itertools.islice(photos, PHOTOS_AT_ONCE)]:
         yield batch

@@ -78,19 +78,21 @@ def check_filters(network: Network, layer: str, filters: Any) -> list[int]:
         LayerError: the layer does not return a single map or vector.
     """
     given = filters.tolist() if isinstance(filters, ndarray) else filters
-    chosen = [FILTER.check(one) for one in (given if isinstance(given, Iterable) else [given])]
+    chosen = [
+        FILTER.check(number) for number in (given if isinstance(given, Iterable) else [given])
+    ]
     if not chosen:
         raise OptionError("filters=[] is empty. Name at least one filter.")
-    shape = next((one.shape for one in network.layers if one.name == layer), ())
+    shape = next((info.shape for info in network.layers if info.name == layer), ())
     if not shape:
         raise LayerError(
             f"The layer '{layer}' returns neither a map nor a vector. Choose another layer."
         )
-    for one in chosen:
-        if not 0 <= one < shape[-1]:
+    for number in chosen:
+        if not 0 <= number < shape[-1]:
             raise OptionError(
-                f"The layer '{layer}' has no filter {one}. Choose one of its {shape[-1]} filters: "
-                f"0 to {shape[-1] - 1}."
+                f"The layer '{layer}' has no filter {number}. Choose one of its {shape[-1]} "
+                f"filters: 0 to {shape[-1] - 1}."
             )
     return chosen
 
@@ -118,11 +120,11 @@ def photo_values(
     classifier = as_classifier(classifier)
     objectives = find_objectives(classifier, layer=layer, filters=filters, classes=classes)
     name = objectives.layer or SCORES
-    found = as_photos(photos)
+    photo_list = as_photos(photos)
     values = []
-    for start in range(0, len(found), PHOTOS_AT_ONCE):
-        images, _ = classifier.prepare(found[start : start + PHOTOS_AT_ONCE])
-        answer = classifier.network.activations(images, [name])[name]
-        means = answer.reshape(len(images), -1, answer.shape[-1]).mean(axis=1)
+    for start in range(0, len(photo_list), PHOTOS_AT_ONCE):
+        images, _ = classifier.prepare(photo_list[start : start + PHOTOS_AT_ONCE])
+        activations = classifier.network.activations(images, [name])[name]
+        means = activations.reshape(len(images), -1, activations.shape[-1]).mean(axis=1)
         values.append(means[:, objectives.indices])
     return np.concatenate(values)

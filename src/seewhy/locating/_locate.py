@@ -144,26 +144,27 @@ def _locations(classifier: Classifier, explanation: Explanation, search: BoxSear
     """Draw boxes from heatmaps, those of the search's question."""
     explanation = _heat(explanation, search)
     photos = explanation.photos
-    found = _proposed(explanation, search)
-    newest = found
+    locations = _proposed(explanation, search)
+    newest = locations
     for _ in range(1, search.objects):
         places = [place for place, boxes in enumerate(newest) if boxes]
         if not places:
             break
         erased = [
-            erase(photos[place], [location.box for location in found[place]]) for place in places
+            erase(photos[place], [location.box for location in locations[place]])
+            for place in places
         ]
         newest = [[] for _ in photos]
         proposed = _proposed(_heat(_explained(classifier, erased, search), search), search)
         for place, boxes in zip(places, proposed, strict=True):
             newest[place] = boxes
-            found[place] = [*found[place], *boxes]
+            locations[place] = [*locations[place], *boxes]
     if search.look_again:
         batch_size = search.request.batch_size
-        found = look_again(classifier, photos, found, batch_size=batch_size)
+        locations = look_again(classifier, photos, locations, batch_size=batch_size)
     return Locations(
         photos=photos,
-        found=tuple(_merged(boxes, search.overlap, search.min_probability) for boxes in found),
+        found=tuple(_merged(boxes, search.overlap, search.min_probability) for boxes in locations),
         model=explanation.model,
         method=explanation.method,
         explanation=explanation,

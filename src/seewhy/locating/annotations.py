@@ -186,23 +186,23 @@ def _named_boxes(content: Any) -> dict[str, Boxes]:
 def _coco_boxes(content: Any) -> dict[str, Boxes]:
     names = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
     boxes: dict[str, list[list[float]]] = {name: [] for name in names.values()}
-    for one in content["annotations"]:
-        x, y, width, height = one["bbox"]
-        boxes[names[one["image_id"]]].append([x, y, x + width, y + height])
+    for annotation in content["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        boxes[names[annotation["image_id"]]].append([x, y, x + width, y + height])
     return {name: _array(each) for name, each in boxes.items()}
 
 
 def _voc_boxes(folder: Path) -> dict[str, Boxes]:
     """Read every annotation of a folder; xmin and ymin count from 1."""
-    found = {}
+    boxes_by_name = {}
     for file in sorted(folder.glob("*.xml")):
         root = ElementTree.fromstring(file.read_bytes())
         boxes = []
         for box in root.iterfind("object/bndbox"):
             x0, y0, x1, y1 = (float(box.findtext(edge, "missing")) for edge in EDGES)
             boxes.append([x0 - 1, y0 - 1, x1, y1])
-        found[root.findtext("filename") or file.stem] = _array(boxes)
-    return found
+        boxes_by_name[root.findtext("filename") or file.stem] = _array(boxes)
+    return boxes_by_name
 
 
 def _array(boxes: Sequence[Sequence[float]]) -> Boxes:

@@ -38,13 +38,13 @@ def erase(photo: Photo, boxes: Sequence[tuple[int, int, int, int]]) -> Photo:
 def look_again(
     classifier: Classifier,
     photos: Sequence[Photo],
-    found: Sequence[Sequence[Location]],
+    locations: Sequence[Sequence[Location]],
     *,
     batch_size: int | None,
 ) -> list[list[Location]]:
     """Cut every box out of its photo and classify it."""
-    places = [(photo, location) for photo, boxes in enumerate(found) for location in boxes]
-    looked: list[list[Location]] = [[] for _ in found]
+    places = [(photo, location) for photo, boxes in enumerate(locations) for location in boxes]
+    looked: list[list[Location]] = [[] for _ in locations]
     at_once = batch_size or CROPS_AT_ONCE
     for start in range(0, len(places), at_once):
         batch = places[start : start + at_once]

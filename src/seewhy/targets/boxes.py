@@ -18,8 +18,11 @@ from seewhy.targets.tensors import verbs
 def overlap_with(boxes: Any, box: Float[ndarray, "4"]) -> Any:
     """Return the intersection over union of boxes (..., 4) with one box."""
     say = verbs(boxes)
-    one = say.constant(box, boxes)
-    least, most = say.maximum(boxes[..., :2], one[:2]), say.minimum(boxes[..., 2:], one[2:])
+    target_box = say.constant(box, boxes)
+    least, most = (
+        say.maximum(boxes[..., :2], target_box[:2]),
+        say.minimum(boxes[..., 2:], target_box[2:]),
+    )
     sides = say.maximum(most - least, (most - least) * 0)
     shared = sides[..., 0] * sides[..., 1]
     areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
@@ -41,7 +44,7 @@ def best_score(shared: Any, scores: Any, overlap: float) -> Any:
 
 
 def reported(
-    found: Mapping[str, Any],
+    output: Mapping[str, Any],
     index: int,
     box: Float[ndarray, "4"],
     overlap: float,
@@ -49,10 +52,10 @@ def reported(
     scores: Pick,
 ) -> Any:
     """Return the score of one image's candidate with that label at the box; 0 without one."""
-    there, said, labels = picked(found, boxes), picked(found, scores), found["labels"]
+    there, box_scores, labels = picked(output, boxes), picked(output, scores), output["labels"]
     say = verbs(there)
     if there.shape[0] == 0:
-        return say.total(said, (0,))
+        return say.total(box_scores, (0,))
     shared = overlap_with(there, box)[None]
     shared = say.where((labels == index)[None], shared, shared * 0)
-    return best_score(shared, said[None], overlap)[0]
+    return best_score(shared, box_scores[None], overlap)[0]

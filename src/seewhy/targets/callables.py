@@ -341,8 +341,13 @@ def detection(
         )
 
     def detected(output: Any) -> Any:
-        if isinstance(output, list | tuple) and all(isinstance(one, Mapping) for one in output):
-            each = [reported(one, index, corners, overlap, boxes, scores) for one in output]
+        if isinstance(output, list | tuple) and all(
+            isinstance(detections, Mapping) for detections in output
+        ):
+            each = [
+                reported(detections, index, corners, overlap, boxes, scores)
+                for detections in output
+            ]
             return verbs(each[0]).stack(each)
         there, classes = picked(output, boxes), picked(output, scores)
         check_axes(there, 3, "detection", "(n, candidates, 4) for the boxes")

@@ -30,7 +30,7 @@ def picked(output: Any, key: Pick) -> Any:
     if isinstance(output, Mapping):
         if key in output:
             return output[key]
-        has = ", ".join(repr(one) for one in output)
+        has = ", ".join(repr(name) for name in output)
         raise TargetError(f"The network's output has no part {key!r}. It has: {has}.")
     if isinstance(output, list | tuple):
         if isinstance(key, int) and -len(output) <= key < len(output):

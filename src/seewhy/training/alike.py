@@ -23,17 +23,18 @@ def alike(paths: Iterable[Path]) -> tuple[str, ...]:
     if len(heads) < FEWEST:
         return ()
     sizes, qualities, samplings = (set(column) for column in zip(*heads, strict=True))
-    found = []
+    findings = []
     if len(sizes) == 1:
         width, height = sizes.pop()
-        found.append(f"All photos have one size, {width} × {height} pixels")
+        findings.append(f"All photos have one size, {width} × {height} pixels")
     if len(qualities) == 1 and None not in qualities:
-        found.append("All photos are JPEG files of one quality")
+        findings.append("All photos are JPEG files of one quality")
     if len(samplings) == 1 and None not in samplings:
-        found.append(f"All photos store their colour alike, {samplings.pop()}")
+        findings.append(f"All photos store their colour alike, {samplings.pop()}")
     return tuple(
-        f"{one}: the network may learn that, and be wrong on others. Add photos of other origins."
-        for one in found
+        f"{finding}: the network may learn that, and be wrong on others. Add photos of other "
+        "origins."
+        for finding in findings
     )
 
 

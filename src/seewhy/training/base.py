@@ -39,13 +39,13 @@ def build_on_base(
     """
     from keras import Input, Model, layers
 
-    found, preprocess = _base_maps(base, size)
+    base_model, preprocess = _base_maps(base, size)
     photo = Input((None, None, 3) if any_size else (*size, 3), name="photo")
     values = photo
     for layer in preprocessing_layers(preprocess):
         values = layer(values)
     # `call`, not `()`: the base's layers become this model's own, not a model within it.
-    maps = found.call(values)
+    maps = base_model.call(values)
     if maps.shape[1:3] == (1, 1):
         raise OptionError(
             f"The last map of '{base}' has one pixel for photos of {size[0]}×{size[1]}: a heatmap "
@@ -74,8 +74,8 @@ def blocks_of(model: Any) -> list[list[Any]]:
     blocks: list[list[Any]] = []
     current: str | None = None
     for layer in _base_layers(model):
-        found = BLOCK.search(layer.name)
-        name = re.sub(r"^conv_[dp]w_", "pair", found[1]) if found else None
+        match = BLOCK.search(layer.name)
+        name = re.sub(r"^conv_[dp]w_", "pair", match[1]) if match else None
         is_convolution = "Conv" in type(layer).__name__
         if not blocks or (name != current if name else is_convolution):
             blocks.append([])
@@ -160,7 +160,7 @@ def _application_maps(key: str, name: ModelName, size: tuple[int, int]) -> tuple
         name.weights if name.weights in (None, IMAGENET) else "none",
         without,
     )
-    found = build_application(key, headless, size=size)
+    loaded = build_application(key, headless, size=size)
     if name.weights not in (None, IMAGENET, "none"):
         if "include_top" in name.arguments:
             whole = build_application(key, name, size=None)
@@ -172,8 +172,8 @@ def _application_maps(key: str, name: ModelName, size: tuple[int, int]) -> tuple
                 size=None,
             )
         weights = whole.model.get_weights()
-        found.model.set_weights(weights[: len(found.model.get_weights())])
-    model = found.model
+        loaded.model.set_weights(weights[: len(loaded.model.get_weights())])
+    model = loaded.model
     if len(model.output.shape) != 4:
         raise ModelError(
             f"The base '{name.text}' ends in no map: its output has the shape "

@@ -111,7 +111,7 @@ def find_classes(folder: str | os.PathLike[str]) -> PhotoFolder:
                 f"{'is' if odd.count(',') == 0 else 'are'} only in one of them. Give both the same "
                 "sub-folders."
             )
-        found = _joined(root, train)
+        photo_folder = _joined(root, train)
         held = _joined(root, val)
         empty = [name for name in held.labels if not val[name]]
         if empty:
@@ -119,17 +119,17 @@ def find_classes(folder: str | os.PathLike[str]) -> PhotoFolder:
                 f"The folder '{root / 'val' / empty[0]}' holds no photos. Every class needs at "
                 "least one photo to be measured on."
             )
-        _check_classes(found)
+        _check_classes(photo_folder)
         return PhotoFolder(
             root,
-            found.labels,
-            (*found.paths, *held.paths),
-            np.concatenate([found.classes, held.classes]),
-            np.repeat([0, 1], [len(found.paths), len(held.paths)]),
+            photo_folder.labels,
+            (*photo_folder.paths, *held.paths),
+            np.concatenate([photo_folder.classes, held.classes]),
+            np.repeat([0, 1], [len(photo_folder.paths), len(held.paths)]),
         )
-    found = _joined(root, _class_files(root))
-    _check_classes(found)
-    return found
+    photo_folder = _joined(root, _class_files(root))
+    _check_classes(photo_folder)
+    return photo_folder
 
 
 def split_photos(
@@ -272,21 +272,21 @@ def _joined(root: Path, files: dict[str, list[Path]]) -> PhotoFolder:
     )
 
 
-def _check_classes(found: PhotoFolder) -> None:
+def _check_classes(photo_folder: PhotoFolder) -> None:
     """Refuse what cannot be trained on."""
-    root = found.root
-    if not found.paths:
+    root = photo_folder.root
+    if not photo_folder.paths:
         raise OptionError(
             f"The folder '{root}' holds no photos in sub-folders. Give a folder with one "
             "sub-folder of photos per class."
         )
-    if len(found.labels) < 2:
+    if len(photo_folder.labels) < 2:
         raise OptionError(
-            f"The folder '{root}' holds one class only, '{found.labels[0]}'. A classifier needs at "
-            "least two sub-folders of photos."
+            f"The folder '{root}' holds one class only, '{photo_folder.labels[0]}'. A classifier "
+            "needs at least two sub-folders of photos."
         )
-    said: dict[str, str] = {}
-    for label in found.labels:
+    labels_by_key: dict[str, str] = {}
+    for label in photo_folder.labels:
         if not label.isprintable():
             raise OptionError(
                 f"The class folder {label!r} in '{root}' has a name that cannot be printed (bytes "
@@ -294,14 +294,14 @@ def _check_classes(found: PhotoFolder) -> None:
                 "folder's name."
             )
         key = label.strip().casefold()
-        if key in said:
+        if key in labels_by_key:
             raise OptionError(
-                f"The classes '{said[key]}' and '{label}' in '{root}' have the same name, but for "
-                "case or spaces. Rename or join the two folders."
+                f"The classes '{labels_by_key[key]}' and '{label}' in '{root}' have the same "
+                "name, but for case or spaces. Rename or join the two folders."
             )
-        said[key] = label
-    counts = np.bincount(found.classes, minlength=len(found.labels))
-    for label, count in zip(found.labels, counts, strict=True):
+        labels_by_key[key] = label
+    counts = np.bincount(photo_folder.classes, minlength=len(photo_folder.labels))
+    for label, count in zip(photo_folder.labels, counts, strict=True):
         if count < 2:
             photos = "one photo" if count else "no photo"
             raise OptionError(

@@ -192,7 +192,7 @@ def load_state(path: Path, model: Any, optimizer: Any) -> tuple[list[EpochLogs],
     """
     wanted = {
         "model": [np.shape(weight) for weight in model.get_weights()],
-        "optimizer": [tuple(one.shape) for one in optimizer.variables],
+        "optimizer": [tuple(variable.shape) for variable in optimizer.variables],
     }
     wanted["best"] = wanted["model"]
     try:
@@ -203,8 +203,8 @@ def load_state(path: Path, model: Any, optimizer: Any) -> tuple[list[EpochLogs],
                 for group, shapes in wanted.items()
             }
         for group, shapes in wanted.items():
-            if [one.shape for one in groups[group]] != shapes or not all(
-                one.dtype.kind in "fiu" for one in groups[group]
+            if [array.shape for array in groups[group]] != shapes or not all(
+                array.dtype.kind in "fiu" for array in groups[group]
             ):
                 raise ValueError(f"its {group} is of another network")
         if not all(isinstance(row[name], int | float) for row in rows for name in LOGGED):

@@ -68,21 +68,21 @@ def remember(
     ) -> tuple[Float[ndarray, "m d"], Int[ndarray, " m"]]:
         """Return the features of photos and the class that is found in each."""
         batches = ordered_batches(pixels, classes, indices, batch_size=BATCH)
-        pooled, found = [], []
+        pooled, predicted = [], []
         for number in range(len(batches)):
             maps, probabilities = extractor.predict(batches[number][0], verbose=0)
             pooled.append(pooled_features(np.asarray(maps)))
-            found.append(np.asarray(probabilities).argmax(axis=1))
-        return np.concatenate(pooled).astype(np.float32), np.concatenate(found)
+            predicted.append(np.asarray(probabilities).argmax(axis=1))
+        return np.concatenate(pooled).astype(np.float32), np.concatenate(predicted)
 
     smallest = np.unique(classes[references], return_counts=True)[1].min()
-    held_out, found = features(validation)
+    held_out, predicted = features(validation)
     return reference_features(
         features(references)[0],
         held_out,
         layer=layer,
         classes=classes[references],
-        found=found,
+        found=predicted,
         neighbours=min(NEIGHBOURS, int(smallest)),
     )
 

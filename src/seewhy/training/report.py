@@ -112,14 +112,14 @@ def write_report(
     whole = [*zip(photos, labels, strict=True), *trained]
     items = [Item(number, str(photo), -1, 0, label) for number, (photo, label) in enumerate(whole)]
     can_search = importlib.util.find_spec("sklearn") is not None
-    found = report_on_items(
+    report = report_on_items(
         classifier,
         items[: len(photos)],
         Request.single(top=1, batch_size=batch_size),
         ReportSettings(search=can_search, appendix=appendix),
         trained=items[len(photos) :],
     )
-    found.save(path)
+    report.save(path)
 
 
 def _png(figure: Any) -> bytes:

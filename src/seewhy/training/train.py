@@ -65,20 +65,22 @@ def train(
     from seewhy.zoo.backend import import_keras
 
     recipe = recipe or Recipe()
-    found = find_classes(folder)
-    found = sample_photos(found, per_class=recipe.per_class, seed=recipe.seed)
+    photo_folder = find_classes(folder)
+    photo_folder = sample_photos(photo_folder, per_class=recipe.per_class, seed=recipe.seed)
     out = Path(out).expanduser()
-    workspace = Workspace(out, recipe, photos=found.root, fingerprint=found.fingerprint())
+    workspace = Workspace(
+        out, recipe, photos=photo_folder.root, fingerprint=photo_folder.fingerprint()
+    )
     workspace.open(resume=resume, overwrite=overwrite)
     keras = import_keras()
     keras.utils.set_random_seed(recipe.seed)
     with workspace.decoded_photos() as store:
-        photos = decode_photos(found, size=recipe.size, store=store, progress=progress)
-        readable = found.only(photos.indices)
+        photos = decode_photos(photo_folder, size=recipe.size, store=store, progress=progress)
+        readable = photo_folder.only(photos.indices)
         train_on, held = split_photos(readable, share=recipe.validation_split, seed=recipe.seed)
         workspace.note()
         run = TrainingRun(
-            recipe, found.labels, photos, train_on, held, workspace.folder, epoch_done
+            recipe, photo_folder.labels, photos, train_on, held, workspace.folder, epoch_done
         )
         network, layer, history = (train_small if recipe.base == SMALL else train_on_base)(run)
         metadata = {
@@ -141,10 +143,11 @@ def _report(run: TrainingRun, network: Any, path: Path, history: list[EpochLogs]
     report.write_report(
         page,
         load(path),
-        photos=[run.photos.paths[one] for one in run.validation],
-        labels=[run.labels[one] for one in classes],
+        photos=[run.photos.paths[index] for index in run.validation],
+        labels=[run.labels[index] for index in classes],
         trained=[
-            (run.photos.paths[one], run.labels[run.photos.classes[one]]) for one in run.training
+            (run.photos.paths[index], run.labels[run.photos.classes[index]])
+            for index in run.training
         ],
         appendix=Appendix(
             {"loss and accuracy over the epochs": curves},

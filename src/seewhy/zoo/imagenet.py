@@ -110,7 +110,7 @@ class _Lite0:
     """The network, built of weights in the order in which a photo meets them."""
 
     def __init__(self, state: Mapping[str, ndarray]) -> None:
-        self.values = iter([one for one in state.values() if one.ndim])
+        self.values = iter([array for array in state.values() if array.ndim])
         self.nodes: list[Node] = []
         self.ends: dict[str, int] = {}
         self.kinds: dict[str, str] = {}

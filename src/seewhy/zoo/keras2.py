@@ -93,9 +93,9 @@ def _first_shape(part: Mapping[str, Any]) -> Sequence[int | None] | None:
                 return tuple(config[key])
     layers = config.get("layers") if isinstance(config, Mapping) else config
     if isinstance(layers, list) and layers:
-        found = _first_shape(layers[0])
-        if found is not None:
-            return found
+        shape = _first_shape(layers[0])
+        if shape is not None:
+            return shape
     if isinstance(config, Mapping) and isinstance(config.get("build_input_shape"), list):
         return tuple(config["build_input_shape"])
     return None
@@ -164,29 +164,29 @@ class _Graph:
 
     @property
     def _largest_calls(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        calls: dict[str, int] = {}
         pending: list[Any] = [part.get("inbound_nodes") for part in self._all()]
         pending += [self.config["input_layers"], self.config["output_layers"]]
         while pending:
-            one = pending.pop()
-            reference = self._reference(one)
+            value = pending.pop()
+            reference = self._reference(value)
             if reference is not None:
-                found[reference[0]] = max(found.get(reference[0], 0), reference[1])
-            if isinstance(one, Mapping):
-                pending += one.values()
-            elif isinstance(one, list):
-                pending += one
-        return found
+                calls[reference[0]] = max(calls.get(reference[0], 0), reference[1])
+            if isinstance(value, Mapping):
+                pending += value.values()
+            elif isinstance(value, list):
+                pending += value
+        return calls
 
-    def _reference(self, one: Any) -> tuple[str, int, int] | None:
+    def _reference(self, value: Any) -> tuple[str, int, int] | None:
         """Return layer, call and output where a value in the configuration stands for a tensor."""
-        if isinstance(one, Mapping) and one.get("class_name") == "__keras_tensor__":
-            one = one["config"]["keras_history"]
-        if not (isinstance(one, list) and len(one) >= 3 and isinstance(one[0], str)):
+        if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+            value = value["config"]["keras_history"]
+        if not (isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str)):
             return None
-        if one[0] not in self.parts or not all(type(number) is int for number in one[1:3]):
+        if value[0] not in self.parts or not all(type(number) is int for number in value[1:3]):
             return None
-        return one[0], one[1], one[2]
+        return value[0], value[1], value[2]
 
     def _called(self, name: str, place: int, node: Any) -> bool:
         """Call a layer, if all that it is called with is there."""
@@ -201,9 +201,9 @@ class _Graph:
             arguments, settings = self._tensors(arguments), self._tensors(settings)
         except LookupError:
             return False
-        answer = self._call(name, part, arguments, settings)
+        output = self._call(name, part, arguments, settings)
         self.outputs[name, place + self.first[name]] = (
-            list(answer) if isinstance(answer, list | tuple) else [answer]
+            list(output) if isinstance(output, list | tuple) else [output]
         )
         return True
 
@@ -223,7 +223,7 @@ class _Graph:
         if isinstance(node[0], str):  # one tensor, not in a list
             return [node[:3]], dict(node[3]) if len(node) > 3 else {}
         settings = dict(node[0][3]) if len(node[0]) > 3 else {}
-        tensors = [one[:3] for one in node]
+        tensors = [tensor[:3] for tensor in node]
         return [tensors if len(tensors) > 1 else tensors[0]], settings
 
     def _tensors(self, value: Any) -> Any:
@@ -241,9 +241,9 @@ class _Graph:
         if isinstance(value, list):
             if len(value) == 3 and isinstance(value[0], str) and type(value[1]) is int:
                 raise CannotRebuild(f"there is no layer '{value[0]}' to call another with")
-            return [self._tensors(one) for one in value]
+            return [self._tensors(item) for item in value]
         if isinstance(value, Mapping):
-            return {key: self._tensors(one) for key, one in value.items()}
+            return {key: self._tensors(item) for key, item in value.items()}
         return value
 
     def _call(
@@ -252,8 +252,8 @@ class _Graph:
         kind, config = part["class_name"], part["config"]
         try:
             if kind in ("TFOpLambda", "SlicingOpLambda"):
-                answer = call_operation(config["function"], arguments, settings)
-                return self._named(answer, name)
+                output = call_operation(config["function"], arguments, settings)
+                return self._named(output, name)
             if kind == "TensorFlowOpLayer":
                 return self._named(_call_node(config, arguments), name)
         except (CannotRebuild, ValueError, TypeError, AttributeError) as error:
@@ -265,23 +265,25 @@ class _Graph:
             settings.pop("mask")
         return self.layers[name](*arguments, **settings)
 
-    def _named(self, answer: Any, name: str) -> Any:
+    def _named(self, output: Any, name: str) -> Any:
         """Give operations the name that the file has for them: Keras's own may be a layer's."""
-        for tensor in answer if isinstance(answer, list | tuple) else [answer]:
+        for tensor in output if isinstance(output, list | tuple) else [output]:
             name_operations(tensor, new_name(name), self.names)
-        return answer
+        return output
 
     def _ends(self, ends: Any) -> Any:
         """Return the model's inputs or outputs: one tensor, a list, or a dictionary of them."""
-        found = self._tensors(ends)
-        return found[0] if isinstance(found, list) and len(found) == 1 else found
+        tensors = self._tensors(ends)
+        return tensors[0] if isinstance(tensors, list) and len(tensors) == 1 else tensors
 
 
 def _call_node(config: Mapping[str, Any], arguments: list[Any]) -> Any:
     """Call an operation as TensorFlow 2.0 to 2.3 wrote it: a node, and constants by their place."""
     node = config["node_def"]
-    found = node.get("op") if isinstance(node, Mapping) else re.search(r'op: ?"(\w+)"', str(node))
-    kind = found if isinstance(found, str) else found[1] if found else ""
+    operation = (
+        node.get("op") if isinstance(node, Mapping) else re.search(r'op: ?"(\w+)"', str(node))
+    )
+    kind = operation if isinstance(operation, str) else operation[1] if operation else ""
     if kind not in NODES:
         raise CannotRebuild(f"the operation '{kind}' has no twin in Keras 3 that is known here")
     tensors = arguments[0] if isinstance(arguments[0], list) else [arguments[0]]

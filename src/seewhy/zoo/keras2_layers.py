@@ -116,8 +116,8 @@ def _class_of(keras: Any, class_name: str) -> Any:
 def _accepted(kind: type) -> frozenset[str]:
     """Return the settings that a class of layers takes."""
     names: set[str] = set()
-    for one in kind.__mro__[:-1]:
-        parameters = inspect.signature(one.__init__).parameters  # type: ignore[misc]
+    for ancestor in kind.__mro__[:-1]:
+        parameters = inspect.signature(ancestor.__init__).parameters  # type: ignore[misc]
         names |= {key for key, how in parameters.items() if how.kind is not how.VAR_KEYWORD}
         if all(how.kind is not how.VAR_KEYWORD for how in parameters.values()):
             break  # it hands nothing on
@@ -157,9 +157,9 @@ def activation(value: Any) -> Any:
             return repaired_layer(str(value.get("class_name")), inner or {}, name)
     if value is None:
         return None
-    found: dict[str, Callable[..., Any]] = {"hard_sigmoid": hard_sigmoid_of_keras_2()}
-    if value in found:
-        return found[value]
+    replacements: dict[str, Callable[..., Any]] = {"hard_sigmoid": hard_sigmoid_of_keras_2()}
+    if value in replacements:
+        return replacements[value]
     try:
         keras.activations.get(value)
     except (ValueError, TypeError) as error:

@@ -65,7 +65,7 @@ def call_operation(function: str, arguments: Sequence[Any], settings: Mapping[st
     if function in SAME:
         second = [given.pop("y")] if "y" in given else []
         _nothing_else(given, allowed=())
-        both = [_tensor(ops, one) for one in (*arguments, *second)]
+        both = [_tensor(ops, argument) for argument in (*arguments, *second)]
         return getattr(ops, SAME[function])(*both)
     if function in REDUCTIONS:
         axes = given.pop("axis", arguments[1] if len(arguments) > 1 else None)
@@ -116,17 +116,17 @@ def _one_of(value: Any, *allowed: Any) -> None:
 
 
 def _getitem(ops: Any, x: Any, *, slice_spec: Sequence[Any]) -> Any:
-    def part(one: Any) -> Any:
-        if isinstance(one, Mapping):
-            if "class_name" in one:
+    def part(entry: Any) -> Any:
+        if isinstance(entry, Mapping):
+            if "class_name" in entry:
                 return Ellipsis
-            return slice(one.get("start"), one.get("stop"), one.get("step"))
-        return one
+            return slice(entry.get("start"), entry.get("stop"), entry.get("step"))
+        return entry
 
-    spec = [part(one) for one in slice_spec]
+    spec = [part(entry) for entry in slice_spec]
     if isinstance(x, list | tuple):
         return x[spec[0]]
-    flipped = [place for place, one in enumerate(spec) if one == slice(None, None, -1)]
+    flipped = [place for place, entry in enumerate(spec) if entry == slice(None, None, -1)]
     if flipped and Ellipsis in spec and spec.index(Ellipsis) < flipped[0]:
         axes = [place - len(spec) for place in flipped]
         if len(axes) + 1 == len(spec):
@@ -161,7 +161,9 @@ def _pool(kind: str) -> Callable[..., Any]:
         data_format: Any = None,
     ) -> Any:
         _one_of(data_format, None, "NHWC")
-        sides = [one[1:3] if _is_list(one) and len(one) == 4 else one for one in (ksize, strides)]
+        sides = [
+            side[1:3] if _is_list(side) and len(side) == 4 else side for side in (ksize, strides)
+        ]
         size, steps = (tuple(side) if _is_list(side) else side for side in sides)
         return getattr(ops, kind)(x, size, strides=steps, padding=padding.lower())
 

@@ -70,7 +70,9 @@ def load_archived_weights(model: Any, config: Mapping[str, Any], group: Any, pat
         kind = snake_case(part["class_name"])
         count = counts[kind] = counts.get(kind, -1) + 1
         name = str(part.get("name") or part["config"].get("name"))
-        layer = next((one for one in model.layers if _name_in_file(one) == name), None)
+        layer = next(
+            (candidate for candidate in model.layers if _name_in_file(candidate) == name), None
+        )
         if layer is None or not layer.weights:
             continue
         stored = group["layers"][kind if count == 0 else f"{kind}_{count}"]
@@ -111,10 +113,10 @@ def _load(layer: Any, weights: Stored, path: Path) -> None:
     by_layer: dict[str, Stored] = {}
     for name, value in weights:
         by_layer.setdefault(name.rpartition("/")[0], []).append((name, value))
-    names = [_name_in_file(one) for one in inside]
+    names = [_name_in_file(sublayer) for sublayer in inside]
     if len(inside) > 1 and len(set(names)) == len(names) and set(names) == set(by_layer):
-        for one in inside:
-            _assign(one, by_layer[_name_in_file(one)], path)
+        for sublayer in inside:
+            _assign(sublayer, by_layer[_name_in_file(sublayer)], path)
     else:
         _assign(layer, weights, path)
 
@@ -132,15 +134,15 @@ def _innermost(layer: Any) -> Iterator[Any]:
 def _assign(layer: Any, weights: Stored, path: Path) -> None:
     keras = import_keras()
     if isinstance(layer, keras.layers.Normalization):
-        found = {name.rpartition("/")[2].partition(":")[0]: value for name, value in weights}
+        statistics = {name.rpartition("/")[2].partition(":")[0]: value for name, value in weights}
         if layer.input_mean is None:
-            layer.adapt_mean.assign(found["mean"].reshape(layer.adapt_mean.shape))
-            layer.adapt_variance.assign(found["variance"].reshape(layer.adapt_variance.shape))
+            layer.adapt_mean.assign(statistics["mean"].reshape(layer.adapt_mean.shape))
+            layer.adapt_variance.assign(statistics["variance"].reshape(layer.adapt_variance.shape))
             layer.finalize_state()
         return
     variables = [*layer.trainable_weights, *layer.non_trainable_weights]
     values = [value for _, value in weights if value.dtype.kind == "f"]
-    shapes = [tuple(one.shape) for one in variables]
+    shapes = [tuple(variable.shape) for variable in variables]
     if shapes != [value.shape for value in values]:
         raise ModelError(
             f"The weights of '{layer.name}' in '{path}' have the shapes "
@@ -158,9 +160,9 @@ def _stored(group: Any) -> Stored:
 def _names(group: Any, attribute: str) -> list[str]:
     """Return names that an attribute lists; long lists are in several: weight_names0, 1, ..."""
     attributes: Mapping[str, Any] = group.attrs
-    found = list(attributes.get(attribute, ()))
+    names = list(attributes.get(attribute, ()))
     part = 0
     while f"{attribute}{part}" in attributes:
-        found += list(attributes[f"{attribute}{part}"])
+        names += list(attributes[f"{attribute}{part}"])
         part += 1
-    return [one.decode("utf-8") if isinstance(one, bytes) else str(one) for one in found]
+    return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names]

@@ -339,7 +339,7 @@ def _require_registered(part: Mapping[str, Any], module: str, path: Path) -> Non
     registered = (
         keras.saving.get_registered_object(name) for name in names if isinstance(name, str)
     )
-    if all(one is None for one in registered):
+    if all(entry is None for entry in registered):
         raise ModelError(
             f"'{path}' needs '{part.get('class_name')}' of the module '{module}', which Keras does "
             "not know, and seewhy imports no code that a file names. Import and register it "

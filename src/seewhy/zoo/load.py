@@ -99,26 +99,28 @@ def load(
     """
     text = fspath(name)
     parsed = ModelName(text, text) if is_file(text) else parse_name(text)
-    said = dict(parsed.settings)
-    wanted = as_size(size if size is not None else said.get("size"))
-    given_fit = fit if fit is not None else said.get("fit")
+    settings = dict(parsed.settings)
+    wanted = as_size(size if size is not None else settings.get("size"))
+    given_fit = fit if fit is not None else settings.get("fit")
     _check_settings(
-        _first(preprocess, said.get("preprocess")), _first(labels, said.get("labels")), given_fit
+        _first(preprocess, settings.get("preprocess")),
+        _first(labels, settings.get("labels")),
+        given_fit,
     )
-    found = _find(parsed, wanted)
+    loaded = _find(parsed, wanted)
     if wanted is None and isinstance(given_fit, Fit):
         wanted = given_fit.size
     return Classifier(
-        found.model,
-        size=wanted or found.size,
-        preprocess=_first(preprocess, said.get("preprocess"), _known(found)),
-        labels=_first(labels, said.get("labels"), found.labels),
-        layer=_first(layer, said.get("layer"), found.layer),
-        fit=_first(given_fit, found.fit),
+        loaded.model,
+        size=wanted or loaded.size,
+        preprocess=_first(preprocess, settings.get("preprocess"), _known(loaded)),
+        labels=_first(labels, settings.get("labels"), loaded.labels),
+        layer=_first(layer, settings.get("layer"), loaded.layer),
+        fit=_first(given_fit, loaded.fit),
         name=LoadableName(parsed.text),
-        references=found.references,
-        channels=_first(channels, _whole_number(said.get("channels"), parsed)),
-        call=_call_of(found.model, said.get("output"), parsed.base),
+        references=loaded.references,
+        channels=_first(channels, _whole_number(settings.get("channels"), parsed)),
+        call=_call_of(loaded.model, settings.get("output"), parsed.base),
     )
 
 
@@ -278,7 +280,7 @@ def _with_metadata(model: Any, path: Path) -> LoadedModel:
         model,
         as_size(metadata.get("size")),
         preprocess,
-        **{one: metadata.get(one) for one in ("labels", "layer", "fit", "references")},
+        **{key: metadata.get(key) for key in ("labels", "layer", "fit", "references")},
         source=source,
     )
 
@@ -303,11 +305,11 @@ def _built_in(name: ModelName) -> LoadedModel:
     return _with_metadata(load_plainly(path, name=LoadableName(name.text)), path)
 
 
-def _known(found: LoadedModel) -> Preprocessing | None:
+def _known(loaded: LoadedModel) -> Preprocessing | None:
     """Return the preprocessing in a name or file, with its source."""
-    if found.preprocess is None:
+    if loaded.preprocess is None:
         return None
-    return Preprocessing(found.preprocess, "known", found.source)
+    return Preprocessing(loaded.preprocess, "known", loaded.source)
 
 
 def _first(*values: Any) -> Any:

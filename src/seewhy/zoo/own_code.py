@@ -19,8 +19,8 @@ def in_words(error: BaseException) -> str:
     """
     place = own_place(error)
     line = first_line(error).rstrip(".")
-    said = line if line == type(error).__name__ else f"{type(error).__name__}: {line}"
-    return f"{said} ({place})." if place else f"{said}."
+    sentence = line if line == type(error).__name__ else f"{type(error).__name__}: {line}"
+    return f"{sentence} ({place})." if place else f"{sentence}."
 
 
 def own_failure(error: BaseException) -> ModelError | None:
@@ -40,7 +40,7 @@ def own_place(error: BaseException) -> str | None:
     """Return the innermost line of the user's own code, as 'mynet.py, line 12'."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
-        if path.is_file() and not any(path.is_relative_to(one) for one in _foreign()):
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in _foreign()):
             return f"{path.name}, line {frame.lineno}"
     return None
 

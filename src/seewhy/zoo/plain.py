@@ -81,16 +81,16 @@ def _weights(config: Mapping[str, Any], content: bytes) -> dict[str, Sequence[nd
     import h5py
 
     counts: Counter[str] = Counter()
-    found: dict[str, Sequence[ndarray]] = {}
+    weights: dict[str, Sequence[ndarray]] = {}
     with h5py.File(io.BytesIO(content), "r") as file:
         for entry in config["config"]["layers"]:
             kind = snake_case(entry["class_name"])
             group = f"layers/{kind}" + (f"_{counts[kind]}" if counts[kind] else "")
             counts[kind] += 1
             stored = file.get(f"{group}/vars", {})
-            if any(one.nbytes > len(content) for one in stored.values()):
+            if any(dataset.nbytes > len(content) for dataset in stored.values()):
                 raise ValueError(f"{group} claims more weights than the file contains.")
-            found[entry["config"]["name"]] = [
+            weights[entry["config"]["name"]] = [
                 stored[str(number)][()] for number in range(len(stored))
             ]
-    return found
+    return weights

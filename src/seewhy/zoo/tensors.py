@@ -63,13 +63,13 @@ def read_old_weights(path: Path) -> Mapping[str, ndarray]:
             for _ in range(2):  # the version, and the machine that wrote it
                 _Weights(file).load()
             reader = _Weights(file)
-            found = reader.load()
+            state = reader.load()
             for key in _Weights(file).load():
                 (count,) = struct.unpack("<q", file.read(8))
                 for storage in reader.pending[key]:
                     if count != storage.size:
                         raise ValueError(f"{key} has another length")
                     storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
-            return dict(found)
+            return dict(state)
     except (*DAMAGED, pickle.UnpicklingError) as error:
         raise ModelError(f"'{path}' is damaged: {error}. Install its package again.") from error

@@ -54,11 +54,11 @@ def has_registered(package: str, name: str) -> bool:
 
     Its source is searched: importing it takes seconds.
     """
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None or not name.isidentifier():
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None or not name.isidentifier():
         return False
     pattern = re.compile(rf"@register_model\b((?!\ndef ).)*\ndef {name}\(", re.DOTALL)
-    files = (Path(found.origin).parent / "models").glob("*.py")
+    files = (Path(spec.origin).parent / "models").glob("*.py")
     return any(pattern.search(file.read_text("utf-8", errors="replace")) for file in files)
 
 

@@ -162,7 +162,7 @@ def _renamed(state: dict[str, Any], wanted: Mapping[str, Any], path: str) -> dic
         return state
     plain = {key.replace(COMPILED, ""): value for key, value in state.items()}
     bare = {key.replace(COMPILED, ""): key for key in wanted}
-    found = {}
+    parts = {}
     for prefix in sorted(_prefixes(state) | _prefixes(plain)):
         within = state if COMPILED in prefix else plain
         part = {
@@ -171,17 +171,17 @@ def _renamed(state: dict[str, Any], wanted: Mapping[str, Any], path: str) -> dic
             if key.startswith(prefix)
         }
         if _fits(part, wanted):
-            found[prefix] = part
+            parts[prefix] = part
     for prefix in _prefixes(bare) - {""}:
         part = {bare.get(prefix + key, prefix + key): value for key, value in plain.items()}
         if _fits(part, wanted):
-            found[prefix] = part
-    usual = [found[prefix] for prefix in PREFIXES if prefix in found]
-    same = {tuple(id(value) for value in part.values()) for part in found.values()}
+            parts[prefix] = part
+    usual = [parts[prefix] for prefix in PREFIXES if prefix in parts]
+    same = {tuple(id(value) for value in part.values()) for part in parts.values()}
     if usual or len(same) == 1:
-        return usual[0] if usual else next(iter(found.values()))
-    if found:
-        listed = ", ".join(f"'{prefix}'" for prefix in sorted(found))
+        return usual[0] if usual else next(iter(parts.values()))
+    if parts:
+        listed = ", ".join(f"'{prefix}'" for prefix in sorted(parts))
         raise ModelError(
             f"'{path}' has weights of several networks that all fit: {listed}. Save those of one "
             "alone: torch.save(model.state_dict(), path)"
@@ -344,9 +344,9 @@ def _module(module_name: str) -> ModuleType:
 
 
 def _function(module: ModuleType, function_name: str) -> Any:
-    found = getattr(module, function_name, None)
-    if callable(found):
-        return found
+    function = getattr(module, function_name, None)
+    if callable(function):
+        return function
     names = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
     near = nearest_names(function_name, names)
     verb = "names are" if " and " in near else "name is"
