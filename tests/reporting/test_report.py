@@ -25,7 +25,7 @@ from seewhy.photos import decoding
 from seewhy.photos.fitting import Fit
 from seewhy.reporting import shelf
 from seewhy.reporting.gallery import Gallery
-from seewhy.reporting.observations import FINEST, coarse
+from seewhy.reporting.observations import FINEST_GRID, coarse
 from seewhy.reporting.report import report_on_items
 from seewhy.reporting.settings import ReportSettings
 from tests.reporting.made import (
@@ -421,7 +421,7 @@ def test_without_scikit_learn_training_still_gets_a_report(few: tuple[Path, list
 def test_maps_of_pixels_are_averaged() -> None:
     fine = np.arange(224 * 224, dtype=np.float32).reshape(224, 224)
     small = coarse(fine)
-    assert small.shape == (FINEST, FINEST)
+    assert small.shape == (FINEST_GRID, FINEST_GRID)
     assert small[0, 0] == pytest.approx(fine[:8, :8].mean())
     assert coarse(fine[:7, :7]).shape == (7, 7)
 

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from seewhy.explaining.result import Explanation
     from seewhy.photos.reading import PhotoFailure
 
-DRAWING = 2
+DRAWING_THREADS = 2
 """Threads that draw pictures while the network runs."""
 
-AHEAD = 24
+PHOTOS_AHEAD = 24
 """Photos that are explained and not yet drawn, at most; their pixels are not kept."""
 
-LONG = 64
+MANY_COPIES = 64
 """Copies of a photo from which on a method's cost is announced."""
 
 RESULTS = (
@@ -56,7 +56,7 @@ RESULTS = (
     Setting("sheet", "boolean", False, "save one page of the best overlays"),
     Setting("resume", "boolean", False, "skip photos whose results are already in DIR"),
 )
-PRINTED = (
+PRINT_SETTINGS = (
     Setting("json", "boolean", False, "print JSON to stdout"),
     Setting("jsonl", "boolean", False, "print a line of JSON per photo as soon as it is done"),
 )
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_style(parser)
     out = parser.add_argument_group("results")
     add_settings(out, *RESULTS)
-    add_settings(out.add_mutually_exclusive_group(), *PRINTED)
+    add_settings(out.add_mutually_exclusive_group(), *PRINT_SETTINGS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -201,7 +201,9 @@ class CommandRun:
                     return item
                 return draw(*item, self.args, self.classifier, self.outputs)
 
-            for result in map_ahead(drawn, singles(), threads=DRAWING, ahead=AHEAD, fill=False):
+            for result in map_ahead(
+                drawn, singles(), threads=DRAWING_THREADS, ahead=PHOTOS_AHEAD, fill=False
+            ):
                 if isinstance(result, PhotoFailure):
                     self.fail(result)
                 else:
@@ -245,7 +247,7 @@ class CommandRun:
                 precision=self.request.precision,
                 **self.request.options.get(name, {}),
             )
-            if cost.copies >= LONG:
+            if cost.copies >= MANY_COPIES:
                 sys.stderr.write(f"{name}: {cost}\n")
 
     def fail(self, failure: PhotoFailure) -> None:

@@ -14,7 +14,7 @@ from seewhy.settings import Setting
 if TYPE_CHECKING:
     from seewhy.classifier import Classifier
 
-ALL = "all"
+ALL_METHODS = "all"
 """The name that stands for every method that applies to the network."""
 
 METHOD = Setting(
@@ -83,7 +83,7 @@ def choose_applicable(args: argparse.Namespace, classifier: Classifier) -> None:
 
     Those that are named beside it stay, and are refused if they do not apply.
     """
-    if ALL not in (args.method or ()):
+    if ALL_METHODS not in (args.method or ()):
         return
     from seewhy.evaluating.applying import applicable
     from seewhy.explaining.question import layer_names
@@ -91,7 +91,7 @@ def choose_applicable(args: argparse.Namespace, classifier: Classifier) -> None:
 
     layer = layer_names(classifier, args.layer)[0]
     methods = applicable(classifier, list(METHODS.values()), layer)
-    named = [name for name in args.method if name != ALL]
+    named = [name for name in args.method if name != ALL_METHODS]
     args.method = [*named, *(method.name for method in methods)]
 
 
@@ -125,7 +125,7 @@ def method_names(given: Sequence[str] | None) -> list[str]:
     from seewhy.methods import METHODS
 
     names = given or ()
-    if ALL in names:
+    if ALL_METHODS in names:
         return list(METHODS)
     return list(dict.fromkeys(find_method(name).name for name in names))
 

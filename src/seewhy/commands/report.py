@@ -44,7 +44,7 @@ RESULTS = (
     Setting("open", "boolean", False, "open the page in the browser"),
 )
 
-COMPARED = ("true_labels", "column", "batch_size")
+COMPARISON_SETTINGS = ("true_labels", "column", "batch_size")
 """What a comparison takes of the data set and the work."""
 
 HELP = "where a network is wrong on a data set, why, and whether it cheats: one HTML page"
@@ -135,7 +135,7 @@ def _compared(models: Sequence[argparse.Namespace], progress: Progress) -> Netwo
         raise OptionError("A run is of one model. To compare two, name the photos.")
     given = [row.name for row in (*TRUTH, *WORK) if getattr(first, row.name) != row.default]
     for name in given:
-        if name not in COMPARED:
+        if name not in COMPARISON_SETTINGS:
             flag = "--" + name.replace("_", "-")
             raise OptionError(f"A comparison of two models has no {flag}. Leave it out.")
     method, options = one_method(first, "A comparison", "Name one.")
@@ -148,7 +148,7 @@ def _compared(models: Sequence[argparse.Namespace], progress: Progress) -> Netwo
         output=first.output,
         settings=[model_settings(model) for model in models],
         progress=progress,
-        **{name: getattr(first, name) for name in COMPARED},
+        **{name: getattr(first, name) for name in COMPARISON_SETTINGS},
         **options,
     )
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-UNSAFE = re.compile(
+UNSAFE_CHARACTERS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control codes: a file name can hold ESC ] 0 ; ...
     "\u200e\u200f\u2028-\u202e\u2066-\u2069"  # changes of text direction, and line ends
     "\ud800-\udfff]"  # bytes of a file name that are not UTF-8
@@ -35,7 +35,7 @@ class Printer(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write text, escaping characters that are unsafe or not in the stream's encoding."""
-        safe = UNSAFE.sub(lambda match: _escaped(match[0]), text)
+        safe = UNSAFE_CHARACTERS.sub(lambda match: _escaped(match[0]), text)
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
         try:
             safe.encode(encoding)

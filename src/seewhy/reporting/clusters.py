@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from seewhy.reporting.descriptors import scikit_learn
 
-MOST = 8
+MOST_CLUSTERS = 8
 """Clusters of a class, at most."""
 
 SAMPLE = 2000

@@ -41,12 +41,12 @@ from seewhy.reporting.page import make_page
 from seewhy.reporting.paired import overlaps, paired_accuracy, usual_overlaps
 from seewhy.reporting.proof import difference
 from seewhy.reporting.report import check_classes, listed_photos, loaded
-from seewhy.reporting.sections import COMPARED
+from seewhy.reporting.sections import COMPARISON_SECTIONS
 
 GRID = 14
 """Rows and columns on which the maps of both networks are compared, of the whole photo."""
 
-FEWEST = 5
+FEWEST_PHOTOS = 5
 """Photos that changed, and that did not, from which their heat is compared."""
 
 
@@ -211,7 +211,7 @@ def _compared(
         usual=usual,
         heat=bootstrap(overlap - usual, generator=generator),
         heat_of_changed=difference(ours, theirs, generator=generator)
-        if min(len(ours), len(theirs)) >= FEWEST
+        if min(len(ours), len(theirs)) >= FEWEST_PHOTOS
         else None,
         observations=Observations(
             paths=paths,
@@ -227,7 +227,7 @@ def _compared(
             ),
         ),
         gallery=Gallery(paths, Fit(None)),
-        page=functools.partial(make_page, sections=COMPARED),
+        page=functools.partial(make_page, sections=COMPARISON_SECTIONS),
     )
     return replace(result, findings=tuple(findings_of(result)))
 

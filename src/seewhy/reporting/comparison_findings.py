@@ -8,7 +8,7 @@ from seewhy.evaluating.intervals import Interval
 from seewhy.reporting.comparison import CHANCE, NetworkComparison
 from seewhy.reporting.result import Finding
 
-NAMED = 3
+NAMED_CLASSES = 3
 """Classes that a sentence names."""
 
 
@@ -43,9 +43,9 @@ def findings_of(compared: NetworkComparison) -> list[Finding]:
             names = ", ".join(
                 f"'{row.name}' ({row.accuracy.second} right for {row.accuracy.first}, of "
                 f"{row.accuracy.photos})"
-                for row in listed[:NAMED]
+                for row in listed[:NAMED_CLASSES]
             )
-            more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+            more = f" and {len(listed) - NAMED_CLASSES} more" if len(listed) > NAMED_CLASSES else ""
             findings.append(
                 Finding(f"'{second}' is clearly {word} on {names}{more}.", tone, "compared")
             )
@@ -79,8 +79,8 @@ def _on_heat(compared: NetworkComparison) -> list[Finding]:
     ]
     away = [row.name for row in compared.classes if row.heat.high < 0]
     if away:
-        more = f" and {len(away) - NAMED} more" if len(away) > NAMED else ""
-        names = ", ".join(f"'{name}'" for name in away[:NAMED])
+        more = f" and {len(away) - NAMED_CLASSES} more" if len(away) > NAMED_CLASSES else ""
+        names = ", ".join(f"'{name}'" for name in away[:NAMED_CLASSES])
         findings.append(Finding(f"As a class, the heat of {names}{more} moved.", "plain", "moved"))
     changed = compared.heat_of_changed
     if changed is not None and (changed.high < 0 or changed.low > 0):

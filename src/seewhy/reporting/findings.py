@@ -27,8 +27,7 @@ from seewhy.reporting.observations import Observations
 from seewhy.reporting.page import make_page
 from seewhy.reporting.proof import Answer
 from seewhy.reporting.result import ReasonKind, Report, Search, SearchedClass, WrongReason
-from seewhy.reporting.robustness import FEWEST as ROBUST
-from seewhy.reporting.robustness import balanced_sample, try_changes
+from seewhy.reporting.robustness import FEWEST_PHOTOS, balanced_sample, try_changes
 from seewhy.reporting.sentences import (
     notes_on,
     on_accuracy,
@@ -39,18 +38,18 @@ from seewhy.reporting.sentences import (
 )
 from seewhy.reporting.settings import ReportSettings
 from seewhy.reporting.shortcuts import ClassPhotos, Verdict, find_shortcuts
-from seewhy.reporting.suspects import FEWEST
+from seewhy.reporting.suspects import FEWEST_CLASS_PHOTOS
 
-SEARCHED = 40
+SEARCHED_CLASSES = 40
 """Classes that are searched for shortcuts: those with the most photos."""
 
 AT_BORDER = 0.75
 """The share of a photo's heat in the border ring from which a right answer is listed."""
 
-OUTSIDE = 0.75
+SHARE_OUTSIDE = 0.75
 """The share of a photo's heat outside its boxes or mask from which a right answer is listed."""
 
-GIVEN = 200
+RECIPIENT_PHOTOS = 200
 """Photos into which regions are pasted, of all classes."""
 
 LOOKED_AT = 20_000
@@ -60,7 +59,8 @@ AT_ONCE = 32
 """Pictures that the network is shown at once."""
 
 TOO_FEW_TO_CHANGE = (
-    f"Harmless changes were not tried: at least {ROBUST} photos are needed that can still be read."
+    f"Harmless changes were not tried: at least {FEWEST_PHOTOS} photos are needed that can still "
+    "be read."
 )
 
 
@@ -182,11 +182,11 @@ def _searched(seen: Observations, context: ReportContext) -> Search:
     indices, counts = np.unique(seen.found, return_counts=True)
     taken = dict(zip(indices.tolist(), counts.tolist(), strict=True))
     whole = sorted({*taken, *seen.class_sizes}, key=lambda index: (-taken.get(index, 0), index))
-    large = [index for index in whole if taken.get(index, 0) >= FEWEST]
+    large = [index for index in whole if taken.get(index, 0) >= FEWEST_CLASS_PHOTOS]
     has_pixels = context.answer is not None and len(seen) <= LOOKED_AT
     given, seed = _given_to(seen, context), context.settings.seed
     searched = []
-    for index in large[:SEARCHED]:
+    for index in large[:SEARCHED_CLASSES]:
         photos = np.flatnonzero(seen.found == index)
         features = None if seen.descriptors is None else what_descriptors(seen.descriptors[photos])
         right = None
@@ -209,7 +209,9 @@ def _searched(seen: Observations, context: ReportContext) -> Search:
         )
         searched.append(SearchedClass(index, photos, groups.parts, tuple(shortcuts)))
     names = [seen.names[index] for index in whole]
-    return Search(tuple(searched), tuple(names[len(large) :]), tuple(names[SEARCHED : len(large)]))
+    return Search(
+        tuple(searched), tuple(names[len(large) :]), tuple(names[SEARCHED_CLASSES : len(large)])
+    )
 
 
 def _given_to(
@@ -219,7 +221,7 @@ def _given_to(
     if context.answer is None:
         return None
     generator = np.random.default_rng(context.settings.seed)
-    places = balanced_sample(seen.found, GIVEN, generator=generator)
+    places = balanced_sample(seen.found, RECIPIENT_PHOTOS, generator=generator)
     try:
         return places, context.gallery.fitted(places)
     except PhotoError:  # it was there when the run was made
@@ -253,7 +255,7 @@ def _wrong_reasons(
     if context.objects is not None:
         for photo in right.tolist():
             share, kind = context.objects.outside(seen, photo, context.gallery.fit)
-            if share >= OUTSIDE:
+            if share >= SHARE_OUTSIDE:
                 listed[photo] = WrongReason(photo, kind, share)
     order = {ReasonKind.BORDER: 2, ReasonKind.SHORTCUT: 1}
     return tuple(

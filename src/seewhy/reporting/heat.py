@@ -19,7 +19,7 @@ RING = 0.65
 SAME_CELL = 0.3
 """The share of photos whose strongest cell is the same one that raises an alarm."""
 
-FEWEST = 10
+FEWEST_PHOTOS = 10
 """Photos below which a mean map raises no alarm."""
 
 
@@ -71,7 +71,7 @@ def mean_heat(maps: Float[ndarray, "n h w"]) -> MeanHeat:
     row, column = divmod(int(counts.argmax()), width)
     share = float(counts.max() / max(len(peaks), 1))
     alarm = ""
-    if len(peaks) >= FEWEST:
+    if len(peaks) >= FEWEST_PHOTOS:
         middle = all(
             0.25 <= (place + 0.5) / length <= 0.75
             for place, length in ((row, height), (column, width))

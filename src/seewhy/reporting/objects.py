@@ -25,10 +25,10 @@ from seewhy.reporting.heat import outside_boxes, outside_mask
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.result import ReasonKind
 
-TURNED = (5, 6, 7, 8)
+TURNED_ORIENTATIONS = (5, 6, 7, 8)
 """EXIF orientations of photos that lie on their side."""
 
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+PNG_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What Pillow raises for files that are not, or no longer, PNG."""
 
 Mask = Path | ndarray
@@ -191,7 +191,7 @@ def read_mask(mask: Mask, size: tuple[int, int], photo: str) -> Bool[ndarray, "H
         with Image.open(mask, formats=["PNG"]) as image:
             pixels = np.asarray(image)
             channels = len([getband for getband in image.getbands() if getband != "A"])
-    except UNREADABLE as error:
+    except PNG_ERRORS as error:
         raise _unreadable(mask) from error
     return np.asarray(pixels != 0 if pixels.ndim == 2 else (pixels[..., :channels] != 0).any(2))
 
@@ -211,7 +211,7 @@ def _size_of(mask: Path) -> tuple[int, int]:
     try:
         with Image.open(mask, formats=["PNG"]) as image:
             return image.height, image.width
-    except UNREADABLE as error:
+    except PNG_ERRORS as error:
         raise _unreadable(mask) from error
 
 
@@ -224,6 +224,6 @@ def _photo_size(path: str) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             size = image.height, image.width
-            return size[::-1] if image.getexif().get(0x0112) in TURNED else size
-    except UNREADABLE:
+            return size[::-1] if image.getexif().get(0x0112) in TURNED_ORIENTATIONS else size
+    except PNG_ERRORS:
         return None

@@ -16,7 +16,7 @@ from PIL import Image
 from seewhy.errors import OptionError
 from seewhy.explaining.rows import Row
 
-FINEST = 28
+FINEST_GRID = 28
 """Rows and columns of a map that are kept; finer maps (of pixels) are averaged."""
 
 
@@ -195,7 +195,7 @@ class _Kept:
         return f"None of {len(self.failures)} photos could be explained.{reason}"
 
 
-def coarse(heatmap: Float[ndarray, "h w"], finest: int = FINEST) -> Float[ndarray, "_ _"]:
+def coarse(heatmap: Float[ndarray, "h w"], finest: int = FINEST_GRID) -> Float[ndarray, "_ _"]:
     """Average a map of more than so many rows or columns down to as many."""
     height, width = heatmap.shape
     if max(height, width) <= finest:

@@ -22,14 +22,14 @@ from seewhy.files import Inputs, write_whole
 from seewhy.photos.threads import map_ahead
 from seewhy.reporting.comparison import NetworkComparison
 from seewhy.reporting.result import Report
-from seewhy.reporting.sections import AVERAGED, SECTIONS, Section
+from seewhy.reporting.sections import AVERAGED_PHOTOS, SECTIONS, Section
 from seewhy.reporting.shelf import jpeg_bytes
 from seewhy.reporting.tiles import Tiles
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-ASSET = 1024
+ASSET_SIDE = 1024
 """The longer side of a photo that is put beside the page."""
 
 
@@ -80,7 +80,7 @@ def templates() -> Environment:
     pages.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     pages.filters |= {
         "percent": percent,
-        "array": lambda places: np.array(places[:AVERAGED], np.int64),
+        "array": lambda places: np.array(places[:AVERAGED_PHOTOS], np.int64),
         "whole": lambda value: f"{round(100 * value)}%",  # of a whole number, so never '-0%'
         "interval": _interval,
         "base64": lambda content: base64.b64encode(content).decode(),
@@ -161,7 +161,7 @@ def write_assets(report: Report | NetworkComparison, folder: Path, *, page: Path
             image = Image.fromarray(read_listed(gallery.paths[place]).pixels)
         except PhotoError:
             return None
-        image.thumbnail((ASSET, ASSET), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        image.thumbnail((ASSET_SIDE, ASSET_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
         path = write_whole(places[place], jpeg_bytes(np.asarray(image)))
         whole = path.absolute()
         if whole.is_relative_to(start):

@@ -15,7 +15,7 @@ from numpy import ndarray
 from seewhy.evaluating.intervals import Interval
 from seewhy.reporting.heat import shares
 
-OTHERS = 20
+OTHER_PHOTOS = 20
 """Other photos of its class with which each photo's map is compared."""
 
 
@@ -98,7 +98,7 @@ def usual_overlaps(
     Args:
         maps: of one network.
         classes: of the photos.
-        generator: draws up to `OTHERS` other photos for each.
+        generator: draws up to `OTHER_PHOTOS` other photos for each.
     """
     sums, counts = np.zeros(len(maps)), np.zeros(len(maps))
     for members, others in _pairs(classes, generator):
@@ -115,5 +115,5 @@ def _pairs(
     """Yield the photos of a class, and beside each another one of them."""
     for index in np.unique(classes).tolist():
         members = generator.permutation(np.flatnonzero(classes == index))
-        for step in range(1, min(OTHERS + 1, len(members))):
+        for step in range(1, min(OTHER_PHOTOS + 1, len(members))):
             yield members, np.roll(members, step)

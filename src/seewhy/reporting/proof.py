@@ -20,44 +20,44 @@ from seewhy.reporting.heat import hot_region, mean_map, shares
 Answer = Callable[[UInt8[ndarray, "n H W 3"]], Float[ndarray, "n k"]]
 """From pixels at the network's input size to probabilities."""
 
-FEWEST = 20
+FEWEST_MEMBERS = 20
 """Members below which nothing is tested: too few to tell."""
 
-MOST = 100
+MOST_MEMBERS = 100
 """Members that are tested, and as many others."""
 
 EFFECT = 0.1
 """The drop in probability that a confirmed suspect exceeds, whatever the chance of the draw."""
 
-PASTED = 0.1
+PASTED_SHARE = 0.1
 """The share of other classes' photos that a confirmed suspect's region turns into its class."""
 
-SURE = 0.99
+CONFIDENCE_LEVEL = 0.99
 """The level of that: a suspect has two regions, and a class several suspects."""
 
-CLEAR = 0.2
+CLEARED_EFFECT = 0.2
 """What all effects of a suspect are below, for sure, where it is cleared."""
 
 COLOUR_EFFECT = 0.25
 """Likewise of a change of colour, which no shuffled maps are compared with."""
 
-LEVEL = 0.4
+HOT_LEVEL = 0.4
 """The share of the peak that a hot cell reaches."""
 
-SHARED = 0.25
+SHARED_HOT_LEVEL = 0.25
 """Likewise in the mean map, where one region is everyone's: photos differ a little."""
 
-ALIKE = 0.75
+SHARED_AGREEMENT = 0.75
 """The mean agreement with the mean map from which one region is covered in all photos."""
 
 
-WIDEST = 0.4
+WIDEST_REGION = 0.4
 """The share of the photo up to which a region is tested: without more, it is another photo."""
 
 CELLS = 32
 """Rows and columns in which pixels that photos share are looked for."""
 
-STILL = 0.4
+SHARED_SCATTER = 0.4
 """The share of the others' scatter up to which pixels are shared."""
 
 
@@ -83,7 +83,7 @@ class Region:
     @property
     def is_testable(self) -> bool:
         """Whether it is somewhere, and not most of the photo."""
-        return 0 < self.share <= WIDEST
+        return 0 < self.share <= WIDEST_REGION
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Paste:
         turned: how many of them became the class.
         compared: likewise with the same region of other photos of the class.
         against: by how much larger a share became the class.
-        confirmed: it exceeds `PASTED`, at 99 %.
+        confirmed: it exceeds `PASTED_SHARE`, at 99 %.
     """
 
     region: Region
@@ -163,10 +163,10 @@ def hot_regions(maps: Float[ndarray, "n h w"], others: Float[ndarray, "m h w"]) 
     flat = each.reshape(len(maps), -1)
     lengths = np.linalg.norm(flat, axis=1) * np.linalg.norm(mean)
     agreement = float((flat @ mean.ravel() / np.where(lengths > 0, lengths, 1)).mean())
-    if agreement >= ALIKE:
-        region = hot_region(mean - usual, level=SHARED)
+    if agreement >= SHARED_AGREEMENT:
+        region = hot_region(mean - usual, level=SHARED_HOT_LEVEL)
         return Region("heat", np.repeat(region[None], len(maps), axis=0), True)
-    cells = np.stack([hot_region(heat - usual, level=LEVEL) for heat in each])
+    cells = np.stack([hot_region(heat - usual, level=HOT_LEVEL) for heat in each])
     return Region("heat", cells, False)
 
 
@@ -180,7 +180,7 @@ def shared_pixels(members: UInt8[ndarray, "n H W 3"], others: UInt8[ndarray, "m 
     or fainter, than the others share nothing for that.
     """
     ours, theirs = _scatter(members), _scatter(others)
-    cells = ours <= STILL * np.maximum(np.minimum(theirs, np.median(ours)), 1)
+    cells = ours <= SHARED_SCATTER * np.maximum(np.minimum(theirs, np.median(ours)), 1)
     return Region("pixels", np.repeat(cells[None], len(members), axis=0), True)
 
 
@@ -302,7 +302,7 @@ def cover_trial(
             of the mean colour, whose edges a network may take for something.
     """
     members, others = compared.members, compared.others
-    strange = np.stack([hot_region(heat, level=LEVEL) for heat in other_maps])
+    strange = np.stack([hot_region(heat, level=HOT_LEVEL) for heat in other_maps])
     before, told = compared.said(members), compared.said(others)
     over, beyond = (others, np.roll(others, 1, axis=0)) if swap else (None, None)
     after = compared.said(cover(members, region.cells, over))
@@ -348,9 +348,11 @@ def paste_trial(
         compared.said(cover(strangers, region.cells[chosen], donors[chosen]))[1]
         for donors in (compared.members, compared.others)
     )
-    against = bootstrap(turned.astype(float) - matched, level=SURE, generator=compared.generator)
+    against = bootstrap(
+        turned.astype(float) - matched, level=CONFIDENCE_LEVEL, generator=compared.generator
+    )
     counts = int(turned.sum()), int(matched.sum())
-    return Paste(region, len(strangers), *counts, against, against.low > PASTED)
+    return Paste(region, len(strangers), *counts, against, against.low > PASTED_SHARE)
 
 
 def recolour_trial(compared: Comparison) -> Trial:

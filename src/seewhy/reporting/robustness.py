@@ -21,7 +21,7 @@ from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.observations import Observations
 from seewhy.reporting.proof import Answer
 
-FEWEST = 20
+FEWEST_PHOTOS = 20
 """Photos below which nothing is tried."""
 
 LOSS = 0.05
@@ -36,7 +36,7 @@ CLASS_LOSS = 0.25
 FEWEST_RIGHT = 5
 """Photos of a class that were right before, below which it is not compared."""
 
-LEVEL = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """The chance of any false finding about a class, among all changes and classes."""
 
 BATCH = 8
@@ -144,7 +144,7 @@ def drawn_sample(
 def try_changes(
     seen: Observations,
     gallery: Gallery,
-    answer: Answer,
+    predict: Answer,
     label: Callable[[int], str],
     *,
     seed: int = 0,
@@ -155,7 +155,7 @@ def try_changes(
     Args:
         seen: what it said about all photos.
         gallery: the photos, and its shelf's sample.
-        answer: the network.
+        predict: the network.
         label: the name of a class.
         seed: of the bootstrap.
         progress: called with (done, total) photos that the network sees.
@@ -182,11 +182,11 @@ def try_changes(
             read += [place for place, _ in there]
             stack = np.stack([versions for _, versions in there])
             differs |= (stack[:, 1:] != stack[:, :1]).any(axis=(0, 2, 3, 4))
-            classes = answer(stack.reshape(-1, *stack.shape[2:])).argmax(axis=1)
+            classes = predict(stack.reshape(-1, *stack.shape[2:])).argmax(axis=1)
             predicted.append(classes.reshape(stack.shape[:2]))
         done = min(start + BATCH, len(chosen))
         progress(done * (1 + len(CHANGES)), len(chosen) * (1 + len(CHANGES)))
-    if len(read) < FEWEST:
+    if len(read) < FEWEST_PHOTOS:
         return None
     shown, answers = np.array(read), np.concatenate(predicted)
     before = answers[:, 0]
@@ -247,7 +247,7 @@ def _hit_classes(
     """Yield the classes that lose much more than the others."""
     right, lost = int(was.sum()), int((was & ~is_now).sum())
     kinds = np.unique(truth).tolist()
-    level = LEVEL / (len(kinds) * len(CHANGES))
+    level = SIGNIFICANCE_LEVEL / (len(kinds) * len(CHANGES))
     for index in kinds:
         ours = truth == index
         own, gone = int((was & ours).sum()), int((was & ours & ~is_now).sum())

@@ -28,19 +28,19 @@ from seewhy.reporting.shortcuts import Shortcut
 MATRIX = 30
 """Classes of the matrix, at most."""
 
-MEMBERS = 8
+SHOWN_MEMBERS = 8
 """Photos of a group that are shown."""
 
-AVERAGED = 60
+AVERAGED_PHOTOS = 60
 """Photos whose mean is shown, at most."""
 
-SHOWN = 20
+SHOWN_CLASSES = 20
 """Classes whose groups are shown; of the others, only suspects are."""
 
 REGIONS = {"heat": "what is hot in them alone", "pixels": "the pixels that they share"}
 """What was taken away, by the kind of the region."""
 
-NAMED = 3
+NAMED_CLASSES = 3
 """Classes that lost photos are taken for, and that lose most: so many are named in the table."""
 
 Data = Mapping[str, Any]
@@ -118,7 +118,7 @@ def _shortcuts(report: Report) -> Data:
         ]
         parts = [
             _group(report, searched, searched.photos[searched.parts == part])
-            for part in (_by_size(searched.parts) if number < SHOWN else [])
+            for part in (_by_size(searched.parts) if number < SHOWN_CLASSES else [])
         ]
         if suspects or parts:
             classes.append({"searched": searched, "suspects": suspects, "parts": parts})
@@ -158,9 +158,9 @@ def _group(report: Report, searched: SearchedClass, photos: Int[ndarray, " n"]) 
         "right": seen.correct[labelled].mean() if len(labelled) else None,
         "place": place_of(hot_region(mean)),
         "map": mean,
-        "picture": report.gallery.mean(photos[:AVERAGED]),
-        "averaged": min(len(photos), AVERAGED),
-        "typical": photos[np.argsort(-likeness, kind="stable")][:MEMBERS].tolist(),
+        "picture": report.gallery.mean(photos[:AVERAGED_PHOTOS]),
+        "averaged": min(len(photos), AVERAGED_PHOTOS),
+        "typical": photos[np.argsort(-likeness, kind="stable")][:SHOWN_MEMBERS].tolist(),
     }
 
 
@@ -178,9 +178,9 @@ def _changes(report: Report) -> Data | None:
 
 def _changed(result: ChangeResult, tested: ChangeTest) -> Data:
     """Return a row of the table: the share, and in words what is lost and by which classes."""
-    taken = [f"{tested.names[index]} {count}" for index, count in result.taken_for[:NAMED]]
-    if len(result.taken_for) > NAMED:
-        taken.append(f"others {sum(count for _, count in result.taken_for[NAMED:])}")
+    taken = [f"{tested.names[index]} {count}" for index, count in result.taken_for[:NAMED_CLASSES]]
+    if len(result.taken_for) > NAMED_CLASSES:
+        taken.append(f"others {sum(count for _, count in result.taken_for[NAMED_CLASSES:])}")
     ordered = sorted(result.classes, key=lambda each: each.after / each.before)
     return {
         "result": result,
@@ -188,7 +188,7 @@ def _changed(result: ChangeResult, tested: ChangeTest) -> Data:
         "taken": taken,
         "classes": [
             f"{row.name}: {row.after} of {row.photos} ({row.before} before)"
-            for row in ordered[:NAMED]
+            for row in ordered[:NAMED_CLASSES]
         ],
     }
 
@@ -226,7 +226,11 @@ def _heat(report: Report) -> Data:
     )
     return {
         "means": [
-            (index, heat, report.gallery.mean(np.flatnonzero(seen.found == index)[:AVERAGED]))
+            (
+                index,
+                heat,
+                report.gallery.mean(np.flatnonzero(seen.found == index)[:AVERAGED_PHOTOS]),
+            )
             for index, heat in ordered[:MATRIX]
         ]
     }
@@ -270,7 +274,7 @@ SECTIONS = (
 )
 """All sections of a report, in the order of the page."""
 
-COMPARED = (
+COMPARISON_SECTIONS = (
     Section("compared", "How often each is right", "compared.html", lambda result: {"shown": 40}),
     Section("lost", "Right with the first, wrong with the second", "pair.html", _lost),
     Section("gained", "Wrong with the first, right with the second", "pair.html", _gained),

@@ -20,9 +20,9 @@ from seewhy.reporting.observations import Observations
 from seewhy.reporting.result import Finding, ReasonKind, Search, WrongReason
 from seewhy.reporting.robustness import LOSS, ChangeResult, ChangeTest, ClassLoss
 from seewhy.reporting.shortcuts import PASTED_FROM, Verdict
-from seewhy.reporting.suspects import FEWEST, LARGEST
+from seewhy.reporting.suspects import FEWEST_CLASS_PHOTOS, LARGEST_SHARE
 
-CALIBRATED = 0.03
+CALIBRATED_ERROR = 0.03
 """The expected calibration error below which probabilities mean what they say."""
 
 CHANCE = 0.05
@@ -31,10 +31,10 @@ CHANCE = 0.05
 FEWEST_CONFUSED = 5
 """Photos of a pair of classes from which it has a sentence."""
 
-TRUSTED = 0.85
+TRUSTED_ACCURACY = 0.85
 """The accuracy, for sure, from which a network's doubts about labels have a sentence."""
 
-STRANGE = 0.05
+STRANGE_SHARE = 0.05
 """The share of held-out photos that are as unlike the training photos, by construction."""
 
 SHORTCUTS = 5
@@ -119,9 +119,9 @@ def on_accuracy(
             f"expected calibration error {calibrated.error:.3f}, {calibrated.low:.3f} to "
             f"{calibrated.high:.3f}"
         )
-        if accuracy.of < 50 or (calibrated.low == 0 and calibrated.error >= CALIBRATED):
+        if accuracy.of < 50 or (calibrated.low == 0 and calibrated.error >= CALIBRATED_ERROR):
             text, tone = f"Too few photos to judge its probabilities ({error}).", "plain"
-        elif calibrated.error < CALIBRATED:
+        elif calibrated.error < CALIBRATED_ERROR:
             text, tone = f"Its probabilities are close to its accuracy ({error}).", "good"
         else:
             way = "too sure of itself" if calibrated.bias > 0 else "less sure than it could be"
@@ -168,7 +168,7 @@ def on_mistakes(
             )
         )
     count = len(mislabelled)
-    if count and accuracy is not None and accuracy.low >= TRUSTED:
+    if count and accuracy is not None and accuracy.low >= TRUSTED_ACCURACY:
         findings.append(
             Finding(
                 f"{count} photo{'s' if count > 1 else ''} may have a wrong label: the network is "
@@ -232,9 +232,9 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
     if search.too_small:
         text = (
             f"{_classes(few, of=searched + few + len(search.left_out))} "
-            f"{'was' if few == 1 else 'were'} not searched for shortcuts: fewer than {FEWEST} "
-            "photos were taken for each, and a group that can be told from chance has "
-            f"{PASTED_FROM}, and at most {LARGEST:.0%} of the class."
+            f"{'was' if few == 1 else 'were'} not searched for shortcuts: fewer than "
+            f"{FEWEST_CLASS_PHOTOS} photos were taken for each, and a group that can be told "
+            f"from chance has {PASTED_FROM}, and at most {LARGEST_SHARE:.0%} of the class."
         )
         findings.append(Finding(text, "plain", "shortcuts"))
     if search.left_out:
@@ -387,11 +387,12 @@ def on_heat(
         )
     if seen.unfamiliar is not None:
         strange = wilson(int((seen.unfamiliar & seen.unseen).sum()), int(seen.unseen.sum()))
-        if strange.low > STRANGE:
+        if strange.low > STRANGE_SHARE:
             findings.append(
                 Finding(
                     f"{strange.count} of {strange.of} photos are less like the training photos "
-                    f"than {1 - STRANGE:.0%} of held-out ones; {STRANGE:.0%} would be by chance.",
+                    f"than {1 - STRANGE_SHARE:.0%} of held-out ones; {STRANGE_SHARE:.0%} would be "
+                    "by chance.",
                     "bad",
                     "accuracy",
                     next="Its answers on such photos are guesses: add photos of this kind.",

@@ -29,10 +29,10 @@ SIDE = 168
 
 QUALITY = 78
 
-TINY = 32
+TINY_SIDE = 32
 """Rows and columns of a photo in which colours and stamps are looked for."""
 
-TINY_BYTES = 3 * TINY**2
+TINY_BYTES = 3 * TINY_SIDE**2
 
 ROOM = 2**30
 """Bytes of pixels at the network's input size that are kept, of photos that are no sample's: 7,100
@@ -121,7 +121,7 @@ class Shelf:
         if entry is None:
             return None
         content = self._bytes(entry.start, TINY_BYTES)
-        return np.frombuffer(content, np.uint8).reshape(TINY, TINY, 3)
+        return np.frombuffer(content, np.uint8).reshape(TINY_SIDE, TINY_SIDE, 3)
 
     def pixels(self, path: str) -> UInt8[ndarray, "r H W 3"] | None:
         """Return a photo at the network's input size, and in a sample its refits; or None."""
@@ -161,7 +161,7 @@ def thumbnail(photo: Photo) -> Thumbnail:
 def tiny(photo: Photo) -> UInt8[ndarray, "32 32 3"]:
     """Return a photo at 32 × 32, averaged."""
     image = Image.fromarray(photo.pixels)
-    return np.asarray(image.resize((TINY, TINY), Image.Resampling.BOX, reducing_gap=1.0))
+    return np.asarray(image.resize((TINY_SIDE, TINY_SIDE), Image.Resampling.BOX, reducing_gap=1.0))
 
 
 def jpeg_bytes(pixels: UInt8[ndarray, "h w 3"]) -> bytes:

@@ -18,10 +18,10 @@ from numpy import ndarray
 from seewhy.errors import PhotoError
 from seewhy.reporting.heat import place_of
 from seewhy.reporting.proof import (
-    CLEAR,
-    FEWEST,
-    MOST,
-    WIDEST,
+    CLEARED_EFFECT,
+    FEWEST_MEMBERS,
+    MOST_MEMBERS,
+    WIDEST_REGION,
     Answer,
     Comparison,
     Outcome,
@@ -38,19 +38,19 @@ from seewhy.reporting.proof import (
 )
 from seewhy.reporting.suspects import COLOUR, STAMP, Groups, Suspect, find_groups, overlap
 
-TESTED = {"heat": 4, COLOUR: 2, STAMP: 3}
+TESTED_SUSPECTS = {"heat": 4, COLOUR: 2, STAMP: 3}
 """Suspects of a class that are tested, by how they were found."""
 
 PASTED_FROM = 10
-"""Members from which a region is pasted into other photos; covering needs `FEWEST`."""
+"""Members from which a region is pasted into other photos; covering needs `FEWEST_MEMBERS`."""
 
-STRANGERS = 30
+FEWEST_STRANGERS = 30
 """Photos of other classes, at least, into which something is pasted."""
 
-LISTED = 2
+LISTED_SUSPECTS = 2
 """Suspects of a class that are too few to tell and are listed: those that stand out most."""
 
-FAR = 1.5
+COLOUR_DISTANCE = 1.5
 """Standard deviations between mean colours from which colour is tested too."""
 
 
@@ -120,13 +120,13 @@ class ClassPhotos:
 
 
 def find_shortcuts(
-    photos: ClassPhotos, answer: Answer | None, *, seed: int = 0
+    photos: ClassPhotos, predict: Answer | None, *, seed: int = 0
 ) -> tuple[Groups, list[Shortcut]]:
     """Return how a class falls apart, and its suspects with their verdicts.
 
     Args:
         photos: of the class.
-        answer: the network; None where it is not at hand, so that nothing can be tested.
+        predict: the network; None where it is not at hand, so that nothing can be tested.
         seed: of clusters and draws.
     """
     groups = find_groups(photos.maps, photos.features, photos.tiny, seed=seed)
@@ -135,9 +135,9 @@ def find_shortcuts(
     for suspect in groups.suspects:
         kind = suspect.descriptor if suspect.descriptor in (COLOUR, STAMP) else "heat"
         tested[kind] += 1
-        if kind == STAMP and tested[kind] > TESTED[kind]:
+        if kind == STAMP and tested[kind] > TESTED_SUSPECTS[kind]:
             continue
-        by = answer if tested[kind] <= TESTED[kind] else None
+        by = predict if tested[kind] <= TESTED_SUSPECTS[kind] else None
         examined.append(_examined(photos, suspect, by, seed=seed))
     shortcuts = _once(examined)
     few = [
@@ -148,7 +148,7 @@ def find_shortcuts(
     kept = [
         shortcut
         for shortcut in shortcuts
-        if shortcut.verdict != Verdict.TOO_FEW or shortcut in few[:LISTED]
+        if shortcut.verdict != Verdict.TOO_FEW or shortcut in few[:LISTED_SUSPECTS]
     ]
     order = list(Verdict)
     return groups, sorted(kept, key=lambda shortcut: order.index(shortcut.verdict))
@@ -192,7 +192,9 @@ class _Evidence:
         """Whether it was taken away, and given to others, and neither did much, for sure."""
         effects = [paste.against for paste in self.pasted]
         effects += [trial.against_matched for trial in self.trials]
-        return bool(self.trials and self.pasted) and all(effect.high < CLEAR for effect in effects)
+        return bool(self.trials and self.pasted) and all(
+            effect.high < CLEARED_EFFECT for effect in effects
+        )
 
     @property
     def place(self) -> str:
@@ -214,14 +216,14 @@ def _in_words(region: Region) -> str:
 
 
 def _examined(
-    photos: ClassPhotos, suspect: Suspect, answer: Answer | None, *, seed: int
+    photos: ClassPhotos, suspect: Suspect, predict: Answer | None, *, seed: int
 ) -> Shortcut:
     outside = np.setdiff1d(np.arange(len(photos.maps)), suspect.members)
     evidence = _Evidence((hot_regions(photos.maps[suspect.members], photos.maps[outside]),))
-    verdict = Verdict.TOO_FEW if len(suspect.members) < FEWEST else Verdict.UNTESTED
-    if answer is not None and photos.pixels is not None and len(suspect.members) >= PASTED_FROM:
+    verdict = Verdict.TOO_FEW if len(suspect.members) < FEWEST_MEMBERS else Verdict.UNTESTED
+    if predict is not None and photos.pixels is not None and len(suspect.members) >= PASTED_FROM:
         with contextlib.suppress(PhotoError):  # it was there when the run was made
-            evidence = _tested(photos, suspect, answer, seed=seed)
+            evidence = _tested(photos, suspect, predict, seed=seed)
             if evidence.confirmed:
                 verdict = Verdict.CONFIRMED
             elif suspect.descriptor == STAMP and not evidence.pasted and not evidence.trials:
@@ -235,7 +237,7 @@ def _examined(
     return Shortcut(suspect, place, verdict, evidence.trials, evidence.pasted, sentence)
 
 
-def _tested(photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int) -> _Evidence:
+def _tested(photos: ClassPhotos, suspect: Suspect, predict: Answer, *, seed: int) -> _Evidence:
     """Test a suspect: cover its regions, paste them, and take its colours away.
 
     A region is what is hot in its photos alone, or the pixels that they share; only those where it
@@ -246,15 +248,15 @@ def _tested(photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int)
     assert photos.pixels is not None
     generator = np.random.default_rng(seed)
     members = suspect.members
-    if len(members) > MOST:
-        members = np.sort(generator.choice(members, MOST, replace=False))
+    if len(members) > MOST_MEMBERS:
+        members = np.sort(generator.choice(members, MOST_MEMBERS, replace=False))
     outside = np.setdiff1d(np.arange(len(photos.maps)), suspect.members)
     others = outside[
         matching(photos.p_found[members], photos.p_found[outside], generator=generator)
     ]
     ours, theirs = photos.pixels(members), photos.pixels(others)
     right = None if photos.right is None else (photos.right[members], photos.right[others])
-    compared = Comparison(answer, photos.index, ours, theirs, generator, right)
+    compared = Comparison(predict, photos.index, ours, theirs, generator, right)
     regions: tuple[Region, ...] = (shared_pixels(ours, theirs),)
     if suspect.descriptor != STAMP:  # the heat of photos with a stamp is on the thing as well
         regions = (hot_regions(photos.maps[members], photos.maps[outside]), *regions)
@@ -263,13 +265,13 @@ def _tested(photos: ClassPhotos, suspect: Suspect, answer: Answer, *, seed: int)
     for region in regions:
         if not region.is_testable:
             continue
-        ways = () if len(members) < FEWEST else (False, True) if region.shared else (False,)
+        ways = () if len(members) < FEWEST_MEMBERS else (False, True) if region.shared else (False,)
         trials += [cover_trial(compared, region, photos.maps[others], swap=swap) for swap in ways]
-        if photos.strangers is not None and len(photos.strangers) >= STRANGERS:
+        if photos.strangers is not None and len(photos.strangers) >= FEWEST_STRANGERS:
             pasted.append(paste_trial(compared, region, photos.strangers))
     colours = [pixels.mean(axis=(1, 2)) for pixels in (ours, theirs)]
-    is_coloured = suspect.descriptor == COLOUR or colour_distance(*colours) >= FAR
-    if is_coloured and len(members) >= FEWEST:
+    is_coloured = suspect.descriptor == COLOUR or colour_distance(*colours) >= COLOUR_DISTANCE
+    if is_coloured and len(members) >= FEWEST_MEMBERS:
         trials.append(recolour_trial(compared))
     return _Evidence(regions, tuple(trials), tuple(pasted))
 
@@ -288,7 +290,7 @@ def _sentence(
         apart = f"they have the same pixels, {place}"
     stand = f"{which} stand apart ({apart})"
     if verdict == Verdict.TOO_FEW:
-        return f"{stand}; too few to tell: a test needs {FEWEST}."
+        return f"{stand}; too few to tell: a test needs {FEWEST_MEMBERS}."
     if verdict == Verdict.UNTESTED:
         return f"{stand}. That was not tested on the network."
     if verdict == Verdict.CONFIRMED:
@@ -333,7 +335,7 @@ def _outcome_in_words(
     if not evidence.trials and paste is None:
         return (
             ". That could not be tested: what sets them apart is more than "
-            f"{WIDEST:.0%} of the photo, or has no place."
+            f"{WIDEST_REGION:.0%} of the photo, or has no place."
         )
     clauses = []
     if evidence.trials:

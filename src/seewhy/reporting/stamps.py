@@ -28,7 +28,7 @@ ROOM = 2.5
 STEP = 1.15
 """From one number of members to the next."""
 
-BEYOND = 1.25
+BEYOND_FACTOR = 1.25
 """Members and so many more are compared: a few photos may be in between."""
 
 
@@ -58,7 +58,7 @@ def stamped_groups(
         return []
     steps = 1 + math.ceil(math.log(most / least) / math.log(STEP))
     members = np.unique(np.geomspace(least, most, steps).round().astype(np.int64))
-    beyond = np.minimum(np.ceil(BEYOND * members).astype(np.int64), len(chosen) - 1)
+    beyond = np.minimum(np.ceil(BEYOND_FACTOR * members).astype(np.int64), len(chosen) - 1)
     groups: list[tuple[Bool[ndarray, " n"], float]] = []
     for patches in _patches(tiny):
         some = patches[chosen]

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
 from seewhy.reporting.clusters import (
-    MOST,
+    MOST_CLUSTERS,
     SAMPLE,
     best_groups,
     kmeans_groups,
@@ -23,25 +23,25 @@ from seewhy.reporting.clusters import (
 from seewhy.reporting.descriptors import colour_descriptors, scikit_learn, where_descriptors
 from seewhy.reporting.stamps import stamped_groups
 
-LARGEST = 0.2
+LARGEST_SHARE = 0.2
 """The share of a class that a suspect has at most: more is what the class looks like."""
 
-SMALLEST = 8
+SMALLEST_SUSPECT = 8
 """Photos of a suspect, at least."""
 
-STAMPED = 10
+SMALLEST_STAMPED_GROUP = 10
 """Photos of a suspect that is found by its pixels, at least."""
 
 GAP = 3.0
 """Standard deviations of the others between them and a suspect."""
 
-FEWEST = 50
+FEWEST_CLASS_PHOTOS = 50
 """Photos of a class that is searched, at least: a fifth of them can be tested."""
 
 TRAITS = 16
 """Principal components in which islands are looked for."""
 
-WHOLE = 0.8
+WHOLE_GAP_SHARE = 0.8
 """The share of the largest gap that a larger suspect of the same photos needs."""
 
 SHORES = (0.5, 0.35)
@@ -124,16 +124,16 @@ def find_groups(
         spaces[COLOUR] = [lines[COLOUR]]
     suspects: list[Suspect] = []
     parts = np.zeros(count, np.int64)
-    if count < FEWEST or not np.ptp(traits, axis=0).any():
+    if count < FEWEST_CLASS_PHOTOS or not np.ptp(traits, axis=0).any():
         return Groups(parts, ())
     with one_thread():
         for name, several in spaces.items():
             for points in several:
                 sample = points[chosen]
-                by_means = kmeans_groups(sample, counts=range(2, MOST + 1), seed=seed)
+                by_means = kmeans_groups(sample, counts=range(2, MOST_CLUSTERS + 1), seed=seed)
                 if name == "where":
                     parts = _spread_out(best_groups(sample, by_means, seed=seed), chosen, points)
-                by_cut = spectral_groups(sample, counts=range(2, MOST + 1), seed=seed)
+                by_cut = spectral_groups(sample, counts=range(2, MOST_CLUSTERS + 1), seed=seed)
                 for way, groups in (("k-means", by_means), ("spectral", by_cut)):
                     for members in _small(groups):
                         suspects += _islands(members, lines[name][chosen], name, way)
@@ -156,7 +156,9 @@ def _stamps(tiny: UInt8[ndarray, "n 32 32 3"], *, seed: int) -> list[Suspect]:
     """Return the groups that have pixels in common."""
     return [
         Suspect(np.flatnonzero(members), STAMP, "patches", room, 0.0)
-        for members, room in stamped_groups(tiny, smallest=STAMPED, largest=LARGEST, seed=seed)
+        for members, room in stamped_groups(
+            tiny, smallest=SMALLEST_STAMPED_GROUP, largest=LARGEST_SHARE, seed=seed
+        )
     ]
 
 
@@ -211,7 +213,7 @@ def _small(several: dict[int, Int[ndarray, " n"]]) -> Iterator[Bool[ndarray, " n
     for groups in several.values():
         for group in np.unique(groups):
             members = groups == group
-            if 2 <= members.sum() <= LARGEST * len(groups) and members.tobytes() not in seen:
+            if 2 <= members.sum() <= LARGEST_SHARE * len(groups) and members.tobytes() not in seen:
                 seen.add(members.tobytes())
                 yield members
 
@@ -223,7 +225,7 @@ def _islands(
     suspects = []
     for shore in SHORES:
         settled = _settled(members, traits, shore)
-        if not SMALLEST <= settled.sum() <= LARGEST * len(settled):
+        if not SMALLEST_SUSPECT <= settled.sum() <= LARGEST_SHARE * len(settled):
             continue
         gap = island_gap(traits, settled)
         if gap >= GAP:
@@ -238,7 +240,7 @@ def _settled(
     for _ in range(STEPS):
         line = direction(traits, members)
         inside = line > shore * line[members].mean() + (1 - shore) * line[~members].mean()
-        if not SMALLEST <= inside.sum() <= LARGEST * len(members):
+        if not SMALLEST_SUSPECT <= inside.sum() <= LARGEST_SHARE * len(members):
             break
         if (inside == members).all():
             break
@@ -258,7 +260,7 @@ def _distinct(suspects: list[Suspect]) -> list[Suspect]:
         best = left[0]
         alike = [suspect for suspect in left if overlap(suspect, best)]
         whole = max(
-            (suspect for suspect in alike if suspect.gap >= WHOLE * best.gap),
+            (suspect for suspect in alike if suspect.gap >= WHOLE_GAP_SHARE * best.gap),
             key=lambda suspect: len(suspect.members),
         )
         kept.append(whole)

@@ -36,10 +36,10 @@ from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion, cover
 from seewhy.settings import Setting
 
-SHOWN = 5
+SHOWN_PREDICTIONS = 5
 """Predictions that are listed."""
 
-COVERED = "_covered"
+COVERED_SUFFIX = "_covered"
 """After the name of a photo with squares over it, in code that is copied."""
 
 
@@ -75,7 +75,9 @@ def answer(
         "placement": list(explanation.placements[0].map_box),
         "photo": list(explanation.photos[0].pixels.shape[:2]),
         "targets": [target.as_dict() | _rivals(target) for target in explanation.targets[0]],
-        "predictions": [prediction.as_dict() for prediction in explanation.predictions[0][:SHOWN]],
+        "predictions": [
+            prediction.as_dict() for prediction in explanation.predictions[0][:SHOWN_PREDICTIONS]
+        ],
         "familiar": explanation.is_familiar(),
         "seconds": round(seconds, 4),
     }
@@ -125,7 +127,7 @@ def code(
 ) -> bytes:
     """Return a view as Python and as a command line, as the library writes its requests."""
     name = PurePath(photo.name)
-    file = f"{name.stem}{COVERED}.png" if asked.squares else str(name)
+    file = f"{name.stem}{COVERED_SUFFIX}.png" if asked.squares else str(name)
     python = asked.request.as_python(model, settings, file)
     command, reason = None, None
     try:
@@ -159,7 +161,7 @@ def probed(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress:
     """Return the model's predictions for the photo with squares over it."""
     indices = asked.request.settle(classifier).classes or ()
     probabilities, familiar = seen_by(classifier, cover(photo, asked.squares))
-    best = np.argsort(-probabilities, kind="stable")[:SHOWN].tolist()
+    best = np.argsort(-probabilities, kind="stable")[:SHOWN_PREDICTIONS].tolist()
     rows = [
         {
             "label": classifier.label(index),

@@ -48,7 +48,7 @@ STREAM = "application/octet-stream"
 
 NO_RUN = "There is no run with such a photo here. Name one when you start: seewhy serve RUN"
 
-GONE = "This photo is no longer in the server's memory. Drop it again."
+GONE_MESSAGE = "This photo is no longer in the server's memory. Drop it again."
 
 
 @dataclass(eq=False)
@@ -192,7 +192,7 @@ class Api:
         try:
             content, size = await self.in_thread(self._thumbnail, request.path_params["id"], pixels)
         except UnknownPhoto:
-            return refuse(404, GONE)
+            return refuse(404, GONE_MESSAGE)
         except PhotoError as error:
             return refuse(422, str(error))
         headers = {"Cache-Control": "private, max-age=3600", "X-Photo-Size": size}
@@ -235,7 +235,9 @@ class Api:
             )
         except Busy:
             # The photo is here all the same: the page asks again when the queue is shorter.
-            return Response(head + frame({"kind": "busy", "message": BUSY}), media_type=STREAM)
+            return Response(
+                head + frame({"kind": "busy", "message": BUSY_MESSAGE}), media_type=STREAM
+            )
         return StreamingResponse(stream.frames(head), media_type=STREAM)
 
     def _answering(self, name: str, answer_of: Callable[[Model], Answer]) -> Any:
@@ -252,7 +254,7 @@ class Api:
             try:
                 photo = await self.in_thread(self.shelf.get, asked.photo)
             except UnknownPhoto:
-                return refuse(404, GONE)
+                return refuse(404, GONE_MESSAGE)
             except PhotoError as error:
                 return refuse(422, str(error))
             compute = answer_of(model)
@@ -260,10 +262,11 @@ class Api:
                 stream = Stream(
                     model.worker,
                     lambda progress: compute(photo, asked, progress),
-                    quick=name in QUICK and not (name == "explain" and _is_slow(model, asked)),
+                    quick=name in QUICK_QUESTIONS
+                    and not (name == "explain" and _is_slow(model, asked)),
                 )
             except Busy:
-                return refuse(429, BUSY)
+                return refuse(429, BUSY_MESSAGE)
             return StreamingResponse(stream.frames(b""), media_type=STREAM)
 
         return handle
@@ -282,10 +285,10 @@ ANSWERS: dict[str, Callable[[Classifier, Photo, PageQuestion, Progress], bytes]]
 }
 """What computes the answer to a question that needs nothing but the network."""
 
-QUICK = frozenset({"explain", "cover", "covered", "code", "cost", "field", "channels"})
+QUICK_QUESTIONS = frozenset({"explain", "cover", "covered", "code", "cost", "field", "channels"})
 """Questions that may run between two batches of a slow one."""
 
-BUSY = "The model's queue is full (eight questions). Wait a moment, or cancel one."
+BUSY_MESSAGE = "The model's queue is full (eight questions). Wait a moment, or cancel one."
 
 
 def _of_network(compute: Callable[..., bytes]) -> Callable[[Model], Answer]:

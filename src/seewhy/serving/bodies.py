@@ -24,7 +24,7 @@ PACE = 20 * 2**10
 UPLOAD_SECONDS = 60.0
 """Of one body, however its pieces trickle."""
 
-LATE = "The upload did not arrive in time. Try again."
+LATE_MESSAGE = "The upload did not arrive in time. Try again."
 
 
 class Refused(Exception):
@@ -66,7 +66,7 @@ class Bodies:
             try:
                 await self._fill(content, request, most, large)
             except TimeoutError as error:
-                raise Refused(408, LATE) from error
+                raise Refused(408, LATE_MESSAGE) from error
             except ClientDisconnect as error:
                 raise Refused(400, "The upload was cut off. Try again.") from error
             yield content.getvalue()

@@ -36,7 +36,7 @@ HEADERS = {
 }
 
 COOKIE = "seewhy-token"
-READS = ("GET", "HEAD")
+READ_METHODS = ("GET", "HEAD")
 
 
 class Guard:
@@ -92,7 +92,7 @@ class Guard:
                 "seewhy does not answer to this address. Open the one that `seewhy serve` printed.",
             )
         method = scope["method"]
-        if method not in (*READS, "POST"):
+        if method not in (*READ_METHODS, "POST"):
             return refuse(405, f"The page does not use {method} requests.")
         if not _is_own(headers, hosts[0], method, scope["path"]):
             return refuse(403, "Requests from other sites are refused. Use seewhy's own page.")
@@ -124,7 +124,7 @@ def _is_own(headers: Headers, host: str, method: str, path: str) -> bool:
         return False
     origin = headers.get("origin")
     own_origin = origin in (f"http://{host}", f"https://{host}")
-    if method in READS:
+    if method in READ_METHODS:
         # A link from elsewhere may open the page; nothing else of it is readable from elsewhere.
         return site in (None, "same-origin", "none") or path == "/"
     if origin is not None and not own_origin:

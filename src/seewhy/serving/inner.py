@@ -24,7 +24,7 @@ from seewhy.serving.questions import PageQuestion
 CHANNELS = 24
 """Channels that are shown, those that contribute most first."""
 
-KEPT = 24
+KEPT_ANSWERS = 24
 """Answers that are kept for the next question: fields, maximized pictures."""
 
 STEPS = 160
@@ -139,7 +139,7 @@ class Inner:
         result = find()
         with self._lock:
             self._kept[key] = result
-            while len(self._kept) > KEPT:
+            while len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         return result
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from seewhy.errors import OptionError, OutputError
 from seewhy.files import parse_json, write_whole
-from seewhy.serving.questions import RELOAD
+from seewhy.serving.questions import RELOAD_MESSAGE
 
 ENDING = ".notes.json"
 
-LETTERS = 1000
+NOTE_LETTERS = 1000
 """Of a note."""
 
 
@@ -39,9 +39,11 @@ class Note:
             OptionError: it is not a tick and a text.
         """
         ticked, note = body.get("ticked", False), body.get("note", "")
-        is_text = isinstance(note, str) and len(note) <= LETTERS
+        is_text = isinstance(note, str) and len(note) <= NOTE_LETTERS
         if set(body) - {"ticked", "note"} or not isinstance(ticked, bool) or not is_text:
-            raise OptionError(f"A note is a tick and at most {LETTERS} letters. {RELOAD}")
+            raise OptionError(
+                f"A note is a tick and at most {NOTE_LETTERS} letters. {RELOAD_MESSAGE}"
+            )
         return cls(ticked, note)
 
 

@@ -19,13 +19,13 @@ CLASSES = 24
 SQUARES = 4000
 """Squares that may cover a photo."""
 
-LETTERS = 300
+TEXT_LETTERS = 300
 """Of a text: an id, a name, an option's value."""
 
 PARTS = frozenset({"methods", "options", "top", "classes", "contrast", "layer"})
 """What the page asks: the library's request has more."""
 
-RELOAD = "Reload the page."
+RELOAD_MESSAGE = "Reload the page."
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ class PageQuestion:
         body = read_json(content)
         unknown = sorted(set(body) - set(cls.__dataclass_fields__))
         if unknown:
-            raise OptionError(f"The question has an unknown part, '{unknown[0]:.40}'. {RELOAD}")
+            raise OptionError(
+                f"The question has an unknown part, '{unknown[0]:.40}'. {RELOAD_MESSAGE}"
+            )
         return cls(
             photo=_text(body, "photo"),
             model=_text(body, "model"),
@@ -97,9 +99,9 @@ def read_json(content: bytes) -> dict[str, Any]:
         body = json.loads(content)
         json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise OptionError(f"The question is not JSON. {RELOAD}") from error
+        raise OptionError(f"The question is not JSON. {RELOAD_MESSAGE}") from error
     if not isinstance(body, dict):
-        raise OptionError(f"The question is not a JSON object. {RELOAD}")
+        raise OptionError(f"The question is not a JSON object. {RELOAD_MESSAGE}")
     return body
 
 
@@ -120,17 +122,17 @@ def cover(photo: Photo, squares: tuple[tuple[float, float, float], ...]) -> Phot
 def _request(stored: Any) -> Request:
     """Return the library's request, checked by the table of methods as everywhere."""
     if not isinstance(stored, dict):
-        raise OptionError(f"The question's 'request' is not an object. {RELOAD}")
+        raise OptionError(f"The question's 'request' is not an object. {RELOAD_MESSAGE}")
     unknown = sorted(set(stored) - PARTS)
     if unknown:
-        raise OptionError(f"The request has an unknown part, '{unknown[0]:.40}'. {RELOAD}")
+        raise OptionError(f"The request has an unknown part, '{unknown[0]:.40}'. {RELOAD_MESSAGE}")
     for name in PARTS - {"options", "top"}:
         _check_list(stored, name)
     options = stored.get("options", {})
     given = options.values() if isinstance(options, dict) else [None]
     if not all(isinstance(part, dict) and all(map(_is_plain, part.values())) for part in given):
         raise OptionError(
-            f"The options of the methods are not names with numbers or words. {RELOAD}"
+            f"The options of the methods are not names with numbers or words. {RELOAD_MESSAGE}"
         )
     return Request.from_dict(stored)
 
@@ -142,7 +144,9 @@ def _check_list(stored: Mapping[str, Any], name: str) -> None:
     is_valid = _is_index if name in ("classes", "contrast") else _is_word
     what = "whole numbers" if is_valid is _is_index else "names"
     if not isinstance(value, list) or len(value) > CLASSES or not all(map(is_valid, value)):
-        raise OptionError(f"The request's '{name}' is not {CLASSES} {what} or fewer. {RELOAD}")
+        raise OptionError(
+            f"The request's '{name}' is not {CLASSES} {what} or fewer. {RELOAD_MESSAGE}"
+        )
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
@@ -150,12 +154,12 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not _is_word(value):
-        raise OptionError(f"The question's '{name}' is not a short text. {RELOAD}")
+        raise OptionError(f"The question's '{name}' is not a short text. {RELOAD_MESSAGE}")
     return str(value)
 
 
 def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LETTERS
+    return isinstance(value, str) and len(value) <= TEXT_LETTERS
 
 
 def _is_plain(value: Any) -> bool:
@@ -175,14 +179,14 @@ def _is_number(value: Any, most: float) -> bool:
 def _index(body: Mapping[str, Any], name: str) -> int | None:
     value = body.get(name)
     if value is not None and not _is_index(value):
-        raise OptionError(f"The question's '{name}' is not a whole number. {RELOAD}")
+        raise OptionError(f"The question's '{name}' is not a whole number. {RELOAD_MESSAGE}")
     return value
 
 
 def _share(body: Mapping[str, Any], name: str) -> float | None:
     value = body.get(name)
     if value is not None and not (_is_number(value, 1) and value >= 0):
-        raise OptionError(f"The question's '{name}' is not a number from 0 to 1. {RELOAD}")
+        raise OptionError(f"The question's '{name}' is not a number from 0 to 1. {RELOAD_MESSAGE}")
     return value
 
 
@@ -190,7 +194,7 @@ def _place(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != 2 or not all(map(_is_index, value)):
-        raise OptionError(f"The question's 'place' is not a row and a column. {RELOAD}")
+        raise OptionError(f"The question's 'place' is not a row and a column. {RELOAD_MESSAGE}")
     return value[0], value[1]
 
 
@@ -201,6 +205,6 @@ def _squares(value: Any) -> tuple[tuple[float, float, float], ...]:
     for square in value:
         is_square = isinstance(square, list) and len(square) == 3
         if not is_square or not all(_is_number(edge, 1e6) for edge in square):
-            raise OptionError(f"A square is not three numbers: x, y and side. {RELOAD}")
+            raise OptionError(f"A square is not three numbers: x, y and side. {RELOAD_MESSAGE}")
         squares.append((float(square[0]), float(square[1]), float(square[2])))
     return tuple(squares)

@@ -19,14 +19,14 @@ from seewhy.serving import answers
 from seewhy.serving.notes import Note, Notes
 from seewhy.serving.shelf import ListedPhoto, clean_name
 
-MOST = 240
+MOST_PHOTOS = 240
 """Photos that one answer lists."""
 
 KEY = "run"
 """How the ids of a run's photos begin; those of uploads are hexadecimal."""
 
 ORDERS = ("surest", "least-sure")
-RIGHT = {"right": True, "wrong": False}
+CORRECTNESS = {"right": True, "wrong": False}
 
 
 @dataclass(frozen=True)
@@ -143,19 +143,23 @@ class StoredRun:
         low, high = _share(wanted, "low", 0.0), _share(wanted, "high", 1.0)
         index, label = wanted.get("class", ""), wanted.get("label", "")
         right, order = wanted.get("right", ""), wanted.get("order") or ORDERS[0]
-        if (index and not _is_index(index)) or order not in ORDERS or right not in ("", *RIGHT):
+        if (
+            (index and not _is_index(index))
+            or order not in ORDERS
+            or right not in ("", *CORRECTNESS)
+        ):
             raise OptionError("The filter is not one of the page's. Reload the page.")
         sifted = [
             photo
             for photo in self.photos
             if (not index or photo.index == int(index))
             and (not label or photo.label == label)
-            and (not right or photo.correct is RIGHT[right])
+            and (not right or photo.correct is CORRECTNESS[right])
             and low <= (photo.probability or 0.0) <= high
         ]
         sign = -1 if order == ORDERS[0] else 1
         sifted.sort(key=lambda photo: (photo.error is not None, sign * (photo.probability or 0.0)))
-        photos = [photo.as_json(self.notes.of(photo.path)) for photo in sifted[:MOST]]
+        photos = [photo.as_json(self.notes.of(photo.path)) for photo in sifted[:MOST_PHOTOS]]
         return {"count": len(sifted), "photos": photos}
 
     def explained(self, number: int) -> bytes:

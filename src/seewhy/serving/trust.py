@@ -23,10 +23,10 @@ from seewhy.serving.questions import PageQuestion, cover
 LEAST_PROBABILITY = 0.01
 """Below this, a class has no probability that removal could take away."""
 
-ALIKE = 0.5
+ALIKE_CORRELATION = 0.5
 """The rank correlation with another class's map from which a map hardly depends on the class."""
 
-UNLIKE = "The photo is less like the training photos than 95 % of held-out ones"
+UNLIKE_MESSAGE = "The photo is less like the training photos than 95 % of held-out ones"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def trusted(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
     is_familiar = explanation.is_familiar()
     if not is_familiar:
         why = "Its answer means little, whatever the probabilities say."
-        checks.append(Check(UNLIKE, None, why))
+        checks.append(Check(UNLIKE_MESSAGE, None, why))
     verdict, good = _verdict(checks, is_familiar)
     return frame(
         {
@@ -130,7 +130,7 @@ def _class_check(
         f"rank correlation {likeness:.2f} with the map of {classifier.label(other)} · "
         "1 is the same map"
     ).replace("-", "−")
-    is_own = likeness < ALIKE
+    is_own = likeness < ALIKE_CORRELATION
     return Check(
         "It depends on the class" if is_own else "It hardly depends on the class", is_own, why
     )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from seewhy.progress import Progress
 
-MOST = 8
+MOST_QUESTIONS = 8
 """Questions that a model accepts at a time, the running one included."""
 
 REPORT_SECONDS = 0.05
@@ -92,7 +92,7 @@ def _unheard(_kind: Kind, _value: Any) -> None:
 class Worker:
     """The thread of one model, and its queue."""
 
-    def __init__(self, name: str, *, most: int = MOST) -> None:
+    def __init__(self, name: str, *, most: int = MOST_QUESTIONS) -> None:
         self.most = most
         self._waiting: deque[Job] = deque()
         self._running: list[Job] = []
