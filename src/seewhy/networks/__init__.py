@@ -122,7 +122,7 @@ def _is_flat_graph(model: Any) -> bool:
     if fx is None or not isinstance(model, fx.GraphModule):
         return False
     called = [node.target for node in model.graph.nodes if node.op == "call_module"]
-    return all(next(model.get_submodule(one).parameters(), None) is None for one in called)
+    return all(next(model.get_submodule(target).parameters(), None) is None for target in called)
 
 
 def _onnx_adapter(model: Any) -> Any:

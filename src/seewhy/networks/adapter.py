@@ -138,7 +138,7 @@ class Adapter(Network):
         if is_name and (layer == INPUT or layer in parts):
             return str(layer)
         part = self._aliases().get(layer) if is_name else layer
-        own = next((name for name, one in parts.items() if one is part), None)
+        own = next((name for name, candidate in parts.items() if candidate is part), None)
         if own is None and is_name:
             own = by_ending(layer, parts)
         if own is None:
@@ -176,9 +176,9 @@ class Adapter(Network):
         names = self._names(layers)
         if SCORES in names:
             self._check_targets(Top(1), len(images))
-        found = ask(self, images, None, lambda some, _: self._activations(some, names))
-        check_finite(self.name, _described(found))
-        return found
+        activations = ask(self, images, None, lambda some, _: self._activations(some, names))
+        check_finite(self.name, _described(activations))
+        return activations
 
     def activations_and_gradients(
         self,
@@ -274,7 +274,7 @@ class Adapter(Network):
         )
 
     def _shape(self, layer: str | None) -> tuple[int, ...]:
-        return next((one.shape for one in self.layers if one.name == layer), ())
+        return next((known.shape for known in self.layers if known.name == layer), ())
 
     def _noise(self, size: tuple[int, int] | None = None) -> Float[ndarray, "2 h w c"]:
         """Return two random images of unlike contrast; of the size that layers are listed for."""
@@ -304,10 +304,10 @@ class Adapter(Network):
         if name not in self._proved:
             self._proved[name] = self._prove(name)
         proved = self._proved[name]
-        found = self._known_map(proved, name) if proved else None
-        if found is None:
+        linear_map = self._known_map(proved, name) if proved else None
+        if linear_map is None:
             raise not_a_cam_network(self.name, name, self._layers_after(name))
-        return found.weights
+        return linear_map.weights
 
     @cached_property
     def _proved(self) -> dict[str, str | None]:
@@ -318,15 +318,19 @@ class Adapter(Network):
         shape = (self.classes, *self._shape(name)[2:])
         if self.classes is None or len(shape) != 2:
             return None
-        after = [one.name for one in self._layers_after(name)]
+        after = [later.name for later in self._layers_after(name)]
         if shape[0] == shape[1]:
             after.append(MEAN)
-        maps = [(one, self._known_map(one, name)) for one in after]
-        maps = [(one, found) for one, found in maps if found and found.weights.shape == shape]
+        maps = [(end, self._known_map(end, name)) for end in after]
+        maps = [
+            (end, linear_map)
+            for end, linear_map in maps
+            if linear_map and linear_map.weights.shape == shape
+        ]
         try:
             pooled = self._pooled(name) if maps and self._may_be_linear(name) else None
-            for other, found in reversed(maps):
-                if pooled and found and pooled.agrees_with(found, self._tolerance()):
+            for other, linear_map in reversed(maps):
+                if pooled and linear_map and pooled.agrees_with(linear_map, self._tolerance()):
                     return other
             derived = self._derived_map(name)
             if derived is None:
@@ -358,9 +362,9 @@ class Adapter(Network):
         One by one, as a single photo is explained: what is compiled for it is then there.
         """
         noise = self._noise()
-        found = [self.activations(image[None], [name, SCORES]) for image in noise]
-        maps = np.concatenate([one[name] for one in found])
-        scores = np.concatenate([one[SCORES] for one in found])
+        outputs = [self.activations(image[None], [name, SCORES]) for image in noise]
+        maps = np.concatenate([output[name] for output in outputs])
+        scores = np.concatenate([output[SCORES] for output in outputs])
         if not maps.any():  # a dead map shows nothing
             maps = np.random.default_rng(1).normal(size=maps.shape).astype(np.float32)
             scores = self.scores_from(noise[:1], name, maps)

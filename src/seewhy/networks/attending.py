@@ -94,13 +94,13 @@ def token_grids(layers: Iterable[tuple[Layer, int]]) -> dict[int, list[Grid]]:
     Args:
         layers: those with rows and columns, and how many tokens stand before them.
     """
-    found: dict[int, list[Grid]] = {}
+    grids_by_length: dict[int, list[Grid]] = {}
     for layer, prefix in layers:
         rows, columns = layer.shape[:2]
-        grids = found.setdefault(prefix + rows * columns, [])
+        grids = grids_by_length.setdefault(prefix + rows * columns, [])
         if ((rows, columns), prefix) not in grids:
             grids.append(((rows, columns), prefix))
-    return found
+    return grids_by_length
 
 
 def chosen_calls(
@@ -122,13 +122,13 @@ def chosen_calls(
             "computes its attention in a way of its own. Use 'grad-cam', which explains any network"
         )
     chosen = calls[-last:] if last else calls
-    bad = next((one for one in reversed(chosen) if one.grid is None), None)
+    bad = next((call for call in reversed(chosen) if call.grid is None), None)
     if bad is not None:
         raise LayerError(
             f"Attention number {bad.number + 1} of '{network}' {bad.why_not}, so this method "
             "has no map of it. Use 'grad-cam', which explains any network"
         )
-    keys = {one.shape[-1] for one in chosen} | {one.shape[-2] for one in chosen[:-1]}
+    keys = {call.shape[-1] for call in chosen} | {call.shape[-2] for call in chosen[:-1]}
     if len(keys) > 1:
         raise LayerError(
             f"The attentions of '{network}' are between different tokens ("
@@ -197,12 +197,12 @@ class AttendingAdapter(Adapter):
             self._check_targets(targets, len(images))
         height, width = images.shape[1:3]
         calls = chosen_calls(self.name, self._attention_calls((height, width)), last)
-        found: dict[tuple[int, int], Any] = {}
+        reduced: dict[tuple[int, int], Any] = {}
 
         def see(call: int, target: int, attention: Attention) -> None:
-            found[target, call] = reduce(attention.of_first(len(images)))
+            reduced[target, call] = reduce(attention.of_first(len(images)))
 
-        numbers = [one.number for one in calls]
+        numbers = [call.number for call in calls]
 
         if self.mixes_images and len(images) > 1:
             raise ModelError(
@@ -222,8 +222,8 @@ class AttendingAdapter(Adapter):
         read = calls[-1].read
         attended = AttendedLayers(
             layers=[
-                [found[target, number] for number in numbers]
-                for target in sorted({target for target, _ in found})
+                [reduced[target, number] for number in numbers]
+                for target in sorted({target for target, _ in reduced})
             ],
             read=assumed_queries(calls[-1]) if read is None else read,
             grid=grid,
@@ -285,10 +285,12 @@ class AttendingAdapter(Adapter):
             read[call] = read_queries(attention.gradients)
 
         if self.classes is not None:
-            numbers = [one.number for one in calls]
+            numbers = [call.number for call in calls]
             noise = self._noise(size)
             self._attend(noise, numbers, Top(1), see, output="score", of_blocks=False)
         reached = [
-            replace(one, read=read[one.number]) for one in calls if read.get(one.number) is not None
+            replace(call, read=read[call.number])
+            for call in calls
+            if read.get(call.number) is not None
         ]
         return reached or calls

@@ -207,7 +207,7 @@ class Network(ABC):
         Raises:
             UnknownLayer: the network has no such layer.
         """
-        names = [one.name for one in self.layers]
+        names = [known.name for known in self.layers]
         if layer in names:
             return str(layer)
         near = nearest_names(str(layer), names)

@@ -76,17 +76,17 @@ def find_cells(network: Network, layer: str, size: tuple[int, int]) -> Cells:
     """
     if layer == INPUT or not network.may_move(layer):
         return Cells()
-    found: dict[Any, Cells] = network.__dict__.setdefault("_cells_by_layer", {})
-    if (layer, size) not in found:
-        found[layer, size] = _tried(network, layer, size)
-    return found[layer, size]
+    cells: dict[Any, Cells] = network.__dict__.setdefault("_cells_by_layer", {})
+    if (layer, size) not in cells:
+        cells[layer, size] = _tried(network, layer, size)
+    return cells[layer, size]
 
 
 def _tried(network: Network, layer: str, size: tuple[int, int]) -> Cells:
     def maps(images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n ..."]:
         return network.activations(images, [layer])[layer]
 
-    shape = next((one.shape for one in network.layers if one.name == layer), ())
+    shape = next((known.shape for known in network.layers if known.name == layer), ())
     base, other = trial_images((*size, network.input_shape[2]))
     images = tried(base, other, (shape[0], shape[1]) if len(shape) == 3 else size)
     answers = maps(images)
@@ -166,9 +166,9 @@ def shows_patches(answers: Float[ndarray, "n h w c"], box: Shares = WHOLE) -> bo
         if cells < 2:
             continue
         expected = np.array([patch[axis] for patch in PATCHES])[felt]
-        found = np.array([_middle(change, axis) for change in changes])[felt]
-        found = low + (found + 0.5) / cells * (high - low)
-        if np.ptp(found) == 0 or np.corrcoef(expected, found)[0, 1] < LIKENESS:
+        centers = np.array([_middle(change, axis) for change in changes])[felt]
+        centers = low + (centers + 0.5) / cells * (high - low)
+        if np.ptp(centers) == 0 or np.corrcoef(expected, centers)[0, 1] < LIKENESS:
             return False
     return True
 
@@ -201,7 +201,7 @@ def _seen(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shares
         changed = np.abs(maps(_beyond(base, other, middle)) - answers[0]).reshape(4, -1).max(1)
         unfelt = np.where(changed > limit, unfelt, middle)
         felt = np.where(changed > limit, middle, felt)
-    top, left, bottom, right = (int(one) for one in np.where(is_felt, 0, unfelt))
+    top, left, bottom, right = (int(border) for border in np.where(is_felt, 0, unfelt))
     if top + bottom >= height or left + right >= width:
         return WHOLE  # it depends on nothing
     rows, columns = answers.shape[1:3]
@@ -239,11 +239,11 @@ def _padded(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shar
     spans = []
     for axis, cells in ((0, changed.shape[0]), (1, changed.shape[1])):
         expected = np.array([patch[axis] for patch in PATCHES])
-        found = np.array([_middle(change, axis) for change in changes]) + 0.5
-        if np.ptp(found) == 0:
+        centers = np.array([_middle(change, axis) for change in changes]) + 0.5
+        if np.ptp(centers) == 0:
             return WHOLE
-        share, start = np.polyfit(found, expected, 1)
-        if np.abs(start + share * found - expected).max() > share:
+        share, start = np.polyfit(centers, expected, 1)
+        if np.abs(start + share * centers - expected).max() > share:
             return WHOLE  # by more than a cell: they are in no line
         low, high = start, start + share * cells
         is_whole = max(abs(low), abs(high - 1)) * cells < least

@@ -62,21 +62,21 @@ def by_ending(layer: str, names: Iterable[str]) -> str | None:
 
     'conv_pw_13_relu' is 'mobilenet/conv_pw_13_relu' where no other layer is called so.
     """
-    found = [name for name in names if name.endswith((f"/{layer}", f".{layer}"))]
-    return found[0] if len(found) == 1 else None
+    matches = [name for name in names if name.endswith((f"/{layer}", f".{layer}"))]
+    return matches[0] if len(matches) == 1 else None
 
 
 def check_layer(network: str, layer: str, layers: Sequence[Layer]) -> None:
     """Raise LayerError unless the layer is called exactly once and returns one tensor."""
-    found = next((known for known in layers if known.name == layer), None)
-    calls = 0 if found is None else found.calls
+    match = next((known for known in layers if known.name == layer), None)
+    calls = 0 if match is None else match.calls
     if calls != 1:
         what = "is not called" if calls == 0 else f"is called {calls} times"
         raise LayerError(
             f"'{layer}' {what} when '{network}' runs; only a layer that is called once has one "
             f"map to explain. Choose another, or list them: {layers_hint(network)}"
         )
-    if found is not None and not found.shape:
+    if match is not None and not match.shape:
         raise LayerError(
             f"'{layer}' of '{network}' does not answer with one tensor per batch of images. "
             f"Choose another, or list them: {layers_hint(network)}"
@@ -108,10 +108,10 @@ def no_classes(network: str, outputs: Sequence[str]) -> TargetError:
 
 def no_relu(network: str, activations: Iterable[str]) -> LayerError:
     """Return the error for guided backpropagation without ReLUs, with the activations found."""
-    found = ", ".join(dict.fromkeys(activations)) or "none"
+    kinds = ", ".join(dict.fromkeys(activations)) or "none"
     return LayerError(
         f"guided backpropagation needs ReLUs, and '{network}' has none on its way; the "
-        f"activations found: {found}. Use a method without 'guided', such as saliency"
+        f"activations found: {kinds}. Use a method without 'guided', such as saliency"
     )
 
 
@@ -172,8 +172,8 @@ def check_input_shape(
         ModelError: they contradict each other, or the channels are unknown.
     """
     given = (*(size or (None, None)), channels)
-    for said, has in zip(given, found, strict=True):
-        if said is not None and has is not None and said != has:
+    for side, has in zip(given, found, strict=True):
+        if side is not None and has is not None and side != has:
             raise ModelError(
                 f"'{network}' takes images of height, width and channels {found}, not {given}. "
                 "Leave size and channels out, or give those of the network"

@@ -45,10 +45,10 @@ def processor_has_units() -> bool:
     """
     if CPUINFO.exists():
         lines = CPUINFO.read_text("utf-8", errors="replace").lower().splitlines()
-        found = (line.partition(":") for line in lines)
+        fields = (line.partition(":") for line in lines)
         return any(
             not UNITS.isdisjoint(value.split())
-            for name, _, value in found
+            for name, _, value in fields
             if name.strip() in ("flags", "features")
         )
     ask = getattr(getattr(sys.modules.get("torch"), "cpu", None), "get_capabilities", dict)

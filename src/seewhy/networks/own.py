@@ -85,5 +85,5 @@ class OwnNetwork(Network):
         self, images: Float[ndarray, "n h w c"], layers: Sequence[str]
     ) -> dict[str, Float[ndarray, "n ..."]]:
         """Return the outputs of layers, all from one forward pass."""
-        found: dict[str, ndarray] = self.own.activations(images, layers)
-        return found
+        outputs: dict[str, ndarray] = self.own.activations(images, layers)
+        return outputs

@@ -103,13 +103,13 @@ class PredictNetwork(Network):
     @cached_property
     def head(self) -> Head:
         """What the outputs are: probabilities of a softmax, of sigmoids, or scores."""
-        found = self._trial
-        if self.is_pair and found.shape[1] == 1 and not _are_shares(found):
+        outputs = self._trial
+        if self.is_pair and outputs.shape[1] == 1 and not _are_shares(outputs):
             return "sigmoid"
-        if not _are_shares(found):
+        if not _are_shares(outputs):
             return "linear"
-        adds_up = np.allclose(found.sum(axis=1), 1, rtol=0, atol=SUMS)
-        return "softmax" if adds_up and found.shape[1] > 1 else "sigmoid"
+        adds_up = np.allclose(outputs.sum(axis=1), 1, rtol=0, atol=SUMS)
+        return "softmax" if adds_up and outputs.shape[1] > 1 else "sigmoid"
 
     @property
     def classes(self) -> int | None:
@@ -165,22 +165,22 @@ class PredictNetwork(Network):
 
     def _checked(self, outputs: Any, images: int) -> Float[ndarray, "n q"]:
         """Return outputs as one row of numbers for each image."""
-        found = np.asarray(outputs)
-        if found.ndim == 1 and len(found) == images:
-            found = found[:, None]
-        if found.ndim != 2 or len(found) != images or found.dtype.kind not in "fiu":
-            kind = f"an array of {found.dtype} of the shape {found.shape}"
+        rows = np.asarray(outputs)
+        if rows.ndim == 1 and len(rows) == images:
+            rows = rows[:, None]
+        if rows.ndim != 2 or len(rows) != images or rows.dtype.kind not in "fiu":
+            kind = f"an array of {rows.dtype} of the shape {rows.shape}"
             raise ModelError(
                 f"'{self.name}' returned {kind} for {images} image{'s' * (images != 1)}. "
                 "It must return one row of numbers per image: the shape (images, classes)."
             )
-        width = self.__dict__.setdefault("_columns", found.shape[1])
-        if found.shape[1] != width:
+        width = self.__dict__.setdefault("_columns", rows.shape[1])
+        if rows.shape[1] != width:
             raise ModelError(
-                f"'{self.name}' returned {found.shape[1]} numbers per image, and {width} before. "
+                f"'{self.name}' returned {rows.shape[1]} numbers per image, and {width} before. "
                 "It must return the same number of classes for every photo."
             )
-        return np.asarray(found, np.float32)
+        return np.asarray(rows, np.float32)
 
 
 def _are_shares(outputs: Float[ndarray, "n k"]) -> bool:

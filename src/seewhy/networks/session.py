@@ -109,10 +109,10 @@ class Session:
                     self._weights[key] = ClassWeights(weights(layer))
                 except NotACamNetwork as error:
                     self._weights[key] = str(error)
-            found = self._weights[key]
-        if isinstance(found, str):
-            raise NotACamNetwork(found)
-        return found.weights
+            class_weights = self._weights[key]
+        if isinstance(class_weights, str):
+            raise NotACamNetwork(class_weights)
+        return class_weights.weights
 
     def checked_class_weights(
         self,
@@ -127,21 +127,21 @@ class Session:
         key = layer, execution
         with self._lock:
             weights = self.class_weights(layer, execution)
-            found = self._weights[key]
-            assert isinstance(found, ClassWeights)
+            class_weights = self._weights[key]
+            assert isinstance(class_weights, ClassWeights)
             means = activations.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
-            tolerance = found.tolerance
-            if found.bias is not None:
+            tolerance = class_weights.tolerance
+            if class_weights.bias is not None:
                 # Few rows, without BLAS: its threads would wait for each other, and spin.
                 explained = np.einsum("nc,ntc->nt", means, weights[targets])
                 bias = np.take_along_axis(scores, targets, axis=1) - explained
-                off = float(np.abs(bias - found.bias[targets]).max()) / max(
+                off = float(np.abs(bias - class_weights.bias[targets]).max()) / max(
                     float(np.abs(scores).max()), 1e-30
                 )
                 if off <= tolerance:
                     return weights
-                for one in {key, (layer, EXACT)}:
-                    self._weights.pop(one, None)
+                for stale in {key, (layer, EXACT)}:
+                    self._weights.pop(stale, None)
                 read_again = self.class_weights(layer, execution)
                 if np.array_equal(read_again, weights):
                     tolerance = 2 * off  # the network computes in half precision
@@ -160,14 +160,14 @@ class Session:
         if not arrays:
             return None
         sample = sha256()
-        for one in arrays:
-            sample.update(one.reshape(-1)[:: max(1, one.size // SAMPLED)].tobytes())
+        for weight in arrays:
+            sample.update(weight.reshape(-1)[:: max(1, weight.size // SAMPLED)].tobytes())
         with self._lock:
             if self._digest is None or self._digest[0] != sample.digest():
                 whole = sha256()
-                for one in arrays:
-                    whole.update(f"{one.dtype} {one.shape}".encode())
-                    whole.update(np.ascontiguousarray(one).data)
+                for weight in arrays:
+                    whole.update(f"{weight.dtype} {weight.shape}".encode())
+                    whole.update(np.ascontiguousarray(weight).data)
                 self._digest = sample.digest(), whole.hexdigest()
             return self._digest[1]
 
@@ -180,10 +180,10 @@ class Session:
         with self._lock:
             if (layer, size) not in self._cells:
                 self._cells[layer, size] = find_cells(self.network, layer, size)
-            found = self._cells[layer, size]
-        if not found.shows:
+            cells = self._cells[layer, size]
+        if not cells.shows:
             raise not_a_map(self.network.name, layer)
-        return found.box
+        return cells.box
 
     def has_engine(self, size: tuple[int, ...]) -> bool:
         """True if an engine was made before, and may be out of date."""

@@ -44,9 +44,9 @@ class TFLiteNetwork(PredictNetwork):
                 "may be damaged, or need operators of its own; convert it again."
             ) from error
         inputs = self._interpreter.get_input_details()
-        shape = [int(one) for one in inputs[0]["shape"]]
+        shape = [int(side) for side in inputs[0]["shape"]]
         if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1:
-            listed = ", ".join(" × ".join(map(str, one["shape"])) for one in inputs)
+            listed = ", ".join(" × ".join(map(str, tensor["shape"])) for tensor in inputs)
             raise ModelError(
                 f"'{path}' does not take one image (1 × rows × columns × channels): its inputs are "
                 f"{listed}. Convert the network with one image as its only input."
@@ -71,9 +71,9 @@ class TFLiteNetwork(PredictNetwork):
             given = given.round().clip(limits.min, limits.max)
         self._interpreter.set_tensor(self._input["index"], given[None].astype(kind))
         self._interpreter.invoke()
-        found = self._interpreter.get_tensor(self._output["index"]).astype(np.float32)
+        numbers = self._interpreter.get_tensor(self._output["index"]).astype(np.float32)
         scale, zero = self._output["quantization"]
-        row: ndarray = (found - zero) * scale if scale else found
+        row: ndarray = (numbers - zero) * scale if scale else numbers
         return row.reshape(-1)
 
 

@@ -37,15 +37,15 @@ def ending_by_trial(
         outputs: returns the network's output for images (n, k); None where there is none.
     """
     far = np.concatenate([noise, 1e3 * noise, -1e3 * noise, 0 * noise[:1], 30 * noise - 15])
-    found = outputs(far.astype(np.float32))
-    if found is None:
+    returned = outputs(far.astype(np.float32))
+    if returned is None:
         return "linear"
-    found = found[np.isfinite(found).all(axis=1)]
-    if not found.size or found.min() < 0 or np.ptp(found) < PROBABLE:
+    returned = returned[np.isfinite(returned).all(axis=1)]
+    if not returned.size or returned.min() < 0 or np.ptp(returned) < PROBABLE:
         return "linear"
-    if adds_up(found):
+    if adds_up(returned):
         return "softmax"
-    return "sigmoid" if found.max() <= 1 + PROBABLE else "linear"
+    return "sigmoid" if returned.max() <= 1 + PROBABLE else "linear"
 
 
 def adds_up(values: Float[ndarray, "n k"]) -> bool:
@@ -97,9 +97,9 @@ def _ask_by_one(
             return verb(image, targets)
         except NeedsCompany:
             pass
-    answer = verb(np.concatenate([image, image]), picked(targets, [0, 0]))
+    doubled = verb(np.concatenate([image, image]), picked(targets, [0, 0]))
     network._needs_company = True
-    return _combined([answer], lambda arrays: arrays[0][:1])
+    return _combined([doubled], lambda arrays: arrays[0][:1])
 
 
 def picked(targets: Targets | None, rows: Sequence[int]) -> Targets | None:
@@ -115,12 +115,12 @@ def _combined(answers: Sequence[Answer], join: Callable[[list[Any]], ndarray]) -
     """Return one answer of several, array by array."""
     first = answers[0]
     if isinstance(first, dict):
-        return {name: join([answer[name] for answer in answers]) for name in first}
-    fields = {name: [getattr(answer, name) for answer in answers] for name in vars(first)}
-    found: dict[str, Any] = {}
+        return {name: join([part[name] for part in answers]) for name in first}
+    fields = {name: [getattr(part, name) for part in answers] for name in vars(first)}
+    combined: dict[str, Any] = {}
     for name, values in fields.items():
         if isinstance(values[0], Mapping):
-            found[name] = {key: join([value[key] for value in values]) for key in values[0]}
+            combined[name] = {key: join([value[key] for value in values]) for key in values[0]}
         else:
-            found[name] = None if values[0] is None else join(values)
-    return Capture(**found)
+            combined[name] = None if values[0] is None else join(values)
+    return Capture(**combined)

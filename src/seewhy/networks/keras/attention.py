@@ -84,10 +84,10 @@ class AttendingKeras(KerasModel, AttendingAdapter):
             for layer in self.layers
             if layer.calls == 1 and shows_weights(self.operations[layer.name])
         ]
-        found: dict[str, tuple[tuple[int, ...], str]] = {}
+        shapes: dict[str, tuple[tuple[int, ...], str]] = {}
 
         def note(name: str, tensor: Any) -> Any:
-            found[name] = tuple(tensor.shape), backend.standardize_dtype(tensor.dtype)
+            shapes[name] = tuple(tensor.shape), backend.standardize_dtype(tensor.dtype)
             return tensor
 
         def look(images: Any) -> Any:
@@ -96,7 +96,7 @@ class AttendingKeras(KerasModel, AttendingAdapter):
 
         if names:
             backend.compute_output_spec(look, self._image(*size))
-        return found
+        return shapes
 
     def _token_grids(self, size: tuple[int, int]) -> dict[int, list[Grid]]:
         return self.structure(size).token_grids
@@ -131,17 +131,19 @@ class AttendingKeras(KerasModel, AttendingAdapter):
             further: Sequence[ndarray] = ()
             if targets is not None:
                 request, further = self._request(size, layers, targets, output=output, guided=False)
-            found = self._ask(request, images, *further)
+            results = self._ask(request, images, *further)
             if targets is not None:
                 capture = Capture(
-                    scores=found.get("scores"), targets=found.get("classes"), values=found["values"]
+                    scores=results.get("scores"),
+                    targets=results.get("classes"),
+                    values=results["values"],
                 )
             for number in group:
                 weights, queries, keys = (
-                    found[f"activations {names[number]}{part}"] for part in ATTENTION[:3]
+                    results[f"activations {names[number]}{part}"] for part in ATTENTION[:3]
                 )
-                values = found.get(f"activations {names[number]}{ATTENTION[3]}")
-                slopes = found.get(f"gradients {names[number]}{ATTENTION[0]}")
+                values = results.get(f"activations {names[number]}{ATTENTION[3]}")
+                slopes = results.get(f"gradients {names[number]}{ATTENTION[0]}")
                 for t in range(1 if slopes is None else slopes.shape[1]):
                     gradients = None if slopes is None else slopes[:, t]
                     see(number, t, Attention(weights, gradients, queries, keys, values))

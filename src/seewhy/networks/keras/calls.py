@@ -81,16 +81,16 @@ def wrapped(places: Sequence[tuple[Any, str, Around]]) -> Iterator[None]:
         return call
 
     with TRACING:
-        found: list[tuple[dict[str, Any], str, Any]] = []
+        replaced: list[tuple[dict[str, Any], str, Any]] = []
         try:
             for owner, attribute, around in places:
                 # The instance's own dictionary: Keras tracks what is set in the usual way.
                 names = vars(owner)
-                found.append((names, attribute, names.get(attribute, missing)))
+                replaced.append((names, attribute, names.get(attribute, missing)))
                 names[attribute] = stand_around(getattr(owner, attribute), around)
             yield
         finally:
-            for names, attribute, value in reversed(found):
+            for names, attribute, value in reversed(replaced):
                 if value is missing:
                     names.pop(attribute, None)
                 else:

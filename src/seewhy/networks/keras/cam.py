@@ -48,7 +48,9 @@ def linear_map(operation: Any, *, classes: int | None) -> LinearMap | None:
 
 def ends_linear(operations: Mapping[str, Any], layers: Sequence[Layer]) -> bool:
     """True where the output is what a linear layer returned: scores, and no probabilities."""
-    inner = [one for one in layers_after(layers, INPUT) if one.kind not in ("Flatten", "Reshape")]
+    inner = [
+        layer for layer in layers_after(layers, INPUT) if layer.kind not in ("Flatten", "Reshape")
+    ]
     last = operations.get(inner[-1].name) if inner else None
     activation = getattr(last, "activation", None)
     is_linear = isinstance(last, keras.layers.Dense | keras.layers.Conv2D)

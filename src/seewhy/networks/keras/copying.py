@@ -29,8 +29,8 @@ def copied(model: Any, *, name: str) -> Any:
         made = keras.models.clone_model(model) if is_joined else copy.deepcopy(model)
         made.set_weights([keras.ops.convert_to_numpy(weight) for weight in model.weights])
     except _FAILURES as error:
-        said = str(error).strip().partition("\n")[0]
-        raise no_copy(name, f"{type(error).__name__}: {said}") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise no_copy(name, f"{type(error).__name__}: {reason}") from error
     return made
 
 
@@ -50,13 +50,15 @@ def learned_weights(model: Any, operations: Mapping[str, Any]) -> Iterator[Learn
         if not isinstance(layer, keras.layers.Layer):
             continue
         own = [weight for weight in layer.weights if id(weight) not in seen]
-        seen.update(id(one) for one in own)
+        seen.update(id(weight) for weight in own)
         # Not the statistics of a rescaling in the model, which training leaves alone.
         if learns(layer) or hasattr(layer, "moving_mean"):
-            for one in own:
-                if "float" in str(one.dtype):  # not the state of a random generator
-                    shape = tuple(one.shape)
-                    yield LearnedWeight(path, one.name, shape, _fan_in(layer, one), one.assign)
+            for weight in own:
+                if "float" in str(weight.dtype):  # not the state of a random generator
+                    shape = tuple(weight.shape)
+                    yield LearnedWeight(
+                        path, weight.name, shape, _fan_in(layer, weight), weight.assign
+                    )
 
 
 def _fan_in(layer: Any, variable: Any) -> int:

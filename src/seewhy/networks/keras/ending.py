@@ -85,12 +85,14 @@ def first_input(
 
 def remembered(operations: Mapping[str, Any]) -> dict[str, Moments]:
     """Return the stored mean and variance of every batch normalization, by its layer's name."""
-    found = {}
+    moments = {}
     for name, layer in operations.items():
-        mean, variance = (getattr(layer, f"moving_{one}", None) for one in ("mean", "variance"))
+        mean, variance = (
+            getattr(layer, f"moving_{statistic}", None) for statistic in ("mean", "variance")
+        )
         if mean is not None and variance is not None:
-            found[name] = Moments(to_numpy(mean).reshape(-1), to_numpy(variance).reshape(-1))
-    return found
+            moments[name] = Moments(to_numpy(mean).reshape(-1), to_numpy(variance).reshape(-1))
+    return moments
 
 
 def published(operations: Mapping[str, Any]) -> tuple[Preprocess, str] | None:

@@ -48,9 +48,9 @@ class KerasJax(KerasNetwork):
                 padded[count] += 1
                 batch = tuple(_pad(array, larger) for array in batch)
             values = [variable.value for variable in self.model.variables]
-            found = function(values, *image, *batch)
+            results = function(values, *image, *batch)
             compiled.add(len(batch[0]))
-            return {name: np.asarray(array)[:count] for name, array in found.items()}
+            return {name: np.asarray(array)[:count] for name, array in results.items()}
 
         return run
 
@@ -100,15 +100,15 @@ class KerasJax(KerasNetwork):
         if request.kind == "none":
             return dict(explained({})[1][0])
         zeros = self._zeros(request, len(images))
-        found: dict[str, Any]
-        _, backward, (found, weights) = jax.vjp(explained, zeros, has_aux=True)
+        results: dict[str, Any]
+        _, backward, (results, weights) = jax.vjp(explained, zeros, has_aux=True)
         each = [backward(weights[:, t])[0] for t in range(weights.shape[1])]
         for name in request.differentiated:
             if name not in met:
                 raise not_on_the_way(self.name, name)
-            slopes = jnp.stack([one[name] for one in each], axis=1)
-            found[f"gradients {name}"] = slopes.astype("float32")
-        return found
+            slopes = jnp.stack([slope_by_layer[name] for slope_by_layer in each], axis=1)
+            results[f"gradients {name}"] = slopes.astype("float32")
+        return results
 
     def _zeros(self, request: Request, images: int) -> dict[str, Any]:
         specs = dict(self.structure(request.size).outputs)

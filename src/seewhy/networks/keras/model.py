@@ -85,10 +85,10 @@ class KerasModel(BatchedModel):
         self.call, self.is_pair = call, is_pair
         self._size = size or (_SIZE_FOR_ANY, _SIZE_FOR_ANY)
         self.channels_first = channels_first(operation for _, operation in walk(model))
-        found = input_shape(model, is_channels_first=self.channels_first)
-        if size is not None and channels is None and found[2] is None:
+        shape = input_shape(model, is_channels_first=self.channels_first)
+        if size is not None and channels is None and shape[2] is None:
             channels = channels_by_trial(name, size, self._try)
-        self.input_shape = check_input_shape(name, found, size, channels)
+        self.input_shape = check_input_shape(name, shape, size, channels)
         self._build()
         self.operations = dict(walk(model))
         self._structures: dict[tuple[int, int], ModelStructure] = {}
@@ -375,7 +375,7 @@ class KerasModel(BatchedModel):
 
             return around
 
-        found: list[ModelStructure] = []
+        structures: list[ModelStructure] = []
 
         def look(images: Any) -> Any:
             calls.clear()
@@ -384,7 +384,7 @@ class KerasModel(BatchedModel):
             run = self.run(images, around, backend_functions=tokens.places() + watch.places())
             scores = self.class_scores(run)
             classes = None if scores is None else int(scores.shape[1])
-            found.append(
+            structures.append(
                 structure_of(
                     self.operations,
                     run,
@@ -397,4 +397,4 @@ class KerasModel(BatchedModel):
             return images
 
         backend.compute_output_spec(look, self._image(height, width))
-        return replace(found[-1], mixes=watch.mixes, draws=watch.draws)
+        return replace(structures[-1], mixes=watch.mixes, draws=watch.draws)

@@ -71,8 +71,8 @@ class KerasNetwork(AttendingKeras, ABC):
         self, images: Float[ndarray, "n h w c"], names: tuple[str, ...]
     ) -> dict[str, Float[ndarray, "n ..."]]:
         size = images.shape[1:3]
-        found = self._ask(Request(size, names), images)
-        return {n: self._to_last(n, found[f"activations {n}"], size) for n in names}
+        results = self._ask(Request(size, names), images)
+        return {n: self._to_last(n, results[f"activations {n}"], size) for n in names}
 
     def _scores_from(
         self, image: Float[ndarray, "1 h w c"], name: str, activations: Float[ndarray, "m ..."]
@@ -232,13 +232,13 @@ class KerasNetwork(AttendingKeras, ABC):
     ) -> Capture:
         size = images.shape[1:3]
         request, further = self._request(size, names, targets, output=output, guided=guided)
-        found = self._ask(request, images, *further)
+        results = self._ask(request, images, *further)
         return Capture(
-            scores=found.get("scores"),
-            targets=found.get("classes"),
-            values=found["values"],
-            activations={n: self._to_last(n, found[f"activations {n}"], size) for n in names},
-            gradients={n: self._to_last(n, found[f"gradients {n}"], size, axis=2) for n in names},
+            scores=results.get("scores"),
+            targets=results.get("classes"),
+            values=results["values"],
+            activations={n: self._to_last(n, results[f"activations {n}"], size) for n in names},
+            gradients={n: self._to_last(n, results[f"gradients {n}"], size, axis=2) for n in names},
         )
 
     def _request(

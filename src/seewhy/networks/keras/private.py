@@ -37,7 +37,7 @@ _NAMES: Sequence[tuple[Any, str]] = (
 )
 
 
-_GONE = [f"{one.__name__}.{name}" for one, name in _NAMES if not hasattr(one, name)]
+_GONE = [f"{owner.__name__}.{name}" for owner, name in _NAMES if not hasattr(owner, name)]
 if _GONE:
     raise ModelError(
         f"Keras {keras.__version__} no longer has what seewhy reads of it: {', '.join(_GONE)}. "

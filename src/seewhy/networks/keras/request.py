@@ -78,16 +78,16 @@ class ForwardTensors:
 
     def results(self, gradients: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a compiled function returns: float32 by what it is, batch axis first."""
-        found = {f"activations {name}": value for name, value in self.activations.items()}
-        found |= {f"gradients {name}": value for name, value in gradients.items()}
+        results = {f"activations {name}": value for name, value in self.activations.items()}
+        results |= {f"gradients {name}": value for name, value in gradients.items()}
         if self.values is not None:
             picked = self.classes is not None
-            found["values"] = (
+            results["values"] = (
                 keras.ops.take_along_axis(self.values, self.classes, axis=1)
                 if picked
                 else self.values
             )
         if self.scores is not None:
-            found["scores"] = self.scores
-        found = {name: keras.ops.cast(value, "float32") for name, value in found.items()}
-        return found if self.classes is None else {**found, "classes": self.classes}
+            results["scores"] = self.scores
+        results = {name: keras.ops.cast(value, "float32") for name, value in results.items()}
+        return results if self.classes is None else {**results, "classes": self.classes}

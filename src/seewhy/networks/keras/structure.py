@@ -144,7 +144,7 @@ def check_inputs(model: Any, network: str, call: Any) -> None:
     Raises:
         ModelError: it has several inputs; the message says what to do.
     """
-    names = [str(one.name) for one in getattr(model, "inputs", None) or []]
+    names = [str(tensor.name) for tensor in getattr(model, "inputs", None) or []]
     if call is not None or len(names) < 2:
         return
     listed = ", ".join(f"'{name}'" for name in names)
@@ -245,12 +245,12 @@ def structure_of(
     )
 
 
-def _spec(answer: Any) -> tuple[tuple[int, ...], str] | None:
+def _spec(output: Any) -> tuple[tuple[int, ...], str] | None:
     """Return shape and dtype of a layer's answer if it is one tensor for one image."""
-    shape = getattr(answer, "shape", None)
+    shape = getattr(output, "shape", None)
     if shape is None or len(shape) < 2 or shape[0] != 2 or any(side is None for side in shape):
         return None
-    return (1, *(int(side) for side in shape[1:])), backend.standardize_dtype(answer.dtype)
+    return (1, *(int(side) for side in shape[1:])), backend.standardize_dtype(output.dtype)
 
 
 def moves(model: Any, operations: Mapping[str, Any], structure: ModelStructure, layer: str) -> bool:
@@ -287,7 +287,7 @@ def before_scores(structure: ModelStructure, learning: Sequence[str]) -> str | N
         learning: the layers with weights.
     """
     order = [layer.name for layer in structure.layers]
-    ends = [order.index(one) for one in order if one in learning]
+    ends = [order.index(name) for name in order if name in learning]
     last = structure.default_layer
     if not ends or last is None or order.index(last) < ends[-1]:
         return None

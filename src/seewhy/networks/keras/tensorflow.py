@@ -155,7 +155,10 @@ class KerasTensorFlow(KerasNetwork):
         targets = tensors.weights.shape[1]
         if targets <= _UNROLLED_TARGETS:
             each = [backward(tensors.weights[:, t]) for t in range(targets)]
-            slopes = {name: tf.stack([one[name] for one in each], axis=1) for name in zeros}
+            slopes = {
+                name: tf.stack([slope_by_layer[name] for slope_by_layer in each], axis=1)
+                for name in zeros
+            }
         else:
             specs = {name: tf.TensorSpec(zero.shape, tf.float32) for name, zero in zeros.items()}
             looped = tf.map_fn(

@@ -122,7 +122,9 @@ def first_that_matters(network: Any, names: Sequence[str]) -> str:
         try:
             gradients = network.activations_and_gradients(image, some, value).gradients
         except LayerError:  # one of them is not on the way to the output
-            return [] if len(some) == 1 else [name for one in some for name in that_matter([one])]
+            return (
+                [] if len(some) == 1 else [name for layer in some for name in that_matter([layer])]
+            )
         return [name for name in some if gradients[name].any()]
 
     for some in (names[:1], names[1:_CANDIDATES]):

@@ -64,8 +64,8 @@ class KerasTorch(KerasModel, TorchNetwork):
         parameters = {
             id(weight): weight for weight in weights if isinstance(weight, torch.nn.Parameter)
         }
-        found = {"modules": modules.values(), "parameters": parameters.values()}
-        with undisturbed(self.model, **found), self._kernels.used_by(layers):
+        parts = {"modules": modules.values(), "parameters": parameters.values()}
+        with undisturbed(self.model, **parts), self._kernels.used_by(layers):
             yield
 
     def _hooked(self, hooks: Mapping[str, LayerHook]) -> AbstractContextManager[None]:
@@ -110,15 +110,15 @@ class KerasTorch(KerasModel, TorchNetwork):
         random = np.random.default_rng(1).normal(size=(2, *structure.outputs[name][0][1:]))
         maps = keras.ops.convert_to_tensor(random, dtype=structure.outputs[name][1])
 
-        def instead(one: str, seed: int) -> Around:
+        def instead(layer: str, seed: int) -> Around:
             return lambda *_, **__: (
-                maps if one == name else _stand_in(*structure.outputs[one], seed)
+                maps if layer == name else _stand_in(*structure.outputs[layer], seed)
             )
 
         places = [
-            (operation, attribute, instead(one, seed))
-            for seed, one in enumerate(names[: names.index(name) + 1])
-            for operation, attribute in _calls(self.operations[one])
+            (operation, attribute, instead(layer, seed))
+            for seed, layer in enumerate(names[: names.index(name) + 1])
+            for operation, attribute in _calls(self.operations[layer])
         ]
         try:
             with self._undisturbed(), torch.no_grad(), wrapped(places), FunctionWatcher() as watch:

@@ -150,12 +150,12 @@ class Converted:
         part = None if is_itself else self._part(layer, explained.end, check)
         leaf = torch.from_numpy(np.array(start, np.float32)).requires_grad_()
         values = explained.of(leaf if part is None else self._run(part, leaf, image))
-        found = []
+        gradients = []
         for column in range(values.shape[1]):
             again = column + 1 < values.shape[1]
-            (one,) = torch.autograd.grad(values[:, column].sum(), leaf, retain_graph=again)
-            found.append(one.numpy())
-        return np.stack(found, axis=1), values.detach().numpy()
+            (gradient,) = torch.autograd.grad(values[:, column].sum(), leaf, retain_graph=again)
+            gradients.append(gradient.numpy())
+        return np.stack(gradients, axis=1), values.detach().numpy()
 
     def _part(
         self, layer: str | None, end: str | None, check: Callable[[], Sample]
@@ -172,10 +172,10 @@ class Converted:
         content, with_image = self.graph.from_tensor(first, sample.start.shape[1:], end=end)
         part = as_module(content, name=self.graph.name), with_image
         with torch.no_grad():
-            found = self._run(part, torch.from_numpy(sample.start), sample.image).numpy()
+            computed = self._run(part, torch.from_numpy(sample.start), sample.image).numpy()
         largest = float(np.abs(sample.end).max()) or 1.0
-        same = found.shape == sample.end.shape
-        if not same or np.abs(found - sample.end).max() > AGREEMENT * largest:
+        same = computed.shape == sample.end.shape
+        if not same or np.abs(computed - sample.end).max() > AGREEMENT * largest:
             raise LayerError(
                 f"'{self.graph.name}' gives no gradients: onnx2torch's copy of it has other values "
                 f"than onnxruntime. {INSTEAD}"
@@ -190,4 +190,4 @@ class Converted:
         if not self.one_by_one:
             return module(*further, start)
         rows = (slice(row, row + 1) for row in range(len(start)))
-        return torch.cat([module(*(one[row] for one in further), start[row]) for row in rows])
+        return torch.cat([module(*(array[row] for array in further), start[row]) for row in rows])

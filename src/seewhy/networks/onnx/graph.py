@@ -93,16 +93,19 @@ class Graph:
         Raises:
             ModelError: there is none, or there are other inputs.
         """
-        fixed = {one.name for one in self.model.graph.initializer}
-        inputs = [one for one in self.model.graph.input if one.name not in fixed]
+        fixed = {weight.name for weight in self.model.graph.initializer}
+        inputs = [tensor for tensor in self.model.graph.input if tensor.name not in fixed]
         images = [
-            one
-            for one in inputs
-            if len(one.type.tensor_type.shape.dim) == 4 and one.type.tensor_type.elem_type in IMAGES
+            tensor
+            for tensor in inputs
+            if len(tensor.type.tensor_type.shape.dim) == 4
+            and tensor.type.tensor_type.elem_type in IMAGES
         ]
         if len(inputs) == 1 and images:
             return images[0]
-        described = ", ".join(f"'{one.name}' {_spoken(_dims(one))}" for one in inputs) or "none"
+        described = (
+            ", ".join(f"'{tensor.name}' {_spoken(_dims(tensor))}" for tensor in inputs) or "none"
+        )
         raise ModelError(
             f"'{self.name}' has no single image input: an image has four axes (images, channels, "
             f"rows, columns), and the inputs are {described}. Export the network with one image "
@@ -128,20 +131,20 @@ class Graph:
             channels: as the user gave them.
         """
         _, second, _, last = self.image_dims
-        found: list[tuple[Axes, int]] = []
+        likely: list[tuple[Axes, int]] = []
         for number in (3, 1) if channels is None else (channels,):
-            found += [("nchw", number)] if second == number else []
-            found += [("nhwc", number)] if last == number else []
-            found += [("nchw", number)] if second is None else []
-            found += [("nhwc", number)] if last is None else []
-        if channels is None and second is not None and not found:
-            found.append(("nchw", second))  # bands
-        if not found:
+            likely += [("nchw", number)] if second == number else []
+            likely += [("nhwc", number)] if last == number else []
+            likely += [("nchw", number)] if second is None else []
+            likely += [("nhwc", number)] if last is None else []
+        if channels is None and second is not None and not likely:
+            likely.append(("nchw", second))  # bands
+        if not likely:
             raise ModelError(
                 f"The input of '{self.name}' is {_spoken(self.image_dims)}, which has no axis of "
                 f"{channels or '3 or 1'} channels. Give channels=... as the network has them."
             )
-        return found
+        return likely
 
     def size_of(self, axes: Axes) -> tuple[int | None, int | None]:
         """Return the rows and columns that the file fixes, None for any."""
@@ -157,9 +160,9 @@ class Graph:
         Raises:
             ModelError: there is none.
         """
-        for one in self.model.graph.output:
-            if one.type.tensor_type.elem_type in FLOATS:
-                return str(one.name)
+        for tensor in self.model.graph.output:
+            if tensor.type.tensor_type.elem_type in FLOATS:
+                return str(tensor.name)
         raise ModelError(
             f"'{self.name}' has no output of floating-point numbers to explain. Export the network "
             "with its scores as the output."
@@ -187,14 +190,14 @@ class Graph:
         """Return what operators compute on the way to the scores, in order, with maps' axes."""
         axes: dict[str, Axes | None] = {self.image.name: image_axes}
         needed = set(self._names_before(self.scores[0]))
-        found = []
+        tensors = []
         for node in self.model.graph.node:
             known = self._axes_after(node, axes)
             for output in node.output:
                 axes[output] = known
                 if output in needed:
-                    found.append(Tensor(output, node.op_type, node.name, known))
-        return found
+                    tensors.append(Tensor(output, node.op_type, node.name, known))
+        return tensors
 
     def _axes_after(self, node: Any, axes: dict[str, Axes | None]) -> Axes | None:
         if node.op_type in CONVOLUTIONS:
@@ -204,7 +207,10 @@ class Graph:
             return None
         (known,) = before
         if node.op_type == "Transpose":
-            order = next((tuple(one.ints) for one in node.attribute if one.name == "perm"), ())
+            order = next(
+                (tuple(attribute.ints) for attribute in node.attribute if attribute.name == "perm"),
+                (),
+            )
             if (known, order) == ("nchw", TO_LAST):
                 return "nhwc"
             return "nchw" if (known, order) == ("nhwc", TO_FIRST) else None
@@ -214,12 +220,12 @@ class Graph:
         """Yield a tensor's name, and those of everything that it is computed from."""
         pending, seen = [name], set()
         while pending:
-            one = pending.pop()
-            if one in seen or not one:
+            tensor = pending.pop()
+            if tensor in seen or not tensor:
                 continue
-            seen.add(one)
-            yield one
-            node = self.makers.get(one)
+            seen.add(tensor)
+            yield tensor
+            node = self.makers.get(tensor)
             if node is not None:
                 pending += node.input
 
@@ -227,17 +233,17 @@ class Graph:
         """Return the operators on the way from a tensor to the scores, in order."""
         reached = {name}
         needed = set(self._names_before(self.scores[0]))
-        found = []
+        nodes = []
         for node in self.model.graph.node:
             if reached & set(node.input) and needed & set(node.output):
                 reached |= set(node.output)
-                found.append(node)
-        return found
+                nodes.append(node)
+        return nodes
 
     @cached_property
     def constants(self) -> dict[str, Any]:
         """The tensors that the file contains, by name, as its own messages."""
-        return {one.name: one for one in self.model.graph.initializer}
+        return {weight.name: weight for weight in self.model.graph.initializer}
 
     def constant(self, name: str) -> ndarray | None:
         """Return a tensor that the file contains; through operators that only turn it."""
@@ -247,11 +253,14 @@ class Graph:
         node = self.makers.get(name)
         if node is None or node.op_type not in ("Identity", "Transpose", "Cast"):
             return None
-        found = self.constant(node.input[0])
-        if found is None or node.op_type != "Transpose":
-            return found
-        order = next((tuple(one.ints) for one in node.attribute if one.name == "perm"), None)
-        return found.transpose(order)
+        array = self.constant(node.input[0])
+        if array is None or node.op_type != "Transpose":
+            return array
+        order = next(
+            (tuple(attribute.ints) for attribute in node.attribute if attribute.name == "perm"),
+            None,
+        )
+        return array.transpose(order)
 
     def linear(self, name: str) -> tuple[ndarray, ndarray | None] | None:
         """Return the weights (k, c) and the bias (k) of a linear operator or a 1×1 convolution.
@@ -259,14 +268,14 @@ class Graph:
         None for other operators, and for weights that are computed.
         """
         node = self.makers[name]
-        constants = [self.constant(one) for one in node.input[1:]]
+        constants = [self.constant(source) for source in node.input[1:]]
         weights = constants[0] if constants else None
         if weights is None or node.op_type not in ("Gemm", "MatMul", "Conv"):
             return None
         bias = constants[1] if len(constants) > 1 else self._added_next(name)
         if node.op_type == "Conv":
             weights = weights[..., 0, 0] if weights.shape[2:] == (1, 1) else weights
-        elif not any(one.name == "transB" and one.i for one in node.attribute):
+        elif not any(attribute.name == "transB" and attribute.i for attribute in node.attribute):
             weights = weights.T
         return (weights, bias) if weights.ndim == 2 else None
 
@@ -274,8 +283,10 @@ class Graph:
         """Return the constant that is added to a tensor next."""
         for node in self.nodes_after(name)[:1]:
             if node.op_type == "Add":
-                found = [self.constant(one) for one in node.input if one != name]
-                return next((one.ravel() for one in found if one is not None), None)
+                constants = [self.constant(source) for source in node.input if source != name]
+                return next(
+                    (constant.ravel() for constant in constants if constant is not None), None
+                )
         return None
 
     # Parts
@@ -308,7 +319,7 @@ class Graph:
         first = None if start is None else start.name
         kept, used = [], set(ends)
         for node in reversed(self.model.graph.node):
-            if any(one in used and one != first for one in node.output):
+            if any(output in used and output != first for output in node.output):
                 kept.append(node)
                 used |= {*node.input, *_inner_inputs(node)}
         if first is not None and first not in used:
@@ -317,7 +328,7 @@ class Graph:
         part.CopyFrom(self._shell)
         part.graph.node.extend(reversed(kept))
         part.graph.initializer.extend(
-            one for one in self.model.graph.initializer if one.name in used
+            weight for weight in self.model.graph.initializer if weight.name in used
         )
         with_image = first is None or (self.image.name in used and first != self.image.name)
         if with_image:
@@ -341,12 +352,12 @@ class Graph:
 
 def _inner_inputs(node: Any) -> set[str]:
     """Return what the graphs inside an operator (of If and Loop) read."""
-    found: set[str] = set()
+    names: set[str] = set()
     for attribute in node.attribute:
         for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
             for inner in graph.node:
-                found |= {*inner.input, *_inner_inputs(inner)}
-    return found
+                names |= {*inner.input, *_inner_inputs(inner)}
+    return names
 
 
 def _dims(value: Any) -> tuple[int | None, ...]:

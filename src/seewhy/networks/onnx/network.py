@@ -86,9 +86,9 @@ class OnnxNetwork(Adapter):
         self._runners: OrderedDict[tuple[Any, ...], Runner] = OrderedDict()
         self._modules: dict[tuple[str, str], Any] = {}
         self.one_by_one = self.graph.image_dims[0] == 1
-        self.axes, found, self._blank = self._tried(size, channels)
+        self.axes, depth, self._blank = self._tried(size, channels)
         self.input_shape = check_input_shape(
-            name, (*self.graph.size_of(self.axes), found), size=size, channels=channels
+            name, (*self.graph.size_of(self.axes), depth), size=size, channels=channels
         )
 
     def _tried(
@@ -108,7 +108,7 @@ class OnnxNetwork(Adapter):
                     refused = error
                     continue
                 self.one_by_one = batch == 1
-                types = {name: (one.dtype, one.shape) for name, one in arrays.items()}
+                types = {name: (array.dtype, array.shape) for name, array in arrays.items()}
                 return axes, number, types
         assert refused is not None
         raise refused
@@ -118,8 +118,8 @@ class OnnxNetwork(Adapter):
     @cached_property
     def _maps(self) -> dict[str, Axes]:
         """The axes of each tensor that may be a map."""
-        found = self.graph.tensors(self.axes)
-        return {one.name: one.axes for one in found if one.axes is not None}
+        tensors = self.graph.tensors(self.axes)
+        return {tensor.name: tensor.axes for tensor in tensors if tensor.axes is not None}
 
     @cached_property
     def layers(self) -> Sequence[Layer]:
@@ -146,8 +146,8 @@ class OnnxNetwork(Adapter):
     @property
     def head(self) -> Head:
         """What the output ends in."""
-        found = self.graph.scores[1]
-        return "sigmoid" if self.is_pair and found == "linear" and self._width == 1 else found
+        ending = self.graph.scores[1]
+        return "sigmoid" if self.is_pair and ending == "linear" and self._width == 1 else ending
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -177,24 +177,28 @@ class OnnxNetwork(Adapter):
     def layer_name(self, layer: Any) -> str:
         """Return the name of a tensor, given by it, its unique end, or its operator's name."""
         name = str(layer)
-        known = [one.name for one in self.layers]
+        known = [known_layer.name for known_layer in self.layers]
         if name == INPUT or name in known:
             return name
         tensors = {
             tensor.node: tensor.name for tensor in self.graph.tensors(self.axes) if tensor.node
         }
-        found = by_ending(name, known) or tensors.get(name)
-        if found not in known:
+        tensor_name = by_ending(name, known) or tensors.get(name)
+        if tensor_name not in known:
             raise unknown_layer(self.name, name, self.layers)
-        return str(found)
+        return str(tensor_name)
 
     def _layers_after(self, layer: str) -> Sequence[Layer]:
         name = self.graph.image.name if layer == INPUT else layer
-        return [Layer(one.output[0], one.op_type, ()) for one in self.graph.nodes_after(name)]
+        return [Layer(node.output[0], node.op_type, ()) for node in self.graph.nodes_after(name)]
 
     def _linear_map(self, layer: str) -> LinearMap | None:
-        found = self.graph.linear(layer)
-        return None if found is None else for_classes(*found, classes=self.classes)
+        weights_and_bias = self.graph.linear(layer)
+        return (
+            None
+            if weights_and_bias is None
+            else for_classes(*weights_and_bias, classes=self.classes)
+        )
 
     def _tolerance(self) -> float:
         return 1e-3
@@ -212,8 +216,8 @@ class OnnxNetwork(Adapter):
     def weight_arrays(self) -> Iterator[ndarray]:
         """Yield all weights, in the file's order."""
         onnx, _ = import_onnx()
-        for one in self.model.graph.initializer:
-            yield np.asarray(onnx.numpy_helper.to_array(one))
+        for weight in self.model.graph.initializer:
+            yield np.asarray(onnx.numpy_helper.to_array(weight))
 
     # Running
 
@@ -241,10 +245,10 @@ class OnnxNetwork(Adapter):
         self, names: tuple[str, ...], images: Float[ndarray, "n h w c"], axes: Axes
     ) -> dict[str, ndarray]:
         """Return tensors in the file's own axes, and the scores as their last."""
-        found = self._runner(names).run({self.graph.image.name: self._image(images, axes)})
+        arrays = self._runner(names).run({self.graph.image.name: self._image(images, axes)})
         return {
             name: array.astype(np.float32) if array.dtype.kind == "f" else array
-            for name, array in found.items()
+            for name, array in arrays.items()
         }
 
     def _scores(self, raw: ndarray) -> Float[ndarray, "n k"]:
@@ -258,12 +262,12 @@ class OnnxNetwork(Adapter):
         self, images: Float[ndarray, "n h w c"], names: tuple[str, ...]
     ) -> dict[str, Float[ndarray, "n ..."]]:
         wanted = tuple(name for name in names if is_name(name))
-        found = self._run(wanted, images, self.axes)
-        arrays = {name: self._to_last(name, found[name]) for name in wanted}
+        outputs = self._run(wanted, images, self.axes)
+        arrays = {name: self._to_last(name, outputs[name]) for name in wanted}
         if INPUT in names:
             arrays[INPUT] = images
         if SCORES in names:
-            arrays[SCORES] = self._scores(found[self.graph.scores[0]])
+            arrays[SCORES] = self._scores(outputs[self.graph.scores[0]])
         return {name: arrays[name] for name in names}
 
     def _to_last(self, name: str, array: ndarray) -> ndarray:
@@ -287,8 +291,8 @@ class OnnxNetwork(Adapter):
                 self._runners[key] = self._new_runner(content)
             runner = self._runners[key]
         copies = np.repeat(self._image(image, self.axes), len(given), axis=0)
-        found = runner.run({name: given, self.graph.image.name: copies})
-        return self._scores(found[self.graph.scores[0]])
+        outputs = runner.run({name: given, self.graph.image.name: copies})
+        return self._scores(outputs[self.graph.scores[0]])
 
     # Gradients
 
@@ -328,8 +332,8 @@ class OnnxNetwork(Adapter):
             turned = self._maps.get(targets.layer) == "nchw"
             unit = Unit(targets.layer, targets.channels, axis=1 if turned else -1)
         with_scores = self.classes is not None and unit is None
-        found = self._activations(images, (*names, *([SCORES] if with_scores else [])))
-        scores = found.pop(SCORES, None)
+        activations = self._activations(images, (*names, *([SCORES] if with_scores else [])))
+        scores = activations.pop(SCORES, None)
         classes = explained_classes(targets, scores)
         asked = Explained(
             classes=classes,
@@ -342,7 +346,7 @@ class OnnxNetwork(Adapter):
         image = self._image(images, self.axes)
         gradients, values = {}, None
         for name in names or (INPUT,):
-            start = image if name == INPUT else self._from_last(name, found[name])
+            start = image if name == INPUT else self._from_last(name, activations[name])
             gradient, values = self._converted.gradients(
                 None if name == INPUT else name,
                 start,
@@ -360,7 +364,7 @@ class OnnxNetwork(Adapter):
             scores=scores,
             targets=classes,
             values=values,
-            activations={name: found[name] for name in names},
+            activations={name: activations[name] for name in names},
             gradients=gradients,
         )
 
@@ -369,9 +373,11 @@ class OnnxNetwork(Adapter):
 
         def sample() -> Sample:
             noise = self._noise()
-            names = tuple(one for one in (name, end) if one is not None and is_name(one))
-            found = self._run(names, noise, self.axes)
+            names = tuple(
+                tensor for tensor in (name, end) if tensor is not None and is_name(tensor)
+            )
+            outputs = self._run(names, noise, self.axes)
             image = self._image(noise, self.axes)
-            return Sample(image, found.get(name, image), found[end or self.graph.scores[0]])
+            return Sample(image, outputs.get(name, image), outputs[end or self.graph.scores[0]])
 
         return sample

@@ -81,7 +81,9 @@ def _keep_constants_as_weights(graph: Any) -> None:
     """Turn operators that give a constant tensor into weights of the file."""
     kept = []
     for node in graph.node:
-        value = next((one.t for one in node.attribute if one.name == "value"), None)
+        value = next(
+            (attribute.t for attribute in node.attribute if attribute.name == "value"), None
+        )
         if node.op_type == "Constant" and value is not None:
             graph.initializer.add().CopyFrom(value)
             graph.initializer[-1].name = node.output[0]
@@ -93,7 +95,7 @@ def _keep_constants_as_weights(graph: Any) -> None:
 
 def _drop_identities(graph: Any) -> None:
     """Let operators read what identities give from where these have it; outputs stay."""
-    outputs = {one.name for one in graph.output}
+    outputs = {output.name for output in graph.output}
     same: dict[str, str] = {}
     kept = []
     inner = _has_graphs(graph)
@@ -112,14 +114,18 @@ def _drop_identities(graph: Any) -> None:
 
 def _has_graphs(graph: Any) -> bool:
     """True where operators contain graphs (If, Loop), which read names of this one."""
-    return any(one.HasField("g") or one.graphs for node in graph.node for one in node.attribute)
+    return any(
+        attribute.HasField("g") or attribute.graphs
+        for node in graph.node
+        for attribute in node.attribute
+    )
 
 
 def _protobuf_error() -> type[Exception]:
     from google.protobuf.message import DecodeError
 
-    found: type[Exception] = DecodeError
-    return found
+    error_type: type[Exception] = DecodeError
+    return error_type
 
 
 def _first_line(error: Exception) -> str:
@@ -158,10 +164,10 @@ def _load_weights_beside(onnx: Any, model: Any, path: Path) -> None:
     from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
     folder = path.resolve().parent
-    tensors = [one for one in _tensors(model.graph) if uses_external_data(one)]
+    tensors = [tensor for tensor in _tensors(model.graph) if uses_external_data(tensor)]
     total = 0
     for tensor in tensors:
-        place = next((one.value for one in tensor.external_data if one.key == "location"), "")
+        place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         file = (folder / place).resolve()
         if not place or folder not in file.parents:
             raise ModelError(
@@ -186,14 +192,14 @@ def _load_weights_beside(onnx: Any, model: Any, path: Path) -> None:
 
 def _tensors(graph: Any) -> list[Any]:
     """Return all tensors of a graph and the graphs inside it."""
-    found = list(graph.initializer)
+    tensors = list(graph.initializer)
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
-                found.append(attribute.t)
-            found += attribute.tensors
+                tensors.append(attribute.t)
+            tensors += attribute.tensors
             if attribute.HasField("g"):
-                found += _tensors(attribute.g)
+                tensors += _tensors(attribute.g)
             for inner in attribute.graphs:
-                found += _tensors(inner)
-    return found
+                tensors += _tensors(inner)
+    return tensors

@@ -37,7 +37,7 @@ class Runner:
             )
         except Exception as error:
             raise _refused(name, error) from error
-        self.inputs = [one.name for one in self.session.get_inputs()]
+        self.inputs = [source.name for source in self.session.get_inputs()]
         self.outputs = [output.name for output in self.session.get_outputs()]
 
     def run(self, given: Mapping[str, ndarray]) -> dict[str, ndarray]:
@@ -47,20 +47,20 @@ class Runner:
             ModelError: onnxruntime cannot run it.
         """
         given = {name: given[name] for name in self.inputs}
-        count = max((len(one) for one in given.values()), default=1)
+        count = max((len(array) for array in given.values()), default=1)
         rows = [slice(row, row + 1) for row in range(count)] if self.one_by_one else [slice(None)]
-        found = [self._run({name: one[row] for name, one in given.items()}) for row in rows]
+        outputs = [self._run({name: array[row] for name, array in given.items()}) for row in rows]
         return {
-            name: np.concatenate([one[place] for one in found])
+            name: np.concatenate([arrays[place] for arrays in outputs])
             for place, name in enumerate(self.outputs)
         }
 
     def _run(self, given: Mapping[str, ndarray]) -> list[ndarray]:
         try:
-            found = self.session.run(self.outputs, dict(given))
+            outputs = self.session.run(self.outputs, dict(given))
         except Exception as error:
             raise _refused(self.name, error) from error
-        return [np.atleast_1d(np.asarray(one)) for one in found]
+        return [np.atleast_1d(np.asarray(output)) for output in outputs]
 
 
 def _has_affinity() -> bool:
@@ -92,11 +92,11 @@ def _converted(onnx: Any, convert: Any, content: bytes) -> Any:
     try:
         return convert(model)
     except _CONVERTING:
-        newer = [one for one in model.opset_import if one.domain in ("", "ai.onnx")]
-        if all(one.version <= OLDER for one in newer):
+        newer = [opset for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
+        if all(opset.version <= OLDER for opset in newer):
             raise
-        for one in newer:
-            one.version = min(one.version, OLDER)
+        for opset in newer:
+            opset.version = min(opset.version, OLDER)
         return convert(model)
 
 

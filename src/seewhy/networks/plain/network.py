@@ -59,27 +59,27 @@ class DenseRun(Computation):
         while pending:
             last = pending[-1]
             node = self.part.nodes[last]
-            unknown = [one for one in node.inputs if one not in self.values]
+            unknown = [source for source in node.inputs if source not in self.values]
             if last not in self.values and unknown:
                 pending += unknown
                 continue
             pending.pop()
             if last not in self.values:
-                batch = max(len(self.values[one]) for one in node.inputs)
+                batch = max(len(self.values[source]) for source in node.inputs)
                 self.values[last] = self.compute(last, whole(node, batch), Batch(batch))
         return self.values[number]
 
     def region(self, number: int, read: ReadRegion, batch: Batch) -> Tensor:
         """Return a node's map, with the frame that a pool reads around it, or without the rest."""
-        found = self.values[number]
-        if found.ndim != 4 or not int(read.place.rows.length):
-            return found
+        value = self.values[number]
+        if value.ndim != 4 or not int(read.place.rows.length):
+            return value
         frame, kept = [], [slice(None)]
-        for axis, size in zip((read.place.rows, read.place.columns), found.shape[1:3], strict=True):
+        for axis, size in zip((read.place.rows, read.place.columns), value.shape[1:3], strict=True):
             start, stop = int(axis.starts[0]), int(axis.starts[0]) + axis.length
             frame.append((max(-start, 0), max(stop - size, 0)))
             kept.append(slice(max(start, 0), min(stop, size)))
-        return framed(found[tuple(kept)], (frame[0], frame[1]), read.halo)
+        return framed(value[tuple(kept)], (frame[0], frame[1]), read.halo)
 
     def mean(self, number: int, batch: Batch) -> Tensor:
         """Return the mean over a map, as a map of one pixel."""
@@ -165,7 +165,7 @@ class PlainNetwork(Adapter):
         return {layer.name: layer for layer in self.layers}
 
     def _layers_after(self, layer: str) -> Sequence[Layer]:
-        names = [INPUT, *(one.name for one in self.layers)]
+        names = [INPUT, *(known.name for known in self.layers)]
         return self.layers[names.index(layer) :]
 
     def _linear_map(self, layer: str) -> LinearMap | None:

@@ -99,7 +99,7 @@ def read_model(config: Mapping[str, Any], weights: Mapping[str, Sequence[ndarray
     scores = None
     for entry in config["config"]["layers"]:
         name, kind = entry["config"]["name"], entry["class_name"]
-        sources = tuple(ends[one] for one in _inputs(entry))
+        sources = tuple(ends[source] for source in _inputs(entry))
         if kind not in READERS or scores is not None:
             raise UnknownKind(f"'{name}' is a {kind}")
         file = LayerFile(
@@ -125,12 +125,12 @@ def _inputs(entry: Mapping[str, Any]) -> list[str]:
     """Return the names of the layers whose outputs a layer reads."""
     if len(entry["inbound_nodes"]) > 1:
         raise UnknownKind(f"'{entry['config']['name']}' is called several times")
-    found = []
+    names = []
     for call in entry["inbound_nodes"]:
         for argument in call["args"]:
             tensors = argument if isinstance(argument, list) else [argument]
-            found += [tensor["config"]["keras_history"][0] for tensor in tensors]
-    return found
+            names += [tensor["config"]["keras_history"][0] for tensor in tensors]
+    return names
 
 
 def _input(file: LayerFile) -> Steps:
@@ -142,7 +142,8 @@ def _input(file: LayerFile) -> Steps:
 
 def _rescaling(file: LayerFile) -> Steps:
     scale, offset = (
-        np.asarray(file.settings[one], np.float32).reshape(-1) for one in ("scale", "offset")
+        np.asarray(file.settings[setting], np.float32).reshape(-1)
+        for setting in ("scale", "offset")
     )
     return [(Point((Affine(scale, offset),)), file.before[0])]
 

@@ -103,7 +103,7 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
             return result
         if enable_gqa:
             groups = query.shape[-3] // key.shape[-3]
-            key, value = (one.repeat_interleave(groups, -3) for one in (key, value))
+            key, value = (tensor.repeat_interleave(groups, -3) for tensor in (key, value))
         if is_causal:
             attn_mask = query.new_ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
         if attn_mask is not None and attn_mask.dtype == torch.bool:
@@ -114,10 +114,10 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
             self._show(call, weights, None, query, key, value)
             return weights @ value
         show = partial(self._show, call)
-        answer: torch.Tensor = _FusedAttention.apply(
+        attended: torch.Tensor = _FusedAttention.apply(
             query, key, value, attn_mask, self.tap, scale, show
         )
-        return answer
+        return attended
 
     def _attend_with_many_heads(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run the function with an attention that is seen: what it returns is made of none other.
@@ -231,11 +231,13 @@ class _FusedAttention(torch.autograd.Function):  # type: ignore[misc]  # torch s
                 None if mask is None else inner,
             ]
         inputs = (query, key, value, mask)
-        found = [
-            one.sum_to_size(given.shape) if one is not None and is_needed else None
-            for one, given, is_needed in zip(before, inputs, ctx.needs_input_grad, strict=False)
+        reduced = [
+            gradient.sum_to_size(given.shape) if gradient is not None and is_needed else None
+            for gradient, given, is_needed in zip(
+                before, inputs, ctx.needs_input_grad, strict=False
+            )
         ]
-        return (*found, slope.new_zeros(()), None, None)
+        return (*reduced, slope.new_zeros(()), None, None)
 
 
 class _OwnAttention(torch.autograd.Function):  # type: ignore[misc]  # torch ships no types here

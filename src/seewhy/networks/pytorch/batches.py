@@ -101,7 +101,7 @@ class BatchedNetwork(TorchNetwork):
     def _returned(self, images: Float[ndarray, "n h w c"]) -> ndarray | None:
         step = 1 if self._axis == "dropped" else len(images)
         with self._undisturbed(), torch.no_grad():
-            parts = [self._ask(one) for one in self._tensor(images).split(step)]
+            parts = [self._ask(part) for part in self._tensor(images).split(step)]
         output = torch.cat(parts)
         return to_numpy(output.reshape(len(images), -1)) if len(output) == len(images) else None
 
@@ -128,7 +128,7 @@ def _first(network: BatchedNetwork, images: Float[ndarray, "n h w c"]) -> list[n
 def _differ(network: BatchedNetwork, some: list[ndarray], others: list[ndarray]) -> bool:
     limit = network._tolerance() / 10
     return any(
-        one.shape != other.shape
-        or float(np.abs(one - other).max(initial=0)) > limit * float(np.abs(one).max(initial=0))
-        for one, other in zip(some, others, strict=False)
+        array.shape != other.shape
+        or float(np.abs(array - other).max(initial=0)) > limit * float(np.abs(array).max(initial=0))
+        for array, other in zip(some, others, strict=False)
     )

@@ -79,7 +79,7 @@ def _blocks(network: Any, images: Float[ndarray, "n h w c"]) -> Mapping[int, str
             given = inputs[0] if isinstance(inputs, tuple) and inputs else None
             inner = [end.first for end in ends if end.name.startswith(name + network.separator)]
             before = ends[-1].after if ends else 0
-            if all(isinstance(one, torch.Tensor) for one in (given, output)):
+            if all(isinstance(tensor, torch.Tensor) for tensor in (given, output)):
                 first = min([before, *inner])
                 ends.append(_End(name, first, watcher.count, given, output))
 
@@ -98,15 +98,15 @@ def _blocks(network: Any, images: Float[ndarray, "n h w c"]) -> Mapping[int, str
 
 def _chain(by_call: Sequence[Sequence[_End]]) -> Mapping[int, str]:
     """Return the outermost modules whose outputs are the next ones' inputs, unchanged."""
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for call, (own, following) in enumerate(pairwise(by_call)):
-        for one in reversed(own):
+        for end in reversed(own):
             after = [
                 other
                 for other in reversed(following)
-                if other.given.shape == one.output.shape and torch.equal(other.given, one.output)
+                if other.given.shape == end.output.shape and torch.equal(other.given, end.output)
             ]
             if after:
-                found[call], found[call + 1] = one.name, after[0].name
+                names[call], names[call + 1] = end.name, after[0].name
                 break
-    return found
+    return names

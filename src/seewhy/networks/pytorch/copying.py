@@ -22,10 +22,10 @@ def copied(model: torch.nn.Module, *, name: str) -> torch.nn.Module:
     try:
         return copy.deepcopy(model)
     except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
-        said = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0]
         raise ModelError(
             f"'{name}' cannot be copied, so there is none of it with random weights: "
-            f"{type(error).__name__}: {said}. Let copy.deepcopy(model) work."
+            f"{type(error).__name__}: {reason}. Let copy.deepcopy(model) work."
         ) from error
 
 

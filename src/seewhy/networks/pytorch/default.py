@@ -44,9 +44,9 @@ def first_that_shows(network: Any, chosen: str, names: list[str]) -> str:
     network._default_layer = chosen  # what follows may ask for it
     size = network.image_size
     before = names[names.index(chosen) + 1 :]
-    outside = [one for one in before if not one.startswith(chosen + network.separator)]
+    outside = [layer for layer in before if not layer.startswith(chosen + network.separator)]
     some = [chosen, *outside][:_CANDIDATES]
-    return next((one for one in some if find_cells(network, one, size).shows), chosen)
+    return next((layer for layer in some if find_cells(network, layer, size).shows), chosen)
 
 
 def _before_scores(network: Any, names: list[str]) -> str | None:
@@ -75,14 +75,14 @@ def _before_scores(network: Any, names: list[str]) -> str | None:
             slopes = torch.autograd.grad(
                 value, list(left.values()), retain_graph=True, allow_unused=True
             )
-            found = dict(zip(left, slopes, strict=True))
+            slope_by_layer = dict(zip(left, slopes, strict=True))
             left = {
-                name: one
-                for name, one in left.items()
-                if found[name] is not None and bool(found[name].any())
+                name: activations
+                for name, activations in left.items()
+                if slope_by_layer[name] is not None and bool(slope_by_layer[name].any())
             }
             for name in left:
-                slope = network._channels_last(found[name], name, network._noise())
+                slope = network._channels_last(slope_by_layer[name], name, network._noise())
                 used = np.abs(slope).reshape(-1, slope.shape[-1]).max(axis=0) > 0
                 users[name].append(int(used.sum()))
     for name in names:

@@ -169,10 +169,10 @@ def _alike(arguments: Any) -> Any:
     ]
     count = max((len(tensor) for tensor in tensors), default=1)
 
-    def repeated(one: Any) -> Any:
-        if isinstance(one, torch.Tensor) and one.ndim and len(one) == 1 < count:
-            return one.expand(count, *one.shape[1:]).clone()
-        return one
+    def repeated(argument: Any) -> Any:
+        if isinstance(argument, torch.Tensor) and argument.ndim and len(argument) == 1 < count:
+            return argument.expand(count, *argument.shape[1:]).clone()
+        return argument
 
     return type(arguments)(repeated(argument) for argument in arguments)
 
@@ -200,7 +200,7 @@ def _is_relu(name: str, args: Any, kwargs: Any) -> bool:
         return isinstance(least, int | float) and least == 0
     if name in ("threshold", "threshold_", "_threshold"):
         names = enumerate(("threshold", "value"), start=1)
-        return all(_argument(place, one, args, kwargs, None) == 0 for place, one in names)
+        return all(_argument(place, argument, args, kwargs, None) == 0 for place, argument in names)
     return False
 
 

@@ -97,6 +97,6 @@ def _shares_memory(output: torch.Tensor, inputs: Any) -> bool:
     """True where a layer hands its input on (Identity, Dropout, Flatten): others may change it."""
     memory = output.untyped_storage().data_ptr()
     return any(
-        isinstance(one, torch.Tensor) and one.untyped_storage().data_ptr() == memory
-        for one in (inputs if isinstance(inputs, tuple) else (inputs,))
+        isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() == memory
+        for tensor in (inputs if isinstance(inputs, tuple) else (inputs,))
     )

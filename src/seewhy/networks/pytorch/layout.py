@@ -130,9 +130,9 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
             order = order[0] if isinstance(order[0], tuple | list) else order
             return _permuted(before, [axis % result.ndim for axis in order])
         if name in _SWAPS and before is not None:
-            one, other = (axis % result.ndim for axis in (*args[1:], *kwargs.values()))
+            one_axis, other_axis = (axis % result.ndim for axis in (*args[1:], *kwargs.values()))
             order = list(range(result.ndim))
-            order[one], order[other] = other, one
+            order[one_axis], order[other_axis] = other_axis, one_axis
             return _permuted(before, order)
         if name == "__getitem__" and before is not None and before.grid is not None:
             return _sliced(before, result, args[1])
@@ -146,9 +146,9 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         """Return the layout of the first source that has as many places as the result."""
         for source in sources:
             if isinstance(source, tuple | list):
-                found = self._alike(result, source)
-                if found is not None:
-                    return found
+                nested = self._alike(result, source)
+                if nested is not None:
+                    return nested
             if not isinstance(source, torch.Tensor) or source.ndim != result.ndim:
                 continue
             layout = self.of(source)
@@ -199,14 +199,14 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
 
     def _joined(self, result: torch.Tensor, parts: Any, axis: int) -> Layout | None:
         tensors = list(parts)
-        known = [(place, self.of(one)) for place, one in enumerate(tensors)]
-        found = [(place, layout) for place, layout in known if layout is not None]
-        if not found:
+        known = [(place, self.of(tensor)) for place, tensor in enumerate(tensors)]
+        layouts = [(place, layout) for place, layout in known if layout is not None]
+        if not layouts:
             return None
-        place, layout = found[0]
+        place, layout = layouts[0]
         if layout.grid is None or axis % result.ndim != 3 - layout.channel:
             return layout
-        if len(found) > 1:
+        if len(layouts) > 1:
             return None
         before = sum(tensor.shape[axis] for tensor in tensors[:place])
         return replace(layout, prefix=layout.prefix + before)

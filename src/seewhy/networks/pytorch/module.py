@@ -136,8 +136,8 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
         shape = self._trial().output_shape
         if shape is None or len(shape) > 1:
             return "linear"
-        found = self._trial().activation or self._ending()
-        return "sigmoid" if self.is_pair and found == "linear" and shape in ((), (1,)) else found
+        ending = self._trial().activation or self._ending()
+        return "sigmoid" if self.is_pair and ending == "linear" and shape in ((), (1,)) else ending
 
     @property
     def classes(self) -> int | None:
@@ -259,7 +259,7 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
     def _run(self, model: torch.nn.Module) -> None:
         self.model = model
         self._paths = dict(model.named_modules(remove_duplicate=False))
-        self._modules = {path: one for path, one in model.named_modules() if path}
+        self._modules = {path: module for path, module in model.named_modules() if path}
 
     def _last_linear(self) -> torch.nn.Module | None:
         weighty = [call.layer for call in self._trial().calls if is_weighty(self, call)]
@@ -338,7 +338,8 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
         trial = self._trial()
         axes = {name: trial.ndims.get(name, 0) for name in answers}
         lacking = [
-            isinstance(one, torch.Tensor) and one.ndim < axes[name] for name, one in answers.items()
+            isinstance(array, torch.Tensor) and array.ndim < axes[name]
+            for name, array in answers.items()
         ]
         if isinstance(output, torch.Tensor) and trial.output_shape is not None:
             lacking.append(output.ndim < 1 + len(trial.output_shape))
@@ -387,10 +388,10 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
                     raise
                 if not way:
                     height, width, channels = images.shape[1:]
-                    said = str(error).strip().partition("\n")[0]
+                    reason = str(error).strip().partition("\n")[0]
                     raise ModelError(
                         f"'{self.name}' fails on a trial batch of {height}×{width} pixels with "
-                        f"{channels} channels: {type(error).__name__}: {said}. Give the size and "
+                        f"{channels} channels: {type(error).__name__}: {reason}. Give the size and "
                         "channels that it takes, and call=... if it takes more than images"
                     ) from error
         raise AssertionError("the last way returns or raises")

@@ -161,7 +161,7 @@ class TorchNetwork(TorchView):
         if not values.requires_grad:
             raise not_on_the_way(self.name, next(iter(caught)))
         count = values.shape[1]
-        found: dict[str, ndarray] = {}
+        gradients: dict[str, ndarray] = {}
         for t in range(count):
             slopes = torch.autograd.grad(
                 values[:, t].sum(),
@@ -173,10 +173,10 @@ class TorchNetwork(TorchView):
                 if slope is None:
                     raise not_on_the_way(self.name, name)
                 array = self._channels_last(slope, name, images)
-                if name not in found:
-                    found[name] = np.empty((len(array), count, *array.shape[1:]), np.float32)
-                found[name][:, t] = array
-        return found
+                if name not in gradients:
+                    gradients[name] = np.empty((len(array), count, *array.shape[1:]), np.float32)
+                gradients[name][:, t] = array
+        return gradients
 
     # Attention
 
@@ -229,11 +229,11 @@ class TorchNetwork(TorchView):
         if not np.isfinite(scores).all():
             return False
         try:
-            found = self._replaced(image, name, np.repeat(own, 2, axis=0), copies=False)
+            replaced = self._replaced(image, name, np.repeat(own, 2, axis=0), copies=False)
         except RuntimeError:  # two batch sizes met where PyTorch does not broadcast
             return False
-        return found.shape == (2, scores.shape[1]) and bool(
-            np.allclose(found, scores, rtol=0, atol=self._tolerance() * _spread(scores))
+        return replaced.shape == (2, scores.shape[1]) and bool(
+            np.allclose(replaced, scores, rtol=0, atol=self._tolerance() * _spread(scores))
         )
 
     def _replaced(

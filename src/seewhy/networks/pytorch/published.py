@@ -64,5 +64,5 @@ def _of_transformers(model: Any) -> tuple[Preprocess, str] | None:
     folder = getattr(getattr(model, "config", None), "_name_or_path", None)
     if not isinstance(folder, str) or not folder:
         return None
-    found = read_processor(Path(folder))
-    return None if found is None else (found, f"preprocessor_config.json in {folder}")
+    preprocess = read_processor(Path(folder))
+    return None if preprocess is None else (preprocess, f"preprocessor_config.json in {folder}")

@@ -33,19 +33,19 @@ class ScriptedNetwork(PredictNetwork):
         with suppress(NotImplementedError):  # an exported module has one mode
             self.model.eval()
         try:
-            found = self._called(tensor.to(like.device, like.dtype))
+            outputs = self._called(tensor.to(like.device, like.dtype))
         except (RuntimeError, AssertionError) as error:
             reason = str(error).strip().splitlines()[-1].rstrip(".")
             raise ModelError(f"'{self.name}' cannot be run: {reason}.") from error
         finally:
             with suppress(NotImplementedError):
                 self.model.train(was_training)
-        if not isinstance(found, torch.Tensor):
+        if not isinstance(outputs, torch.Tensor):
             raise ModelError(
-                f"'{self.name}' returned a {type(found).__name__}, not one tensor of scores. "
+                f"'{self.name}' returned a {type(outputs).__name__}, not one tensor of scores. "
                 "Script a module that returns them alone."
             )
-        return found.float().cpu().numpy()
+        return outputs.float().cpu().numpy()
 
     def _called(self, tensor: torch.Tensor) -> Any:
         """Call the module; by one image at a time where it was exported for one."""
@@ -56,6 +56,6 @@ class ScriptedNetwork(PredictNetwork):
                 except (RuntimeError, AssertionError):
                     if len(tensor) == 1:
                         raise
-            found = [self.model(image) for image in tensor.split(1)]
+            parts = [self.model(image) for image in tensor.split(1)]
             self._takes_one = True
-            return torch.cat(found) if isinstance(found[0], torch.Tensor) else found[0]
+            return torch.cat(parts) if isinstance(parts[0], torch.Tensor) else parts[0]

@@ -73,9 +73,13 @@ def device_and_type(model: torch.nn.Module) -> tuple[torch.device, torch.dtype]:
 
 def remembered(modules: Mapping[str, torch.nn.Module]) -> dict[str, Moments]:
     """Return the running mean and variance of every batch normalization, by its name."""
-    found = {}
+    moments = {}
     for name, module in modules.items():
-        mean, variance = (getattr(module, f"running_{one}", None) for one in ("mean", "var"))
+        mean, variance = (
+            getattr(module, f"running_{statistic}", None) for statistic in ("mean", "var")
+        )
         if isinstance(mean, torch.Tensor) and isinstance(variance, torch.Tensor):
-            found[name] = Moments(*(one.detach().float().cpu().numpy() for one in (mean, variance)))
-    return found
+            moments[name] = Moments(
+                *(tensor.detach().float().cpu().numpy() for tensor in (mean, variance))
+            )
+    return moments

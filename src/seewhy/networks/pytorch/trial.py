@@ -136,17 +136,17 @@ def try_out(
             if output not in serials:
                 serials[output] = len(calls)
             version = 0 if output.is_inference() else output._version
-            found = layouts.of(output)
-            shape = shape_of(tuple(output.shape), found, layout)
+            actual = layouts.of(output)
+            shape = shape_of(tuple(output.shape), actual, layout)
             tensor = (serials[output], version)
             called = len(layouts.functions)
-            calls.append(ModuleCall(Layer(name, kind, shape), found, output.ndim, tensor, called))
+            calls.append(ModuleCall(Layer(name, kind, shape), actual, output.ndim, tensor, called))
             if len(shape) == 3 and output.numel() < _LARGE:
-                last.append((name, output, found or layout, version))
+                last.append((name, output, actual or layout, version))
             elif len(shape) == 3:
                 last.append((name, None, None, 0))
                 with torch._C.DisableTorchFunction():  # this is no function of the model's
-                    means[name] = places_of(output, found or layout).mean(1)
+                    means[name] = places_of(output, actual or layout).mean(1)
 
         return hook
 
@@ -211,19 +211,21 @@ def candidates(trial: TrialPass) -> list[str]:
     for call in trial.calls:
         if call.tensor is not None:
             groups.setdefault(call.tensor, []).append(call)
-    found = []
+    names = []
     for group in reversed(groups.values()):
         named = [call.layer.name for call in group if _may_be_named(call, trial)]
         pooled = any(_POOLING.search(call.layer.kind) for call in group)
         if named and not pooled and group[0].layout is not None and group[0].layer.is_spatial:
-            found.append(named[0])
-    return found
+            names.append(named[0])
+    return names
 
 
 def layers_after(trial: TrialPass, layer: str) -> list[Layer]:
     """Return the innermost layers that run after a layer, in order; all of them after the input."""
     after = [call.layer for call in trial.calls[_end(trial, layer) :]]
-    return [one for one in after if not any(_is_within(other, one.name) for other in trial.layers)]
+    return [
+        later for later in after if not any(_is_within(other, later.name) for other in trial.layers)
+    ]
 
 
 def functions_after(trial: TrialPass, layer: str) -> tuple[str, ...]:
@@ -239,7 +241,7 @@ def ends_linear(trial: TrialPass) -> bool:
 
 def moves(trial: TrialPass, layer: str) -> bool:
     """True where a function before the end of a layer may move rows and columns."""
-    call = next((one for one in trial.calls if one.layer.name == layer), None)
+    call = next((known for known in trial.calls if known.layer.name == layer), None)
     if call is None or call.layout is None:
         return True
     return not MOVERS.isdisjoint(trial.functions[: call.functions])
@@ -286,7 +288,7 @@ def _may_be_named(call: ModuleCall, trial: TrialPass) -> bool:
         return True
     parts = call.layer.name.split(".")[:-1]
     outer = [trial.layers.get(".".join(parts[: end + 1])) for end in range(len(parts))]
-    is_inner = any(one is not None and _INNER.search(one.kind) for one in outer)
+    is_inner = any(layer is not None and _INNER.search(layer.kind) for layer in outer)
     return not (is_inner or _PROJECTION.fullmatch(kind))
 
 

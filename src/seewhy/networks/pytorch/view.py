@@ -158,7 +158,7 @@ class TorchView(AttendingAdapter):
         before = output
         if watch is not None:
             before = tree_map_only(
-                torch.Tensor, lambda one: watch.before_activation(one)[0], output
+                torch.Tensor, lambda tensor: watch.before_activation(tensor)[0], output
             )
         caught = {**catch.outputs, INPUT: tensor} if INPUT in names else catch.outputs
         return ForwardPass(output, before, caught, watch)

@@ -30,12 +30,12 @@ class KernelMemory:
     @contextmanager
     def used_by(self, layers: Iterable[Any]) -> Iterator[None]:
         """Let convolutions read the copies; what was in the parameters is put back afterwards."""
-        found = [(one, order) for layer in layers for one, order in _turned_kernels(layer)]
+        kernels = [(kernel, order) for layer in layers for kernel, order in _turned_kernels(layer)]
         # One call for all sums: a write through `.data` counts no version, but shows in the sum.
-        sums = torch._foreach_norm([one.detach() for one, _ in found], 1) if found else ()
+        sums = torch._foreach_norm([kernel.detach() for kernel, _ in kernels], 1) if kernels else ()
         own = []
         try:
-            for (kernel, order), total in zip(found, sums, strict=True):
+            for (kernel, order), total in zip(kernels, sums, strict=True):
                 state = (kernel.data_ptr(), kernel._version, float(total))
                 known = self._copies.get(id(kernel))
                 if known is None or known[0] != state:

@@ -81,12 +81,12 @@ class ModelLowering:
             name = f"{prefix}{node.operation.name}"
             inner = functional(node.operation)
             if inner is not None:
-                found = self.run(inner, sources, f"{name}/")
+                outputs = self.run(inner, sources, f"{name}/")
             else:
-                found = self.operation(node, sources, name)
-            if len(found) == 1:
-                self.layers[name] = found[0]
-            numbers.update(zip(map(id, node.outputs), found, strict=True))
+                outputs = self.operation(node, sources, name)
+            if len(outputs) == 1:
+                self.layers[name] = outputs[0]
+            numbers.update(zip(map(id, node.outputs), outputs, strict=True))
         return [numbers[id(each)] for each in model.outputs]
 
     def operation(self, node: Any, sources: Sequence[int], name: str) -> list[int]:
@@ -173,8 +173,8 @@ class ModelLowering:
             for tensor, source in zip(node.input_tensors, sources, strict=True)
         }
         args, kwargs = node.arguments.fill_in(given)
-        found = keras.tree.flatten(node.operation.compute_output_spec(*args, **kwargs))
-        return [tuple(each.shape[1:]) for each in found]
+        specs = keras.tree.flatten(node.operation.compute_output_spec(*args, **kwargs))
+        return [tuple(each.shape[1:]) for each in specs]
 
 
 def _check(layer: Any) -> None:

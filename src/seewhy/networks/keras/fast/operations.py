@@ -292,14 +292,14 @@ def _arithmetic(node: Any, before: Sequence[Shape], after: Shape) -> LoweredLaye
     if constant.ndim > 1 or not (is_first or kind in ("Add", "Multiply")):
         return None
     constant = constant.reshape(-1)
-    one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
+    ones, zeros = np.ones(1, np.float32), np.zeros(1, np.float32)
     affine = {
-        "Add": Affine(one, constant),
-        "Subtract": Affine(one, -constant),
-        "Multiply": Affine(constant, zero),
+        "Add": Affine(ones, constant),
+        "Subtract": Affine(ones, -constant),
+        "Multiply": Affine(constant, zeros),
     }.get(kind)
     if kind in ("Divide", "TrueDivide"):
-        affine = Affine(one / constant, zero)
+        affine = Affine(ones / constant, zeros)
     return None if affine is None else [(Point((affine,)), after)]
 
 

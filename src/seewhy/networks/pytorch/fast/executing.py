@@ -169,5 +169,5 @@ def _is_close(fused: torch.Tensor, plain: torch.Tensor, exact: torch.Tensor) -> 
     if not exact.is_floating_point():
         return True
     exact = exact.float()
-    off, allowed = ((one.float() - exact).abs().max() for one in (fused, plain))
+    off, allowed = ((result.float() - exact).abs().max() for result in (fused, plain))
     return bool(off <= FURTHER_OFF * allowed + SLACK * exact.abs().max())  # never of NaN

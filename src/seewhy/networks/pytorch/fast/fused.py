@@ -132,7 +132,7 @@ class FoldedWeights:
                 layer.dilation, layer.kernel_size, layer.padding, strict=True
             )
         ]
-        found: torch.Tensor
+        gradient: torch.Tensor
         if tuple(layer.stride) == (1, 1) and min(around) >= 0:
             given = around, (1, 1), layer.dilation, layer.groups
             if self._backward is None:
@@ -142,12 +142,12 @@ class FoldedWeights:
                     turned, *given, list(slope.shape)
                 )
             operator = torch.ops.mkldnn._convolution_pointwise
-            found = operator(slope, self._backward, None, *given, "none", [], "")
+            gradient = operator(slope, self._backward, None, *given, "none", [], "")
         else:
-            found = torch.nn.grad.conv2d_input(
+            gradient = torch.nn.grad.conv2d_input(
                 shape, weight, slope, layer.stride, layer.padding, layer.dilation, layer.groups
             )
-        return found
+        return gradient
 
     def shape(self, x: torch.Tensor) -> tuple[int, ...]:
         """Return the shape of a 2-dimensional convolution's output."""

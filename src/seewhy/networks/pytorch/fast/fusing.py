@@ -117,7 +117,7 @@ class TracedModule:
         looks: dict[str, _Look] = {}
         current: dict[fx.Node, fx.Node] = {}
         ends: dict[fx.Node, fx.Node] = {}
-        for name in [one for one in self.outputs if one in asked]:
+        for name in [known for known in self.outputs if known in asked]:
             ((output, last), *more) = self.outputs[name]
             if more or not isinstance(output, fx.Proxy):
                 return None

@@ -129,13 +129,13 @@ class _ProgramLowering:
 
     def _with_output(self, output: Any) -> Graph:
         """Take the softmax or sigmoid off the end."""
-        found = output[0] if isinstance(output, (tuple, list)) and output else output
+        end = output[0] if isinstance(output, (tuple, list)) and output else output
         scores, pair = None, False
-        while operations.kind(found) in ("softmax", "sigmoid") and found.args[0] in self.numbers:
-            found = found.args[0]
-        if found in self.numbers and len(found.meta["val"].shape) == 2:
-            scores = self.numbers[found]
-            pair = found.meta["val"].shape[-1] == 1  # where it is one of two classes
+        while operations.kind(end) in ("softmax", "sigmoid") and end.args[0] in self.numbers:
+            end = end.args[0]
+        if end in self.numbers and len(end.meta["val"].shape) == 2:
+            scores = self.numbers[end]
+            pair = end.meta["val"].shape[-1] == 1  # where it is one of two classes
         return Graph(tuple(self.nodes), scores, self.layers, pair)
 
     def _call(self, node: Any) -> None:

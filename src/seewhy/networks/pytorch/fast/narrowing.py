@@ -53,7 +53,7 @@ def narrowed(model: torch.nn.Module, exact: Iterable[torch.nn.Module]) -> torch.
             would be too coarse.
     """
     exact = tuple(exact)
-    norms = (one for one in model.modules() if isinstance(one, _BATCH_NORMS))
+    norms = (module for module in model.modules() if isinstance(module, _BATCH_NORMS))
     kept = {id(tensor) for module in (*exact, *norms) for tensor in _tensors(module)}
     memo: dict[int, Any] = {}
     for tensor in _tensors(model):

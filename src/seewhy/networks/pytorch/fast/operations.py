@@ -219,12 +219,12 @@ def _arithmetic(lowering: Any, node: Any) -> LoweredNode:
     source = left if left in lowering.numbers else right
     if operand is None or tuple(source.meta["val"].shape) != tuple(node.meta["val"].shape):
         return None
-    one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
+    ones, zeros = np.ones(1, np.float32), np.zeros(1, np.float32)
     affine = {
-        "add": lambda: Affine(one, operand),
-        "sub": lambda: Affine(one, -operand),
-        "mul": lambda: Affine(operand, zero),
-        "div": lambda: Affine(one / operand, zero),
+        "add": lambda: Affine(ones, operand),
+        "sub": lambda: Affine(ones, -operand),
+        "mul": lambda: Affine(operand, zeros),
+        "div": lambda: Affine(ones / operand, zeros),
     }[name]()
     return [(Point((affine,)), (lowering.numbers[source],))]
 
