@@ -219,15 +219,13 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
     counts = Counter(shortcut.verdict for _, shortcut in suspects)
     searched, few = len(search.classes), len(search.too_small)
     if searched and not grave:
-        about_groups = "no small group of photos stands apart from its class"
+        reason = "no small group of photos stands apart from its class"
         if suspects:
             kinds = (Verdict.CLEARED, Verdict.TOO_FEW)
-            about_groups = "small groups stand apart: " + ", ".join(
+            reason = "small groups stand apart: " + ", ".join(
                 f"{counts[kind]} {kind}" for kind in kinds if counts[kind]
             )
-        text = (
-            f"No shortcut was found in {_classes(searched)}: {about_groups}. That is no acquittal."
-        )
+        text = f"No shortcut was found in {_classes(searched)}: {reason}. That is no acquittal."
         findings.append(Finding(text, "plain", "shortcuts"))
     if search.too_small:
         text = (
@@ -365,15 +363,11 @@ def on_heat(
     findings = []
     if heat.alarm:
         findings.append(Finding(f"Over all photos: {heat.alarm}", "bad", "heat"))
-    alarms = [
-        (index, heat_of_class) for index, heat_of_class in class_heat.items() if heat_of_class.alarm
-    ]
-    for index, heat_of_class in sorted(alarms, key=lambda item: -item[1].photos)[:3]:
-        findings.append(Finding(f"'{seen.names[index]}': {heat_of_class.alarm}", "bad", "heat"))
-    if len(alarms) > 3:
-        findings.append(
-            Finding(f"{len(alarms) - 3} more classes have such an alarm.", "bad", "heat")
-        )
+    rows = [(index, mean) for index, mean in class_heat.items() if mean.alarm]
+    for index, mean in sorted(rows, key=lambda item: -item[1].photos)[:3]:
+        findings.append(Finding(f"'{seen.names[index]}': {mean.alarm}", "bad", "heat"))
+    if len(rows) > 3:
+        findings.append(Finding(f"{len(rows) - 3} more classes have such an alarm.", "bad", "heat"))
     if reasons:
         count = len(reasons)
         findings.append(
