@@ -54,12 +54,12 @@ def heatmap_boxes(
     if components not in ("largest", "all"):
         raise OptionError(f"components={components!r} is unknown. Choose 'largest' or 'all'.")
     regions, order = _regions(heatmap, threshold)
-    found = needed("scipy.ndimage", "A box around heat").find_objects(regions)
+    extents = needed("scipy.ndimage", "A box around heat").find_objects(regions)
     return np.array(
         [
             [columns.start, rows.start, columns.stop, rows.stop]
             for rows, columns in (
-                found[one - 1] for one in (order[:1] if components == "largest" else order)
+                extents[label - 1] for label in (order[:1] if components == "largest" else order)
             )
         ],
         np.int64,

@@ -345,9 +345,9 @@ def _parts(cells: Int[ndarray, "taps H"]) -> list[slice]:
         starts = [0]
     stretches = pairwise([*starts, count])
     return [
-        slice(one, min(one + BAND, end))
+        slice(low, min(low + BAND, end))
         for start, end in stretches
-        for one in range(start, end, BAND)
+        for low in range(start, end, BAND)
     ]
 
 

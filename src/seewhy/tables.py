@@ -36,6 +36,10 @@ def aligned(
 def width(text: str) -> int:
     """Return the columns that a text takes on a terminal: two for each wide character (CJK)."""
     return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
-        for one in text
+        0
+        if unicodedata.combining(character)
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
     )

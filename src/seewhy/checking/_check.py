@@ -117,17 +117,17 @@ def _why_no_cam(classifier: Classifier) -> str:
 
 def _attention(classifier: Classifier) -> str:
     """Say which of the methods on attention apply, and why the others do not."""
-    found: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for method in METHODS.values():
         if method.attends:
             try:
                 check_attends(classifier, method)
-                found.setdefault("", []).append(method.name)
+                by_reason.setdefault("", []).append(method.name)
             except (LayerError, ModelError) as reason:
-                found.setdefault(_sentence(reason), []).append(method.name)
+                by_reason.setdefault(_sentence(reason), []).append(method.name)
     return " ".join(
         f"{', '.join(names)}: {reason}" if reason else f"{', '.join(names)} apply."
-        for reason, names in found.items()
+        for reason, names in by_reason.items()
     )
 
 
@@ -144,8 +144,8 @@ def _occlusion(classifier: Classifier) -> OcclusionCost:
         )  # see limits
     gain = plan.forecast.gain
     worth = "is used" if gain >= WORTH_FROM else "is not used"
-    said = f"re-running only what changed is forecast {gain:.1f} times as fast, and {worth}"
-    return OcclusionCost(patch, stride, len(windows), gain, said)
+    sentence = f"re-running only what changed is forecast {gain:.1f} times as fast, and {worth}"
+    return OcclusionCost(patch, stride, len(windows), gain, sentence)
 
 
 def _familiarity(classifier: Classifier) -> str:
@@ -165,12 +165,12 @@ def _answers(
     values = classifier.network.scores(images)
     if not classifier.is_regression:
         values = classifier.probabilities(values)
-    found = []
+    answers = []
     for photo, row in zip(photos, values, strict=True):
         best = np.argsort(-row, kind="stable")[:3]
         named = ", ".join(f"{classifier.label(int(k))} {row[k]:.2f}" for k in best)
-        found.append(f"{photo.name}: {named}")
-    return tuple(found)
+        answers.append(f"{photo.name}: {named}")
+    return tuple(answers)
 
 
 def _limits(

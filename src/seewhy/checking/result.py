@@ -88,17 +88,17 @@ class CheckResult:
     def rows(self) -> tuple[tuple[str, str], ...]:
         """The page as pairs of a heading and its text."""
         height, width, channels = self.input
-        found = self.preprocessing
+        preprocessing = self.preprocessing
         sweep = self.occlusion
         shape = "×".join(map(str, self.layer_shape))
         colours = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
         rows = [
             ("network", f"{self.model} on {self.runs_on}"),
             ("input", f"{height}×{width}, {colours}; a photo is fitted by {self.fit}"),
-            ("preprocessing", str(found)),
+            ("preprocessing", str(preprocessing)),
             ("evidence", str(self.evidence)),
         ]
-        rows += [("doubt", found.doubt)] if found.doubt else []
+        rows += [("doubt", preprocessing.doubt)] if preprocessing.doubt else []
         rows += [
             ("labels", self.labels),
             ("layer", f"{self.layer} ({shape}): {self.layer_reason}"),
@@ -124,9 +124,9 @@ class CheckResult:
     def lines(self) -> tuple[str, ...]:
         """The page, line by line."""
         lines: list[str] = []
-        for heading, said in self.rows:
+        for heading, text in self.rows:
             room = WIDTH - INDENT
-            parts = textwrap.wrap(said, room, break_long_words=False, break_on_hyphens=False)
+            parts = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
             lines += [
                 f"{heading if not n else '':{INDENT}}{part}" for n, part in enumerate(parts or [""])
             ]
@@ -146,17 +146,17 @@ class CheckResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
-        found, sweep = self.preprocessing, self.occlusion
+        preprocessing, sweep = self.preprocessing, self.occlusion
         return {
             "model": self.model,
             "runs_on": self.runs_on,
             "input": list(self.input),
             "fit": self.fit,
             "preprocessing": {
-                "mode": spoken(found.mode),
-                "origin": found.origin,
-                "reason": found.reason,
-                "doubt": found.doubt,
+                "mode": spoken(preprocessing.mode),
+                "origin": preprocessing.origin,
+                "reason": preprocessing.reason,
+                "doubt": preprocessing.doubt,
             },
             "evidence": {
                 "kind": self.evidence.kind,

@@ -141,23 +141,23 @@ class Classifier:
             size = fit.size
         wanted = as_size(size) or published_size(model)
         name = name or _name_of(model)
-        found = labels_from(labels)
-        is_pair = found is not None and len(found.names) == 2
+        label_set = labels_from(labels)
+        is_pair = label_set is not None and len(label_set.names) == 2
         network = adapt(model, size=wanted, name=name, is_pair=is_pair, **given)
         size = _checked_size(wanted, network.input_shape, name)
-        found = labels_for(found, classes=network.classes, network=name)
+        label_set = labels_for(label_set, classes=network.classes, network=name)
         fit = as_fit(fit, size)
         for attribute, value in (
             ("network", network),
             ("size", size),
             ("fit", fit),
-            ("labels", found.names),
-            ("wordnet_ids", found.wordnet_ids),
+            ("labels", label_set.names),
+            ("wordnet_ids", label_set.wordnet_ids),
             ("layer", network.default_layer if layer is None else network.layer_name(layer)),
             ("name", name),
             ("references", references),
             ("session", Session(network)),
-            ("_labels", found),
+            ("_labels", label_set),
             ("_chooser", Chooser(network, fit, preprocess, name=name)),
         ):
             object.__setattr__(self, attribute, value)
@@ -228,8 +228,8 @@ class Classifier:
     def _fitted(self, photos: Sequence[Photo]) -> tuple[UInt8[ndarray, "n h w 3"], list[Placement]]:
         fitted = [fit_photo(photo, self.fit) for photo in photos]
         pixels = np.zeros((len(fitted), *self.size, 3), np.uint8)
-        for row, (one, _) in zip(pixels, fitted, strict=True):
-            row[:] = one
+        for row, (image, _) in zip(pixels, fitted, strict=True):
+            row[:] = image
         return pixels, [placement for _, placement in fitted]
 
     def to_input(self, pixels: UInt8[ndarray, "n h w 3"]) -> Float[ndarray, "n h w c"]:

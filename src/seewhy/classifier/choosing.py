@@ -98,10 +98,10 @@ class Chooser:
 
     def evidence(self, pixels: UInt8[ndarray, "n h w 3"]) -> Evidence:
         """Return how well every mode fits, including the one in use."""
-        found = self.settle(pixels, aloud=False)
-        if found.evidence is not None:
-            return found.evidence
-        _, tried = candidates_and(found.mode, self._network.input_shape[2])
+        preprocessing = self.settle(pixels, aloud=False)
+        if preprocessing.evidence is not None:
+            return preprocessing.evidence
+        _, tried = candidates_and(preprocessing.mode, self._network.input_shape[2])
         some = self._with_samples(pixels[:MOST])
         return by_normalization(self._network, some, tried) or by_answers(
             self._network, some, tried
@@ -121,17 +121,23 @@ class Chooser:
 
     def _tried(self, pixels: UInt8[ndarray, "n h w 3"]) -> Preprocessing:
         """Test the given mode on a few photos; only if it is far off, test the others."""
-        found = self._found
-        assert found is not None
-        own, tried = candidates_and(found.mode, self._network.input_shape[2])
+        preprocessing = self._found
+        assert preprocessing is not None
+        own, tried = candidates_and(preprocessing.mode, self._network.input_shape[2])
         some = self._with_samples(pixels[:1], FIRST_SAMPLES)
-        quick = by_normalization(self._network, some, {own: found.mode})
+        quick = by_normalization(self._network, some, {own: preprocessing.mode})
         if quick is None or quick.kind == "untrained" or quick.values[own] <= NEAR:
-            return found
+            return preprocessing
         many = self._with_samples(pixels[:MOST])
         evidence = by_normalization(self._network, many, tried)
         assert evidence is not None
-        return Preprocessing(found.mode, found.origin, found.reason, evidence, doubt(own, evidence))
+        return Preprocessing(
+            preprocessing.mode,
+            preprocessing.origin,
+            preprocessing.reason,
+            evidence,
+            doubt(own, evidence),
+        )
 
     def _with_samples(
         self, pixels: UInt8[ndarray, "n h w 3"], count: int | None = None
@@ -140,8 +146,8 @@ class Chooser:
         return np.concatenate([pixels, np.stack(samples)]) if samples else pixels
 
 
-def _again(network: Network, fit: Fit, found: Preprocessing | None, name: str) -> Chooser:
-    return Chooser(network, fit, found, name=name)
+def _again(network: Network, fit: Fit, preprocessing: Preprocessing | None, name: str) -> Chooser:
+    return Chooser(network, fit, preprocessing, name=name)
 
 
 def grounds(evidence: Evidence) -> str:
@@ -179,26 +185,27 @@ def doubt(own: str, evidence: Evidence) -> str:
     )
 
 
-def warn_of(found: Preprocessing, name: str) -> None:
+def warn_of(preprocessing: Preprocessing, name: str) -> None:
     """Warn about a preprocessing that was not given or does not fit.
 
     Warns:
         SeewhyWarning: the preprocessing is inferred, assumed, or fits badly.
     """
-    if found.doubt:
+    if preprocessing.doubt:
         message = (
-            f"The preprocessing {spoken(found.mode)} does not seem to be what '{name}' was trained "
-            f"with: {found.doubt}. Compare them: seewhy check."
+            f"The preprocessing {spoken(preprocessing.mode)} does not seem to be what "
+            f"'{name}' was trained with: {preprocessing.doubt}. Compare them: seewhy check."
         )
-    elif found.origin == "inferred":
+    elif preprocessing.origin == "inferred":
         message = (
-            f"The preprocessing of '{name}' was not given: {found}. Give it, to be sure: "
-            f"preprocess='{spoken(found.mode)}', or --preprocess {spoken(found.mode)}."
+            f"The preprocessing of '{name}' was not given: {preprocessing}. Give it, to be sure: "
+            f"preprocess='{spoken(preprocessing.mode)}', or "
+            f"--preprocess {spoken(preprocessing.mode)}."
         )
-    elif found.origin == "assumed":
+    elif preprocessing.origin == "assumed":
         message = (
-            f"The preprocessing of '{name}' was not given: {found}. What is shown may be wrong. "
-            "Give it, as preprocess='tf' or --preprocess tf; seewhy check explains."
+            f"The preprocessing of '{name}' was not given: {preprocessing}. What is shown may be "
+            "wrong. Give it, as preprocess='tf' or --preprocess tf; seewhy check explains."
         )
     else:
         return

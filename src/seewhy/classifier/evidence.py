@@ -63,12 +63,12 @@ class Evidence:
         if self.kind == "normalization":
             best = min(self.values.values())
             near = max(CLEARLY * best, 1e-6)
-            return tuple(one for one, value in self.values.items() if value <= min(CLOSE, near))
+            return tuple(mode for mode, value in self.values.items() if value <= min(CLOSE, near))
         if self.kind == "answers":
             return tuple(
-                one
-                for one, value in self.values.items()
-                if value < ALIKE and self.confidences[one] < SATURATED
+                mode
+                for mode, value in self.values.items()
+                if value < ALIKE and self.confidences[mode] < SATURATED
             )
         return ()
 

@@ -130,7 +130,7 @@ class ReferenceFeatures:
             neighbours = int(stored["neighbours"])
             classes = None
             if "classes" in stored:
-                classes = np.array([int(one) for one in stored["classes"]], np.int64)
+                classes = np.array([int(index) for index in stored["classes"]], np.int64)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError("the features of the training photos cannot be read") from error
         known = classes is None or (

@@ -75,33 +75,33 @@ class NetworkFingerprint:
         """
         values = {field.name: stored[field.name] for field in fields(cls)}
         pairs: dict[str, Any] = {
-            key: tuple(one) if isinstance(one, list) else one for key, one in values.items()
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
-        found = cls(**pairs)
-        if not all(isinstance(label, str) for label in found.labels) or not all(
-            isinstance(score, int | float) for score in found.scores
+        fingerprint = cls(**pairs)
+        if not all(isinstance(label, str) for label in fingerprint.labels) or not all(
+            isinstance(score, int | float) for score in fingerprint.scores
         ):
             raise ValueError("the labels are no names, or the scores no numbers")
-        return found
+        return fingerprint
 
     def differences(self, there: NetworkFingerprint) -> list[str]:
         """Say how the network of before differs: "size: 224×224 there, 320×320 now"."""
-        found = [
+        differences = [
             f"{name}: {_short(old)} there, {_short(new)} now"
             for name in ("weights", "preprocess", "size", "fit")
             if (old := getattr(there, name)) != (new := getattr(self, name))
         ]
         if len(self.labels) != len(there.labels):
-            found.append(f"classes: {len(there.labels)} there, {len(self.labels)} now")
+            differences.append(f"classes: {len(there.labels)} there, {len(self.labels)} now")
         elif self.labels != there.labels:
             pairs = zip(there.labels, self.labels, strict=True)
             index, (old, new) = next(
                 (index, pair) for index, pair in enumerate(pairs) if pair[0] != pair[1]
             )
-            found.append(f"labels: class {index} is {_short(old)} there, {_short(new)} now")
-        if not found and not self._scores_agree(there):
-            found.append("scores: the same image has other scores than before")
-        return found
+            differences.append(f"labels: class {index} is {_short(old)} there, {_short(new)} now")
+        if not differences and not self._scores_agree(there):
+            differences.append("scores: the same image has other scores than before")
+        return differences
 
     def _scores_agree(self, there: NetworkFingerprint) -> bool:
         if len(self.scores) != len(there.scores):
@@ -174,6 +174,6 @@ def _short(value: Any) -> str:
     if isinstance(value, str):
         text = repr(value)
     else:
-        between = "×" if all(isinstance(one, int) for one in value) else " "
-        text = between.join(str(one) for one in value if one is not None)
+        between = "×" if all(isinstance(part, int) for part in value) else " "
+        text = between.join(str(part) for part in value if part is not None)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -76,10 +76,10 @@ def by_normalization(
         means, squares = [], []
         for start in range(0, len(pixels), AT_ONCE):
             images = _prepared(network, pixels[start : start + AT_ONCE], mode)
-            found = network.first_input(images, memory)
-            if found is None or found[1].ndim != 4:
+            first_input = network.first_input(images, memory)
+            if first_input is None or first_input[1].ndim != 4:
                 return None
-            layer, given = found
+            layer, given = first_input
             if is_untrained(memory[layer]):
                 return Evidence("untrained", {}, {}, layer)
             means.append(given.mean(axis=(1, 2), dtype=np.float64))

@@ -26,11 +26,11 @@ def known(network: Network, size: tuple[int, int]) -> Preprocessing | None:
     inside = scaled_inside(network, size)
     if inside is not None:
         return inside
-    found = network.published()
-    if found is None:
+    published = network.published()
+    if published is None:
         return None
-    mode: Preprocess = found[0]
-    return Preprocessing(mode, "known", found[1])
+    mode: Preprocess = published[0]
+    return Preprocessing(mode, "known", published[1])
 
 
 def scaled_inside(network: Network, size: tuple[int, int]) -> Preprocessing | None:
@@ -38,10 +38,10 @@ def scaled_inside(network: Network, size: tuple[int, int]) -> Preprocessing | No
     images = np.zeros((2, *size, network.input_shape[2]), np.float32)
     images[1] = 255
     names = network.layers_with_weights()
-    found = network.first_input(images, names) if names else None
-    if found is None or len(found[1]) != 2:
+    first_input = network.first_input(images, names) if names else None
+    if first_input is None or len(first_input[1]) != 2:
         return None
-    black, white = _middle(found[1])
+    black, white = _middle(first_input[1])
     mode = _outside(black, white)
     if mode is None:
         return None
@@ -50,7 +50,7 @@ def scaled_inside(network: Network, size: tuple[int, int]) -> Preprocessing | No
     return Preprocessing(
         mode,
         "known",
-        f"the network itself, which scales inside: of 0 ... {top}, '{found[0]}' gets "
+        f"the network itself, which scales inside: of 0 ... {top}, '{first_input[0]}' gets "
         f"{black:.3g} ... {high:.3g}",
     )
 

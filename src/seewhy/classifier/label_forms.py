@@ -88,10 +88,10 @@ def names_in_lines(lines: Sequence[str]) -> Found:
             synset[1] for synset in synsets if synset
         ]
     for pattern, number, name in ((_NUMBERED, 1, 2), (_NUMBER_LAST, 2, 1)):
-        found = [match for match in map(pattern.fullmatch, lines) if match]
-        numbers = [int(match[number]) for match in found]
-        names = [match[name] for match in found]
-        is_numbered = len(found) == len(lines) and _are_places(numbers)
+        matches = [match for match in map(pattern.fullmatch, lines) if match]
+        numbers = [int(match[number]) for match in matches]
+        names = [match[name] for match in matches]
+        is_numbered = len(matches) == len(lines) and _are_places(numbers)
         # 'class 0', 'class 1': the number is the name.
         if is_numbered and (number == 1 or len(set(names)) == len(names)):
             return _placed(numbers, names), []
@@ -144,14 +144,16 @@ def _in_rows(rows: Sequence[Mapping[Any, Any]]) -> Found:
     rows = [{_column(key): _plain(value) for key, value in row.items()} for row in rows]
     columns = [name for name in rows[0] if all(name in row for row in rows)]
     numbers = _first_column(
-        rows, [one for one in (*NUMBER_COLUMNS, "label", "class") if one in columns], is_number=True
+        rows,
+        [column for column in (*NUMBER_COLUMNS, "label", "class") if column in columns],
+        is_number=True,
     )
     left = [column for column in columns if column != numbers]
     name = _first_column(
         rows, [column for column in NAME_COLUMNS if column in left], is_number=False
     )
     if name is None:
-        words = [one for one in left if all(isinstance(row[one], str) for row in rows)]
+        words = [column for column in left if all(isinstance(row[column], str) for row in rows)]
         if len(words) != 1:
             raise ValueError(f"none of its columns ({', '.join(columns)}) is called 'name'")
         name = words[0]
@@ -180,11 +182,11 @@ def _first_column(
 
 
 def _in_pairs(pairs: Sequence[Sequence[Any]]) -> Found:
-    firsts, seconds = [_plain(one) for one, _ in pairs], [_plain(two) for _, two in pairs]
+    firsts, seconds = [_plain(first) for first, _ in pairs], [_plain(second) for _, second in pairs]
     for numbers, names in ((firsts, seconds), (seconds, firsts)):
-        found = [_as_number(number) for number in numbers]
-        if all(number is not None for number in found):
-            places = [number for number in found if number is not None]
+        indices = [_as_number(number) for number in numbers]
+        if all(number is not None for number in indices):
+            places = [number for number in indices if number is not None]
             return _placed(places, [_name(name) for name in names]), []
     if all(isinstance(first, str) and _WORDNET.fullmatch(first) for first in firsts):
         return [_name(name).replace("_", " ") for name in seconds], list(firsts)
@@ -220,8 +222,8 @@ def _plain(value: Any) -> Any:
     if pandas is not None:
         if isinstance(value, pandas.DataFrame):
             frame = value if value.index.name is None else value.reset_index()
-            one = len(frame.columns) == 1
-            return _in_series(frame.iloc[:, 0]) if one else frame.to_dict("records")
+            is_single = len(frame.columns) == 1
+            return _in_series(frame.iloc[:, 0]) if is_single else frame.to_dict("records")
         if isinstance(value, pandas.Series):
             return _in_series(value)
         if isinstance(value, pandas.Categorical | pandas.Index):
@@ -242,12 +244,12 @@ def _in_series(series: Any) -> Any:
     Raises:
         ValueError: an index without a name has the numbers 0, 1, 2, ... in another order.
     """
-    values, index = series.tolist(), [_plain(one) for one in series.index.tolist()]
+    values, index = series.tolist(), [_plain(entry) for entry in series.index.tolist()]
     if values and all(_is_number(value) for value in values):
-        if all(isinstance(one, str) for one in index):
+        if all(isinstance(entry, str) for entry in index):
             return dict(zip(index, values, strict=True))
         return values
-    numbers = [one for one in index if _is_number(one)]
+    numbers = [entry for entry in index if _is_number(entry)]
     if numbers == sorted(numbers) or not _are_places(numbers) or len(numbers) < len(values):
         return values
     if series.index.name is None:

@@ -184,13 +184,13 @@ def _parsed(text: str) -> Any:
             content = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             raise error from None
-    if isinstance(content, list) and all(isinstance(one, int) for one in content):
+    if isinstance(content, list) and all(isinstance(entry, int) for entry in content):
         raise ValueError("it has numbers only")
     return content
 
 
-def _labels(found: Found) -> Labels:
-    names, ids = found
+def _labels(names_and_ids: Found) -> Labels:
+    names, ids = names_and_ids
     return Labels(tuple(names), wordnet_ids=tuple(ids))
 
 
@@ -222,19 +222,19 @@ def find_class(query: str | int, labels: Labels, *, network: str) -> int:
         raise _unknown(str(int(query)), labels, network)
     name = _plain(query)
     synonyms = labels.synonyms or ((),) * count
-    for found in (
+    for matches in (
         [i for i, label in enumerate(labels.names) if label == query.strip()],
         [i for i, label in enumerate(labels.names) if _plain(label) == name],
         [i for i, identity in enumerate(labels.wordnet_ids) if identity == name],
         [int(query)] if re.fullmatch(r"\s*[0-9]{1,9}\s*", query) and int(query) < count else [],
         [i for i, more in enumerate(synonyms) if name in map(_plain, more)],
     ):
-        if len(found) == 1:
-            return found[0]
-        if found:
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise UnknownClass(
-                f"'{query}' is the name of {len(found)} classes of '{network}': "
-                f"{' and '.join(_described(index, labels) for index in found)}. "
+                f"'{query}' is the name of {len(matches)} classes of '{network}': "
+                f"{' and '.join(_described(index, labels) for index in matches)}. "
                 "Select one of them by its index."
             )
     raise _unknown(query, labels, network)

@@ -61,13 +61,13 @@ def answer(
         )
         results = {
             name: replace(
-                one, maps=fused[name], extras=({},) * len(photos), shown=(None,) * len(photos)
+                result, maps=fused[name], extras=({},) * len(photos), shown=(None,) * len(photos)
             )
-            for name, one in results.items()
+            for name, result in results.items()
         }
     target = getattr(question.request.target, "label", "target")
     explained, predictions = _labelled(question.classifier, network, target)
-    found = {
+    explanations = {
         row.name: Explanation(
             photos=tuple(photos),
             maps=results[row.name].maps,
@@ -88,7 +88,7 @@ def answer(
         )
         for row in question.methods
     }
-    return found, network
+    return explanations, network
 
 
 WHATEVER = Prediction("whatever the class", None, float("nan"), float("nan"))
@@ -99,9 +99,9 @@ def _targets(question: Question, explained: Rows, result: MethodResult) -> Rows:
     """Add to the explained classes what each was contrasted with."""
     return tuple(
         row
-        if one is None or not one.strength.any()
-        else tuple(_with_rivals(question.classifier, row, one))
-        for row, one in zip(explained, result.explained, strict=True)
+        if differences is None or not differences.strength.any()
+        else tuple(_with_rivals(question.classifier, row, differences))
+        for row, differences in zip(explained, result.explained, strict=True)
     )
 
 
@@ -116,9 +116,9 @@ def _with_rivals(
         yield replace(target, rivals=rivals) if strength else target
 
 
-def _labelled(classifier: Classifier, found: NetworkResult, target: str) -> tuple[Rows, Rows]:
+def _labelled(classifier: Classifier, result: NetworkResult, target: str) -> tuple[Rows, Rows]:
     """Return the explained targets and the best classes of each photo."""
-    scores, targets, values = found.scores, found.targets, found.values
+    scores, targets, values = result.scores, result.targets, result.values
     unnamed = tuple(
         tuple(Prediction(target, None, float("nan"), float(value)) for value in row)
         for row in values

@@ -76,9 +76,9 @@ def check_attends(classifier: Classifier, method: Method) -> None:
 
 def _maps(method: Method, captures: Sequence[Capture]) -> Float[ndarray, "n t p q"]:
     """Call a map once for each target."""
-    found = [capture.attended for capture in captures if capture.attended is not None]
+    attentions = [capture.attended for capture in captures if capture.attended is not None]
     maps = []
-    for attended in found:
+    for attended in attentions:
         read = {"read": attended.read} if Needs.READ in method.needs else {}
         for layers in attended.layers:
             values = method.function(attentions=layers, prefix=attended.prefix, **read)

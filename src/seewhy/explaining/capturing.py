@@ -58,17 +58,17 @@ def explain_batch(
     targets = question.targets
     if isinstance(targets, ndarray):
         targets = targets[start : start + len(images)]
-    found: dict[Contrast | None, ExplainedBatch] = {}
+    explained: dict[Contrast | None, ExplainedBatch] = {}
     for contrast in dict.fromkeys(question.contrast_of(method) for method in question.methods):
         if contrast is None:
             capture = capture_batch(question, images, targets)
             classes = capture.targets
-            found[None] = ExplainedBatch(capture, None if classes is None else alone(classes))
+            explained[None] = ExplainedBatch(capture, None if classes is None else alone(classes))
             continue
         wanted, read = contrast.ask(question.classifier, images, targets)
         capture = capture_batch(question, images, wanted)
-        found[contrast] = ExplainedBatch(capture, read(capture))
-    return found
+        explained[contrast] = ExplainedBatch(capture, read(capture))
+    return explained
 
 
 def capture_batch(
@@ -83,10 +83,10 @@ def capture_batch(
         return replace(capture, activations=given | dict(capture.activations))
     layers = tuple(name for name in layers if name != INPUT)
     if network.classes is None:
-        found = given | (network.activations(images, layers) if layers else {})
-        return Capture(values=np.zeros((len(images), 0), np.float32), activations=found)
-    found = given | network.activations(images, [*layers, SCORES])
-    scores = found.pop(SCORES)
+        activations = given | (network.activations(images, layers) if layers else {})
+        return Capture(values=np.zeros((len(images), 0), np.float32), activations=activations)
+    activations = given | network.activations(images, [*layers, SCORES])
+    scores = activations.pop(SCORES)
     classes = explained_classes(targets, scores)
     assert classes is not None  # callables need gradients
     values = question.classifier.values(scores, question.output)
@@ -94,5 +94,5 @@ def capture_batch(
         scores=scores,
         targets=classes,
         values=np.take_along_axis(values, classes, axis=1),
-        activations=found,
+        activations=activations,
     )

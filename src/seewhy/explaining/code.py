@@ -35,9 +35,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     if isinstance(value, ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return {"array": str(value.dtype), "shape": list(value.shape), "sha256": digest}
@@ -60,7 +60,7 @@ def plain_option(method: str, name: str, value: Any) -> Any:
 def _sizes(value: Any) -> Any:
     if isinstance(value, tuple):
         return "x".join(repr(plain(side)) for side in value)
-    return [_sizes(one) for one in value] if isinstance(value, list) else plain(value)
+    return [_sizes(size) for size in value] if isinstance(value, list) else plain(value)
 
 
 def from_plain(value: Any, *, what: str) -> Any:
@@ -73,7 +73,9 @@ def from_plain(value: Any, *, what: str) -> Any:
         raise OptionError(
             f"{what} was a function or an array, which is not stored. Give it again in Python."
         )
-    return tuple(from_plain(one, what=what) for one in value) if isinstance(value, list) else value
+    return (
+        tuple(from_plain(item, what=what) for item in value) if isinstance(value, list) else value
+    )
 
 
 def option_from_plain(method: str, name: str, value: Any) -> Any:
@@ -88,9 +90,9 @@ def option_from_plain(method: str, name: str, value: Any) -> Any:
         else {}
     )
     if kinds.get(name) == "patch":
-        return [_size(one) for one in value] if isinstance(value, list) else _size(value)
-    found = from_plain(value, what=f"{name} of '{method}'")
-    return list(found) if isinstance(found, tuple) else found
+        return [_size(patch) for patch in value] if isinstance(value, list) else _size(value)
+    restored = from_plain(value, what=f"{name} of '{method}'")
+    return list(restored) if isinstance(restored, tuple) else restored
 
 
 def _size(value: Any) -> Any:
@@ -131,7 +133,7 @@ def _keywords(values: Mapping[str, Any]) -> list[str]:
 
 
 def _lists(value: tuple[Any, ...]) -> list[Any]:
-    return [_lists(one) if isinstance(one, tuple) else one for one in value]
+    return [_lists(item) if isinstance(item, tuple) else item for item in value]
 
 
 def python(value: Any, *, what: str = "it") -> str:
@@ -152,12 +154,12 @@ def python(value: Any, *, what: str = "it") -> str:
     if value is None or isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, Mapping):
-        pairs = (f"{python(key)}: {python(one, what=what)}" for key, one in value.items())
+        pairs = (f"{python(key)}: {python(entry, what=what)}" for key, entry in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list):
-        return f"[{', '.join(python(one, what=what) for one in value)}]"
+        return f"[{', '.join(python(item, what=what) for item in value)}]"
     if isinstance(value, tuple):
-        parts = [python(one, what=what) for one in value]
+        parts = [python(item, what=what) for item in value]
         return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
     if isinstance(value, Fit):
         given = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -240,10 +242,10 @@ def _flat_options(request: Request) -> dict[str, Any]:
     Raises:
         OptionError: one differs among the methods.
     """
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for given in request.options.values():
-        found |= given
-    for name in found:
+        options |= given
+    for name in options:
         values = [
             {**{option.name: option.default for option in METHODS[method].options}, **given}[name]
             for method in request.methods
@@ -256,7 +258,7 @@ def _flat_options(request: Request) -> dict[str, Any]:
                 f"'{name}' differs among the methods, and the command line gives one value to all "
                 "of them. Use Python."
             )
-    return found
+    return options
 
 
 def option_text(name: str, value: Any) -> str:
@@ -276,7 +278,7 @@ def option_text(name: str, value: Any) -> str:
     if isinstance(value, tuple) and name != "fill":
         return "x".join(option_text(name, side) for side in value)
     if isinstance(value, (list, tuple)):
-        return ",".join(option_text(name, one) for one in value)
+        return ",".join(option_text(name, item) for item in value)
     raise OptionError(
         f"{name} is {_article(value)}, which cannot be written as text. Repeat it in Python, where "
         "it is."
@@ -292,14 +294,14 @@ def _classes(classes: Sequence[Any], labels: Sequence[str]) -> list[str]:
                 "Use Python."
             )
         (classes,) = classes
-    return [_class_text(one, labels) for one in classes]
+    return [_class_text(query, labels) for query in classes]
 
 
-def _class_text(one: str | int, labels: Sequence[str]) -> str:
+def _class_text(query: str | int, labels: Sequence[str]) -> str:
     """Return a class as text: an index where its name would be read as two, for its comma."""
-    if isinstance(one, str) and one in labels and split_at_commas(one):
-        one = labels.index(one)
-    return unsplit(one) if isinstance(one, str) else index_text(one, labels)
+    if isinstance(query, str) and query in labels and split_at_commas(query):
+        query = labels.index(query)
+    return unsplit(query) if isinstance(query, str) else index_text(query, labels)
 
 
 def split_at_commas(text: str) -> bool:

@@ -68,5 +68,5 @@ class ComparedMethods(Mapping[str, Explanation], Drawable):
     def __repr__(self) -> str:
         first = next(iter(self.values()))
         photos = f"{len(first)} photo{'s' * (len(first) != 1)}"
-        rows = [f"{name}: {one.title()} ..." for name, one in self.items()]
+        rows = [f"{name}: {explanation.title()} ..." for name, explanation in self.items()]
         return few_lines(f"ComparedMethods({photos} of {short_name(first.model)})", rows)

@@ -96,7 +96,9 @@ class Differences:
 
     def repeat(self, copies: int) -> Differences:
         """Return those of one photo, for copies of it."""
-        classes, rivals = (np.repeat(one, copies, axis=0) for one in (self.classes, self.rivals))
+        classes, rivals = (
+            np.repeat(indices, copies, axis=0) for indices in (self.classes, self.rivals)
+        )
         return Differences(classes, rivals, self.strength)
 
     def targets(self) -> list[Callable[[Any], Any]]:
@@ -146,14 +148,14 @@ class Against:
         rivals = np.tile(np.array(self.rivals), (len(images), 1))
         known = classifier.network.classes or 0
         if not isinstance(targets, Top):
-            found = self._differences(np.asarray(targets))
-            return found.all_classes(), lambda _: found
+            differences = self._differences(np.asarray(targets))
+            return differences.all_classes(), lambda _: differences
         count = min(targets.count, known - len(self.rivals))
 
         def answer(capture: Capture) -> Differences:
             assert capture.targets is not None
             best = capture.targets[:, : -len(self.rivals)].tolist()
-            others = [[one for one in row if one not in self.rivals][:count] for row in best]
+            others = [[index for index in row if index not in self.rivals][:count] for row in best]
             return self._differences(np.array(others))
 
         return Top(min(targets.count + len(self.rivals), known), rivals), answer
@@ -183,8 +185,8 @@ class Similar:
         classes = explained_classes(targets, scores)
         assert classes is not None
         rivals = similar_classes(classifier, classes, scores, self.count)
-        found = Differences(classes, rivals, np.full(classes.shape[1], self.strength))
-        return found.all_classes(), lambda _: found
+        differences = Differences(classes, rivals, np.full(classes.shape[1], self.strength))
+        return differences.all_classes(), lambda _: differences
 
 
 @dataclass(frozen=True)
@@ -309,7 +311,7 @@ def as_contrast(
     named: Sequence[Any] = contrast if isinstance(contrast, (list, tuple)) else [contrast]
     if list(named) == [SIMILAR] and SIMILAR not in classifier.labels:
         return Similar()
-    rivals = tuple(dict.fromkeys(classifier.class_index(one) for one in named))
+    rivals = tuple(dict.fromkeys(classifier.class_index(rival) for rival in named))
     explained = set() if isinstance(targets, Top) else set(np.unique(np.asarray(targets)).tolist())
     itself = [rival for rival in rivals if rival in explained]
     if itself:

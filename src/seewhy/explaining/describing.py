@@ -19,20 +19,20 @@ def described(explanation: Explanation) -> list[dict[str, Any]]:
     """Return predictions, targets and peaks of each photo, ready for JSON."""
     peaks, empty = explanation.peaks, explanation.empty
     provenance, familiarity = explanation.provenance, explanation.familiarity
-    found = []
+    records = []
     for index, photo in enumerate(explanation.photos):
         places = _peaks_at(explanation, index, empty[index])
         targets = [
-            one.as_row()
+            prediction.as_row()
             | {
                 "peak": finite(float(peaks[index, target])),
                 "peak_at": places[target],
                 "empty": bool(empty[index, target]),
             }
             | _numbers(explanation, index, target)
-            for target, one in enumerate(explanation.targets[index])
+            for target, prediction in enumerate(explanation.targets[index])
         ]
-        found.append(
+        records.append(
             {
                 "photo": str(photo.path or photo.name),
                 "model": explanation.model,
@@ -46,7 +46,7 @@ def described(explanation: Explanation) -> list[dict[str, Any]]:
                 "targets": targets,
             }
         )
-    return found
+    return records
 
 
 def _numbers(explanation: Explanation, photo: int, target: int) -> dict[str, float | None]:

@@ -41,9 +41,13 @@ def shown_targets(explanation: Explanation, photo: int) -> list[int]:
     targets, request = explanation.targets[photo], explanation.request
     return [
         number
-        for number, one in enumerate(targets)
+        for number, prediction in enumerate(targets)
         if request.top is not None
-        or not (one.rank is not None and 1 < one.rank <= request.best and one.probability < LEAST)
+        or not (
+            prediction.rank is not None
+            and 1 < prediction.rank <= request.best
+            and prediction.probability < LEAST
+        )
     ]
 
 
@@ -70,8 +74,8 @@ def draw_colours(explanation: Explanation, photo: int, style: Style) -> list[Pic
     raw = [smoothed(gradient, style.smooth) for gradient in gradients]
     ends = _ends(raw, style)
     return [
-        around_grey(_colours_on_photo(explanation, photo, one), end=end)
-        for one, end in zip(raw, ends, strict=True)
+        around_grey(_colours_on_photo(explanation, photo, heatmap), end=end)
+        for heatmap, end in zip(raw, ends, strict=True)
     ]
 
 
@@ -108,15 +112,17 @@ def draw_methods(explanations: Sequence[Explanation], photo: int, style: Style) 
     explanations, photo = [sized(explanation, photo) for explanation in explanations], 0
     first = explanations[0]
     bare = first.photos[photo]
-    most = max(explanations, key=lambda one: len(one.targets[photo]))
+    most = max(explanations, key=lambda explanation: len(explanation.targets[photo]))
     classes = shown_targets(most, photo)
     bars = _colour_bars(explanations, photo, classes, style)
     drawn = [draw_targets(explanation, photo, style) for explanation in explanations]
     if len(classes) == 1:
         title = f"{first.photo_title(photo)}\n{most.title(photo)} of {short_name(first.model)}"
         cells: list[Cell] = [(title, bare.pixels)]
-        for one, pictures in zip(explanations, drawn, strict=True):
-            cells.append((f"{one.method}\n{one.peak_text(photo, style=style)}", pictures[0]))
+        for explanation, pictures in zip(explanations, drawn, strict=True):
+            cells.append(
+                (f"{explanation.method}\n{explanation.peak_text(photo, style=style)}", pictures[0])
+            )
         return np.asarray(grid_image(cells, columns=style.columns, bars=bars))
     rows: list[list[Picture | None]] = [[bare.pixels, *[None] * (len(classes) - 1)]]
     rows += [
@@ -169,7 +175,9 @@ def _overlays(
     if not plain or style.interpolation != "linear":
         return None
     heat = heat_levels(
-        np.stack([explanation.shown_map(photo, one) for one in range(explanation.maps.shape[1])]),
+        np.stack(
+            [explanation.shown_map(photo, target) for target in range(explanation.maps.shape[1])]
+        ),
         explanation.placements[photo],
         (bare.height, bare.width),
         one_scale=style.scale == "photo",
@@ -206,21 +214,21 @@ def _overlay(explanation: Explanation, photo: int, target: int, style: Style) ->
 
 
 def _attributions(explanation: Explanation, photo: int, style: Style) -> list[Picture]:
-    raw = [smoothed(one, style.smooth) for one in explanation.maps[photo]]
+    raw = [smoothed(heatmap, style.smooth) for heatmap in explanation.maps[photo]]
     return [
         paint_attribution(
-            _on_photo(explanation, photo, one),
+            _on_photo(explanation, photo, heatmap),
             end=end,
             signed=explanation.signed,
             colormap=style.colormap,
         )
-        for one, end in zip(raw, _ends(raw, style), strict=True)
+        for heatmap, end in zip(raw, _ends(raw, style), strict=True)
     ]
 
 
 def _ends(raw: Sequence[ndarray], style: Style) -> list[float]:
     """Return the value at which each map's colours end; one value for all with scale='photo'."""
-    ends = [attribution_end(one, percentile=style.percentile) for one in raw]
+    ends = [attribution_end(heatmap, percentile=style.percentile) for heatmap in raw]
     return [max(ends)] * len(ends) if style.scale == "photo" else ends
 
 

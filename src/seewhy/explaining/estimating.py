@@ -59,19 +59,19 @@ def estimate(classifier: Any, photos: Any, **request: Unpack[RequestKeywords]) -
     """
     asked = Request.single(**request)
     classifier = as_classifier(classifier)
-    found = find_photos(photos)
-    question = asked.bind(classifier, len(found), targets=Top(1))
+    sources = find_photos(photos)
+    question = asked.bind(classifier, len(sources), targets=Top(1))
     (row,), batch_size = question.methods, question.batch_size
     copies = max(copies_of(question, row), 1)
-    images, _ = classifier.prepare(as_photos(found[:1]))
+    images, _ = classifier.prepare(as_photos(sources[:1]))
     usual, most = default_batch_size(images.shape[1:]), copies
     if row.per_batch:
-        usual, most = PHOTOS_AT_ONCE, len(found)
+        usual, most = PHOTOS_AT_ONCE, len(sources)
     at_once = min(batch_size or usual, most)
     passes = method_passes(
         classifier, row.name, layer=question.layers[0], options=question.options[row.name]
     )
     tiles = 0 if asked.zoom == 1 else (2 * asked.zoom - 1) ** 2
     each = pass_seconds(classifier, images[0], copies=min(at_once, COPIES_TIMED))
-    seconds = each * passes * (1 + tiles) * len(found)
-    return Estimate(len(found), copies, seconds, at_once * int(images[0].nbytes), at_once)
+    seconds = each * passes * (1 + tiles) * len(sources)
+    return Estimate(len(sources), copies, seconds, at_once * int(images[0].nbytes), at_once)

@@ -107,8 +107,10 @@ def _explained(
     request: Request, classifier: Any, photos: Any, progress: Progress
 ) -> dict[str, Explanation]:
     classifier = as_classifier(classifier)
-    found = as_photos(photos)
-    explanations, _ = answer(request.bind(classifier, len(found)), found, progress=progress)
+    photo_list = as_photos(photos)
+    explanations, _ = answer(
+        request.bind(classifier, len(photo_list)), photo_list, progress=progress
+    )
     return explanations
 
 

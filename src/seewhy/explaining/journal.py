@@ -152,10 +152,10 @@ class Journal:
                     raise OptionError(self._foreign())
                 return
             try:
-                found = parse_json(line)
-                entry: dict[str, Any] = found["entry"]
+                record = parse_json(line)
+                entry: dict[str, Any] = record["entry"]
                 text = json.dumps(entry)
-                if found["check"] != f"{crc32(text.encode()):08x}":
+                if record["check"] != f"{crc32(text.encode()):08x}":
                     raise ValueError("the checksum is another one")
                 if not isinstance(entry, dict):
                     raise TypeError("an entry is a dict")

@@ -97,24 +97,24 @@ def options_by_method(
     names: Sequence[str], by_method: Mapping[str, Mapping[str, Any]], own: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Return the checked options of each method, of those given by method and those of all."""
-    found: dict[str, dict[str, Any]] = {name: {} for name in names}
+    options: dict[str, dict[str, Any]] = {name: {} for name in names}
     for name, given in by_method.items():
-        key = method_name(name, has_budget=BEST in found)
-        if key not in found:
+        key = method_name(name, has_budget=BEST in options)
+        if key not in options:
             raise OptionError(
                 f"Options were given for '{name}', which is not among the methods: "
-                f"{', '.join(found)}. Add it, or leave its options out."
+                f"{', '.join(options)}. Add it, or leave its options out."
             )
-        found[key] = dict(given) if key == BEST else check_options(METHODS[key], given)
+        options[key] = dict(given) if key == BEST else check_options(METHODS[key], given)
     if len(names) <= 1:
         (name,) = names or ("grad-cam",)
         if name == BEST:
-            found[BEST] |= own
+            options[BEST] |= own
         else:
-            found.setdefault(name, {}).update(
+            options.setdefault(name, {}).update(
                 check_options(METHODS[name], own, arguments=ARGUMENTS)
             )
-        return found
+        return options
     known = {name: _known_options(name) for name in names}
     for option, value in own.items():
         having = [name for name in names if option in known[name]]
@@ -124,8 +124,8 @@ def options_by_method(
                 f"None of the methods that run has an option '{option}'. They have: {has}."
             )
         for name in having:
-            found[name] |= check_options(METHODS[name], {option: value})
-    return found
+            options[name] |= check_options(METHODS[name], {option: value})
+    return options
 
 
 def _own(name: str) -> list[str]:
@@ -147,9 +147,9 @@ def checked(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def several(given: Any) -> tuple[Any, ...]:
     """Return one or several as a tuple."""
-    found = given if isinstance(given, (list, tuple, ndarray)) else [given]
-    return tuple(map(_scalar, found))
+    values = given if isinstance(given, (list, tuple, ndarray)) else [given]
+    return tuple(map(_scalar, values))
 
 
-def _scalar(one: Any) -> Any:
-    return one.item() if isinstance(one, np.generic) else one
+def _scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -49,8 +49,8 @@ def measure(
     left = [method for method in question.methods if _key(question, method) not in known]
     first = min(question.batch_size or PHOTOS_AT_ONCE, len(photos))
     for count, methods in (
-        (first, [one for one in left if one.per_batch]),
-        (1, [one for one in left if not one.per_batch]),
+        (first, [method for method in left if method.per_batch]),
+        (1, [method for method in left if not method.per_batch]),
     ):
         if not methods:
             continue
@@ -66,14 +66,14 @@ def measure(
         )
         for method in methods:
             rounded = results[method.name].maps[:count]
-            found = measure_rounding(
+            rounding = measure_rounding(
                 question.computed,
                 list(zip(rounded, exact[method.name].maps, strict=True)),
                 _probabilities(question, network, clean),
                 from_minimum=method.from_minimum,
             )
-            found.warn()
-            known[_key(question, method)] = found
+            rounding.warn()
+            known[_key(question, method)] = rounding
     return {method.name: known[_key(question, method)] for method in question.methods}
 
 

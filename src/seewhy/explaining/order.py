@@ -39,10 +39,10 @@ def refuse_networks(given: Any) -> None:
     """
     from seewhy.zoo.load import models
 
-    for one in given if isinstance(given, list | tuple) else [given]:
-        is_name = isinstance(one, str) and one in models() and not os.path.lexists(one)
-        if is_name or isinstance(one, Classifier):
-            name = one if is_name else one.name
+    for source in given if isinstance(given, list | tuple) else [given]:
+        is_name = isinstance(source, str) and source in models() and not os.path.lexists(source)
+        if is_name or isinstance(source, Classifier):
+            name = source if is_name else source.name
             raise PhotoError(
                 f"'{name}' is a network, and photos belong in its place. Swap the two; on the "
                 f"command line: --model {name}"

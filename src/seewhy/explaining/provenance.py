@@ -38,9 +38,9 @@ class Provenance:
     def stored(cls, told: Mapping[str, Any]) -> Provenance:
         """Return the provenance of `as_dict`."""
         facts = {name: value for name, value in told.items() if name != "weights_sha256"}
-        found = cls(facts, None)
-        found.__dict__["weights_sha256"] = told.get("weights_sha256")  # as if it had been read
-        return found
+        provenance = cls(facts, None)
+        provenance.__dict__["weights_sha256"] = told.get("weights_sha256")  # as if it had been read
+        return provenance
 
     @cached_property
     def weights_sha256(self) -> str | None:
@@ -113,7 +113,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {"type": type(value).__name__, **_fields(value)}
     if isinstance(value, np.ndarray):

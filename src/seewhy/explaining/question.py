@@ -98,8 +98,8 @@ class Question:
         if not method.at_layer:
             return WHOLE
         session, size = self.classifier.session, self.classifier.size
-        found = {name: session.cells(name, size) for name in self.layers_of(method)}
-        return common_part(self.classifier.name, found)
+        cells = {name: session.cells(name, size) for name in self.layers_of(method)}
+        return common_part(self.classifier.name, cells)
 
     def placed(self, method: Method, placements: Sequence[Placement]) -> tuple[Placement, ...]:
         """Return where a method's maps lie in photos, whose placements are of the whole input."""
@@ -204,7 +204,7 @@ def check_options(
         OptionError: the method has no such option, or the value is not valid.
     """
     own = [option.name for option in method.options]
-    known = {one.name: one for one in (*method.options, *NETWORK_OPTIONS)}
+    known = {option.name: option for option in (*method.options, *NETWORK_OPTIONS)}
     for name, value in options.items():
         if name not in known:
             has = f"It has: {', '.join(own)}." if own else "It has none."
@@ -246,8 +246,8 @@ def take_execution(
             )
         given[row.name] = next(iter(asked), given[row.name])
     left = {
-        method: {name: value for name, value in one.items() if name not in given}
-        for method, one in options.items()
+        method: {name: value for name, value in values.items() if name not in given}
+        for method, values in options.items()
     }
     return left, Execution(given["precision"])
 
@@ -276,7 +276,7 @@ def layer_names(classifier: Classifier, layer: Any) -> tuple[str, ...]:
         return (classifier.layer,)
     several = layer if isinstance(layer, (list, tuple)) else [layer]
     network = classifier.network
-    names = tuple(dict.fromkeys(network.layer_name(one) for one in several))
+    names = tuple(dict.fromkeys(network.layer_name(entry) for entry in several))
     for name in filter(is_name, names):
         check_layer(network.name, name, network.layers)
     return names
@@ -288,17 +288,17 @@ def scale_layers(classifier: Classifier, layer: str) -> tuple[str, ...]:
     A scale that the network does not have, to the row and column, is left out.
     """
     before = []
-    for one in classifier.network.layers:
-        if one.is_spatial and one.calls == 1:
-            before.append(one)
-        if one.name == layer:
+    for candidate in classifier.network.layers:
+        if candidate.is_spatial and candidate.calls == 1:
+            before.append(candidate)
+        if candidate.name == layer:
             break
-    found = [layer]
+    names = [layer]
     h, w = before[-1].shape[:2] if before and before[-1].name == layer else (0, 0)
     for finer in (2, 4):
         size = (finer * h, finer * w)
-        found += [one.name for one in before if one.shape[:2] == size][-1:]
-    return tuple(found)
+        names += [candidate.name for candidate in before if candidate.shape[:2] == size][-1:]
+    return tuple(names)
 
 
 def as_targets(
@@ -339,15 +339,15 @@ def class_indices(
         TargetError: no class, or another number of lists than photos, or lists of unlike length.
         UnknownClass: a class that the network does not have.
     """
-    found = class_lists(classes)
-    if not isinstance(found[0], tuple):
-        return np.tile(indices_of(classifier, found), (count, 1))
-    if len(found) != count:
+    lists = class_lists(classes)
+    if not isinstance(lists[0], tuple):
+        return np.tile(indices_of(classifier, lists), (count, 1))
+    if len(lists) != count:
         raise TargetError(
-            f"{len(found)} lists of classes were given for {count} photos. "
+            f"{len(lists)} lists of classes were given for {count} photos. "
             "Give one list for all photos, or one list per photo."
         )
-    return np.array(indices_of(classifier, found))
+    return np.array(indices_of(classifier, lists))
 
 
 def class_lists(classes: Any) -> tuple[Any, ...]:
@@ -357,38 +357,38 @@ def class_lists(classes: Any) -> tuple[Any, ...]:
         TargetError: no class, or classes and lists of them, or lists of unlike length.
     """
     is_one = isinstance(classes, str) or not isinstance(classes, Iterable)
-    found: list[Any] = [classes] if is_one else list(classes)
-    if not found:
+    entries: list[Any] = [classes] if is_one else list(classes)
+    if not entries:
         raise TargetError("classes=[] selects no class. Name at least one.")
-    nested = [isinstance(one, (list, tuple, ndarray)) for one in found]
+    nested = [isinstance(entry, (list, tuple, ndarray)) for entry in entries]
     if not any(nested):
-        return tuple(map(one_class, found))
+        return tuple(map(one_class, entries))
     if not all(nested):
         raise TargetError(
             "classes mixes classes and lists of classes. Give one list for all photos, or one "
             "list per photo."
         )
-    lengths = sorted({len(one) for one in found})
+    lengths = sorted({len(entry) for entry in entries})
     if len(lengths) > 1 or lengths[0] == 0:
         raise TargetError(
             f"The lists of classes have between {lengths[0]} and {lengths[-1]} entries. "
             "Give every photo the same number of classes, at least one."
         )
-    return tuple(tuple(map(one_class, one)) for one in found)
+    return tuple(tuple(map(one_class, entry)) for entry in entries)
 
 
-def one_class(one: Any) -> str | int:
+def one_class(query: Any) -> str | int:
     """Return a class as it can be named: by text or by a whole number.
 
     Raises:
         TargetError: it is anything else.
     """
-    if isinstance(one, str):
-        return one
-    if is_whole(one):
-        return int(one)
+    if isinstance(query, str):
+        return query
+    if is_whole(query):
+        return int(query)
     raise TargetError(
-        f"A class is a name, a WordNet id or a whole number, not {shortened(one)}. "
+        f"A class is a name, a WordNet id or a whole number, not {shortened(query)}. "
         "Name it by one of these."
     )
 
@@ -396,6 +396,6 @@ def one_class(one: Any) -> str | int:
 def indices_of(classifier: Classifier, classes: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return classes as indices, in the same nesting."""
     return tuple(
-        indices_of(classifier, one) if isinstance(one, tuple) else classifier.class_index(one)
-        for one in classes
+        indices_of(classifier, entry) if isinstance(entry, tuple) else classifier.class_index(entry)
+        for entry in classes
     )

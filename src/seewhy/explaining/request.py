@@ -119,7 +119,7 @@ class Request:
         check_budget(budget, given)
         asked = checked(asked)
         names = tuple(
-            dict.fromkeys(method_name(one, has_budget=budget is not None) for one in given)
+            dict.fromkeys(method_name(name, has_budget=budget is not None) for name in given)
         )
         settings = options_by_method(names, options or {}, own)
         settings, execution = take_execution(settings, asked["precision"])
@@ -177,7 +177,7 @@ class Request:
         if self.budget is None:
             return self
         chosen = best_method(classifier, self.budget, layer=self.layer)
-        options = {name: one for name, one in self.options.items() if name != BEST}
+        options = {name: values for name, values in self.options.items() if name != BEST}
         if BEST in self.options:
             given = self.options[BEST]
             options[chosen] = check_options(METHODS[chosen], given, arguments=ARGUMENTS)
@@ -200,7 +200,7 @@ class Request:
         """
         request = self.settle(classifier)
         options = {name: dict(request.options.get(name, {})) for name in request.methods}
-        class_free = all(is_class_free(one, options[one.name]) for one in request.table)
+        class_free = all(is_class_free(method, options[method.name]) for method in request.table)
         if targets is None:
             targets = as_targets(
                 classifier,
@@ -261,9 +261,9 @@ class Request:
         return plain | {
             "options": {
                 method: {
-                    name: code.plain_option(method, name, value) for name, value in one.items()
+                    name: code.plain_option(method, name, value) for name, value in values.items()
                 }
-                for method, one in self.options.items()
+                for method, values in self.options.items()
             }
         }
 
@@ -328,7 +328,9 @@ class Request:
 
 
 _DEFAULTS: dict[str, Any] = {"method": None} | {
-    one.name: one.default for one in fields(Request) if one.name not in ("methods", "options")
+    attribute.name: attribute.default
+    for attribute in fields(Request)
+    if attribute.name not in ("methods", "options")
 }
 
 
@@ -352,7 +354,7 @@ def with_keywords(
 def _check_targets(request: Request) -> None:
     """Refuse what excludes each other, whatever the network."""
     exclusive = (request.top, request.classes, request.target)
-    if sum(one is not None for one in exclusive) > 1:
+    if sum(choice is not None for choice in exclusive) > 1:
         raise TargetError("'top', 'classes' and 'target' exclude each other. Give one of them.")
     target = request.target
     if target is not None and not callable(target):
@@ -365,7 +367,7 @@ def _check_targets(request: Request) -> None:
         return
     table = request.table
     class_free = bool(table) and all(
-        is_class_free(one, request.options.get(one.name, {})) for one in table
+        is_class_free(method, request.options.get(method.name, {})) for method in table
     )
     check_contrast(target, class_free=class_free)
 

@@ -109,7 +109,9 @@ class Explanation(Drawable):
         methods with a ReLU show one side only.
         """
         adds_up = Needs.CLASS_WEIGHTS in self.row.needs
-        contrasted = any(one.rivals is not None for row in self.targets for one in row)
+        contrasted = any(
+            prediction.rivals is not None for row in self.targets for prediction in row
+        )
         return self.row.signed or (adds_up and contrasted)
 
     @property
@@ -170,8 +172,10 @@ class Explanation(Drawable):
         heat = scale_signed_map(placed) if self.signed else scale_map(placed)
         if scale == "photo":
             peaks = [
-                self._largest(placed if one == target else self._placed(photo, one, interpolation))
-                for one in range(self.maps.shape[1])
+                self._largest(
+                    placed if index == target else self._placed(photo, index, interpolation)
+                )
+                for index in range(self.maps.shape[1])
             ]
             heat *= np.float32(peaks[target] / max(peaks) if max(peaks) > 0 else 0)
         return heat
@@ -318,12 +322,17 @@ class Explanation(Drawable):
         told = json.dumps(None if self.provenance is None else self.provenance.as_dict())
         return {
             "maps": self.maps,
-            "labels": np.array([[one.label for one in row] for row in self.targets]),
+            "labels": np.array([[prediction.label for prediction in row] for row in self.targets]),
             "indices": np.array(
-                [[-1 if one.index is None else one.index for one in row] for row in self.targets]
+                [
+                    [-1 if prediction.index is None else prediction.index for prediction in row]
+                    for row in self.targets
+                ]
             ),
-            "probabilities": np.array([[one.probability for one in row] for row in self.targets]),
-            "scores": np.array([[one.score for one in row] for row in self.targets]),
+            "probabilities": np.array(
+                [[prediction.probability for prediction in row] for row in self.targets]
+            ),
+            "scores": np.array([[prediction.score for prediction in row] for row in self.targets]),
             "seen": np.array([placement.map_box for placement in self.placements]),
             "photos": np.array([photo.name for photo in self.photos]),
             "provenance": np.array(told),

@@ -127,9 +127,9 @@ def map_error(
     tested = ~np.isnan(exact) & ~np.isnan(rounded)
     if not tested.any():
         return 0.0
-    true, found = exact[tested].astype(np.float64), rounded[tested].astype(np.float64)
+    true, computed = exact[tested].astype(np.float64), rounded[tested].astype(np.float64)
     amplitude = np.ptp(true) if from_minimum else np.abs(true).max()
-    off = np.abs(found - true).max()
+    off = np.abs(computed - true).max()
     if amplitude == 0:
         return float(off > 0)
     return float(off / amplitude)

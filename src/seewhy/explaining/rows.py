@@ -205,7 +205,7 @@ def _stored(
     extras: Mapping[str, ndarray], place: int, count: int, *, colours: bool
 ) -> list[dict[str, Any]] | None:
     """Return what pictures and JSON need of a method's further results for one target."""
-    found = [
+    entries = [
         {
             "name": name,
             "shape": list(values.shape[1:]),
@@ -215,7 +215,7 @@ def _stored(
         if values.shape[:1] == (count,)
         and (values.ndim == 1 or name.startswith("grid") or (colours and name == "gradients"))
     ]
-    return found or None
+    return entries or None
 
 
 def from_rows(rows: Sequence[Row], photo: Photo, background: Background) -> Explanation:
@@ -241,8 +241,14 @@ def from_rows(rows: Sequence[Row], photo: Photo, background: Background) -> Expl
         shown = method.shown_from(extras, maps, tuple(facts["size"]), options)
     first, labels, limit = rows[0], background.labels, background.limit
     best = tuple(
-        Prediction(labels[one["index"]], one["index"], one["probability"], one["score"], rank)
-        for rank, one in enumerate(first.predictions or (), 1)
+        Prediction(
+            labels[prediction["index"]],
+            prediction["index"],
+            prediction["probability"],
+            prediction["score"],
+            rank,
+        )
+        for rank, prediction in enumerate(first.predictions or (), 1)
     )
     return Explanation(
         photos=(photo,),
@@ -268,9 +274,9 @@ def _extras(rows: Sequence[Row]) -> dict[str, ndarray]:
     """Return a photo's further results, an array of all targets for each name."""
     by_name: dict[str, list[ndarray]] = {}
     for row in rows:
-        for one in row.extras or ():
-            values = np.asarray(one["values"], np.float32).reshape(one["shape"])
-            by_name.setdefault(one["name"], []).append(values)
+        for extra in row.extras or ():
+            values = np.asarray(extra["values"], np.float32).reshape(extra["shape"])
+            by_name.setdefault(extra["name"], []).append(values)
     return {name: np.stack(values) for name, values in by_name.items()}
 
 
@@ -283,7 +289,9 @@ def _target(row: Row, labels: Sequence[str], best: Sequence[Prediction]) -> Pred
         rivals = Rivals(names, tuple(row.rivals), row.strength or 0.0)
     name, rank = labels[row.class_index], row.rank
     if row.kind not in RANKED:
-        rank = next((one.rank for one in best if one.index == row.class_index), None)
+        rank = next(
+            (prediction.rank for prediction in best if prediction.index == row.class_index), None
+        )
     return Prediction(name, row.class_index, row.probability, row.score, rank, rivals)
 
 
@@ -304,8 +312,8 @@ def descriptor(
     if weights.shape != (rows, columns):
         image = Image.fromarray(weights).resize((columns, rows), Image.Resampling.BILINEAR)
         weights = np.asarray(image)
-    found = np.tensordot(weights, activations, axes=2) / weights.sum()
-    return np.asarray(found, np.float32)
+    mean = np.tensordot(weights, activations, axes=2) / weights.sum()
+    return np.asarray(mean, np.float32)
 
 
 def map_columns(
@@ -314,18 +322,18 @@ def map_columns(
     """Return the map and what is measured on it; the peak is the centre of the strongest cell."""
     heat = np.abs(raw) if signed else raw
     empty = is_empty(heat)
-    found: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "heatmap": np.asarray(raw, np.float32),
         "map_height": raw.shape[0],
         "map_width": raw.shape[1],
         "empty": empty,
     }
     if empty:
-        return found
+        return columns
     row, column = np.unravel_index(np.nanargmax(heat), heat.shape)
     x0, y0, x1, y1 = placement.map_box
     border, centre = energies(heat)
-    return found | {
+    return columns | {
         "peak": float(heat[row, column]),
         "peak_y": float(y0 + (row + 0.5) * (y1 - y0) / raw.shape[0]),
         "peak_x": float(x0 + (column + 0.5) * (x1 - x0) / raw.shape[1]),
@@ -340,8 +348,8 @@ def _boxes(explanation: Explanation, photo: int, target: int, *, signed: bool) -
     raw = explanation.maps[photo, target]
     placed = heatmap_on_photo(raw, explanation.placements[photo], size)
     heat = scale_signed_map(placed) if signed else scale_map(placed)
-    found: Int[ndarray, "m 4"] = heatmap_boxes(heat)
-    return [[int(edge) for edge in box] for box in found]
+    boxes: Int[ndarray, "m 4"] = heatmap_boxes(heat)
+    return [[int(edge) for edge in box] for box in boxes]
 
 
 def energies(heatmap: Float[ndarray, "h w"]) -> tuple[float | None, float | None]:

@@ -125,13 +125,13 @@ def run(
             _warn_of_chance(question)
         meter.advance(len(batch))
         for method in question.methods:
-            one = batches[question.contrast_of(method)]
-            collected[method.name].explained += one.of_photos()
+            explained_batch = batches[question.contrast_of(method)]
+            collected[method.name].explained += explained_batch.of_photos()
             if method.per_batch:
                 maps = (
-                    attention_maps(question, method, images, one)
+                    attention_maps(question, method, images, explained_batch)
                     if method.attends
-                    else run_map(question, method, one)
+                    else run_map(question, method, explained_batch)
                 )
                 collected[method.name].add_maps(maps)
                 continue
@@ -141,7 +141,7 @@ def run(
                     pixels=pixels[row],
                     image=images[row : row + 1],
                     layer=question.layers[0],
-                    explained=one.of_photos()[row],
+                    explained=explained_batch.of_photos()[row],
                     target=targets if callable(targets := question.targets) else None,
                     output=question.output,
                     network=question.network,
@@ -149,7 +149,7 @@ def run(
                     batch_size=question.batch_size,
                     progress=meter.part(),
                 )
-                result = run_probe(question, method, subject, one, row)
+                result = run_probe(question, method, subject, explained_batch, row)
                 collected[method.name].add_probe(result)
         placements += placed
         familiarity += _familiarity(question, images, capture)
@@ -159,9 +159,9 @@ def run(
         main = batches.get(question.contrast, next(iter(batches.values())))
         explained.append(None if main.explained is None else main.explained.classes)
         values.append(main.combine(main.capture.values))
-    results = {name: one.result() for name, one in collected.items()}
+    results = {name: maps.result() for name, maps in collected.items()}
     return results, NetworkResult(
-        scores=_joined([one.scores for one in captures]),
+        scores=_joined([capture.scores for capture in captures]),
         targets=_joined(explained),
         values=np.concatenate(values),
         placements=tuple(placements),
@@ -180,8 +180,8 @@ def _familiarity(
     references = question.classifier.references
     if references is None or capture.scores is None:
         return ()
-    found = question.classifier.probabilities(capture.scores).argmax(axis=1)
-    return references.judge(_activations(question, images, capture, references.layer), found)
+    classes = question.classifier.probabilities(capture.scores).argmax(axis=1)
+    return references.judge(_activations(question, images, capture, references.layer), classes)
 
 
 def _activations(
@@ -192,8 +192,8 @@ def _activations(
         return images
     if layer in capture.activations:
         return capture.activations[layer]
-    found: Float[ndarray, "n ..."] = question.network.activations(images, [layer])[layer]
-    return found
+    activations: Float[ndarray, "n ..."] = question.network.activations(images, [layer])[layer]
+    return activations
 
 
 def _warn_of_softmax(question: Question, capture: Capture) -> None:
@@ -354,7 +354,7 @@ def copies_of(question: Question, method: Method) -> int:
     network, layer = question.classifier.network, question.layers[0]
     shape: tuple[int, ...] = (*question.classifier.size, network.input_shape[2])
     if method.at_layer and layer != INPUT:
-        shape = next(one.shape for one in network.layers if one.name == layer)
+        shape = next(candidate.shape for candidate in network.layers if candidate.name == layer)
     if method.at_layer and len(shape) != 3:
         return 0  # it cannot be explained, which is said when its output is there
     return method.count_copies(shape, question.options[method.name])

@@ -125,7 +125,7 @@ def over_tiles(maps: Float[ndarray, "k t h w"], cells: Shares) -> Float[ndarray,
     )
     place = Placement((x0 * columns, y0 * rows, x1 * columns, y1 * rows))
     placed = [
-        heatmap_on_photo(one, place, (rows, columns)) for one in maps.reshape(-1, *maps.shape[2:])
+        heatmap_on_photo(tile, place, (rows, columns)) for tile in maps.reshape(-1, *maps.shape[2:])
     ]
     return np.stack(placed).reshape(*maps.shape[:2], rows, columns)
 

@@ -160,25 +160,25 @@ def occlude(
         "filled": filled,
         "progress": scene.progress,
     }
-    found: ProbeResult | None = None
+    result: ProbeResult | None = None
     extras: dict[str, ndarray] = {}
     if fast is not None:
         try:
-            found = occlusion(image, fast.clean, sweep=fast, **settings)
+            result = occlusion(image, fast.clean, sweep=fast, **settings)
         except SweepFailed:
-            found = None
+            result = None
         else:
             errors = fast.rounding_errors()
             extras = {} if errors is None else {"bfloat16_error": errors}
     settings["batch_size"] = scene.batch_size
-    if found is None:
-        found = (
+    if result is None:
+        result = (
             occlusion(image, scene.score, **settings)
             if reduce is None
             else feature_map_occlusion(image, scene.features, reduction=reduce, **settings)
         )
-    extras = {**found.extras, "filled": np.asarray(picture), **extras}
-    return ProbeResult(maps=found.maps, extras=extras, shown=found.shown)
+    extras = {**result.extras, "filled": np.asarray(picture), **extras}
+    return ProbeResult(maps=result.maps, extras=extras, shown=result.shown)
 
 
 def _check(watch: str, engine: str) -> None:

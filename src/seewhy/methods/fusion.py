@@ -75,7 +75,7 @@ def _scaled(maps: Sequence[Float[ndarray, "n _h _w"]]) -> Float[ndarray, "l n H 
         )
     size = (max(layer.shape[1] for layer in maps), max(layer.shape[2] for layer in maps))
     scaled = np.empty((len(maps), counts[0], *size))
-    for one, layer in zip(scaled, maps, strict=True):
+    for target, layer in zip(scaled, maps, strict=True):
         resized = np.stack([resize_map(each, size) for each in layer]).astype(np.float64)
-        one[:] = quotient(resized, np.abs(resized).max(axis=(1, 2), keepdims=True))
+        target[:] = quotient(resized, np.abs(resized).max(axis=(1, 2), keepdims=True))
     return scaled

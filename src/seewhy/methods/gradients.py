@@ -173,7 +173,9 @@ def integrated_gradients(
     maps = np.einsum("hwc,thwc->thw", way, mean)
     gap = maps.sum(axis=(1, 2)) - (values[-1] - values[0])
     extras = {"completeness_gap": gap, "values": values[-1], "baseline_values": values[0]}
-    return ProbeResult(as_float32(maps), {name: as_float32(one) for name, one in extras.items()})
+    return ProbeResult(
+        as_float32(maps), {name: as_float32(extra) for name, extra in extras.items()}
+    )
 
 
 def guided_backpropagation(

@@ -261,19 +261,19 @@ def _occlusion_at_sizes(
         def step(done_here: int, total_here: int, before: int = before) -> None:
             progress(before + done_here, total)
 
-        found = sweep_once(patch=patch, progress=step)
-        done += len(found.extras["windows"]) + 1
-        grids[f"grid_{len(maps)}"] = found.extras["grid"]
-        maps.append(found.maps)
-        if found.shown is not None:
-            shown.append(found.shown)
+        result = sweep_once(patch=patch, progress=step)
+        done += len(result.extras["windows"]) + 1
+        grids[f"grid_{len(maps)}"] = result.extras["grid"]
+        maps.append(result.maps)
+        if result.shown is not None:
+            shown.append(result.shown)
         sizes.append(place_windows((shape[0], shape[1]), patch, stride).patch)
     stacked = np.stack(maps)
     return ProbeResult(
         maps=stacked.mean(axis=0),
         extras={
             "patch_maps": stacked,
-            "patch_shown": np.stack([one("linear") for one in shown]),
+            "patch_shown": np.stack([draw("linear") for draw in shown]),
             "patches": np.array(sizes),
             **grids,
         },
@@ -306,7 +306,7 @@ def _shown(
 def _mean_shown(
     shown: list[Callable[[str], Float[ndarray, "t h w"]]], interpolation: str
 ) -> Float[ndarray, "t h w"]:
-    mean: ndarray = np.mean([one(interpolation) for one in shown], axis=0)
+    mean: ndarray = np.mean([draw(interpolation) for draw in shown], axis=0)
     return mean
 
 
@@ -329,8 +329,8 @@ def shown_from(
     patches = patch if isinstance(patch, list) and "grid" not in extras else [patch]
     names = ["grid"] if "grid" in extras else [f"grid_{n}" for n in range(len(patches))]
     shown = [
-        partial(_shown, extras[name], place_windows(size, one, stride), untested)
-        for name, one in zip(names, patches, strict=True)
+        partial(_shown, extras[name], place_windows(size, patch, stride), untested)
+        for name, patch in zip(names, patches, strict=True)
     ]
     return shown[0] if "grid" in extras else partial(_mean_shown, list(shown))
 

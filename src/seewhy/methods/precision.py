@@ -32,9 +32,9 @@ def quotient(
     numerator: Float[ndarray, "..."], denominator: Float[ndarray, "..."]
 ) -> Float[ndarray, "..."]:
     """Return numerator / denominator, and 0 exactly where the denominator is 0."""
-    found = np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape))
-    np.divide(numerator, denominator, out=found, where=denominator != 0)
-    return found
+    result = np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape))
+    np.divide(numerator, denominator, out=result, where=denominator != 0)
+    return result
 
 
 def at_least_one(name: str, value: int) -> int:

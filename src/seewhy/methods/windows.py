@@ -124,7 +124,9 @@ def smooth_over_windows(
             spline = needed("scipy.interpolate", "interpolation='cubic'").CubicSpline
             weights.append(spline(centres, each, bc_type="natural")(pixels))
         else:
-            weights.append(np.stack([np.interp(pixels, centres, one) for one in each], axis=1))
+            weights.append(
+                np.stack([np.interp(pixels, centres, column) for column in each], axis=1)
+            )
     rows, columns = weights
     smooth: ndarray = np.einsum("hr,trq,wq->thw", rows, drops, columns, optimize=True)
     return smooth.astype(np.float32)

@@ -102,7 +102,7 @@ class _Batch:
 
 
 def finite_answers(
-    batch: PhotoBatch, answer: Callable[[PhotoBatch], R]
+    batch: PhotoBatch, process: Callable[[PhotoBatch], R]
 ) -> Iterator[tuple[PhotoBatch, R | PhotoFailure]]:
     """Yield the answer for a batch; where the network returns NaN or infinity, photo by photo.
 
@@ -113,11 +113,11 @@ def finite_answers(
     if not batch.photos:
         return
     try:
-        result: R | PhotoFailure = answer(batch)
+        result: R | PhotoFailure = process(batch)
     except NotFinite as error:
         if len(batch.photos) > 1:
-            for one in batch.alone():
-                yield from finite_answers(one, answer)
+            for single in batch.alone():
+                yield from finite_answers(single, process)
             return
         result = PhotoFailure(batch.photos[0].name, str(error), "not-finite")
     yield batch, result

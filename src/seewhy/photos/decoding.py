@@ -269,7 +269,7 @@ def _upright(image: Image.Image, is_ours: bool) -> Image.Image:
 def _formats() -> list[str]:
     """Return the FORMATS that this Pillow supports."""
     Image.init()
-    return [one for one in FORMATS if one in Image.OPEN]
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _seekable(source: Any) -> Any:

@@ -114,7 +114,7 @@ def _dicom(path: Path, name: str) -> UInt8[ndarray, "h w ..."]:
 
 def _window(data: Any) -> tuple[float, float] | None:
     """Return the first window of a DICOM file as its lowest and highest value."""
-    ends = [data.get(one) for one in ("WindowCenter", "WindowWidth")]
+    ends = [data.get(tag) for tag in ("WindowCenter", "WindowWidth")]
     if any(end is None for end in ends):
         return None
     centre, width = (float(end if np.isscalar(end) or not len(end) else end[0]) for end in ends)

@@ -45,10 +45,10 @@ class Placement:
         x0, y0, x1, y1 = self.box
         rows, columns = (
             slice(
-                max(one.start or 0, math.ceil(low - 0.5)),
-                min(side if one.stop is None else one.stop, math.floor(high - 0.5) + 1),
+                max(part.start or 0, math.ceil(low - 0.5)),
+                min(side if part.stop is None else part.stop, math.floor(high - 0.5) + 1),
             )
-            for low, high, side, one in ((y0, y1, size[0], of[0]), (x0, x1, size[1], of[1]))
+            for low, high, side, part in ((y0, y1, size[0], of[0]), (x0, x1, size[1], of[1]))
         )
         return rows, columns
 
@@ -62,8 +62,8 @@ class Placement:
             return self
         left, top, right, bottom = self.box
         (y0, y1), (x0, x1) = (
-            [low + share * (high - low) for share in (one, two)]
-            for low, high, one, two in (
+            [low + share * (high - low) for share in (start, end)]
+            for low, high, start, end in (
                 (top, bottom, shares[0], shares[2]),
                 (left, right, shares[1], shares[3]),
             )

@@ -87,8 +87,8 @@ def normalization(mean: tuple[float, ...], deviation: tuple[float, ...]) -> Prep
         named[(0.5,) * depth, (0.5,) * depth] = "tf"
         named[(0.0,) * depth, (1.0,) * depth] = "unit"
     given = (
-        tuple(round(float(one), 6) for one in mean),
-        tuple(round(float(one), 6) for one in deviation),
+        tuple(round(float(value), 6) for value in mean),
+        tuple(round(float(value), 6) for value in deviation),
     )
     return named.get(given) or Normalize(*given)
 

@@ -48,5 +48,5 @@ def _preprocess(settings: dict[str, Any]) -> Preprocess | None:
     if len(mean) != len(deviation) or len(mean) not in (1, 3) or not factor or 0 in deviation:
         return None
     return normalization(
-        tuple(one / factor for one in mean), tuple(one / factor for one in deviation)
+        tuple(value / factor for value in mean), tuple(value / factor for value in deviation)
     )

@@ -173,11 +173,11 @@ def find_photos(sources: Any) -> list[Any]:
         PhotoError: `sources` is empty, a folder or pattern contains no photo, or a source is a web
             address.
     """
-    found = find_sources(sources)
-    for one in found:
-        if isinstance(one, PhotoFailure):
-            raise PhotoError(one.reason)
-    return found
+    entries = find_sources(sources)
+    for entry in entries:
+        if isinstance(entry, PhotoFailure):
+            raise PhotoError(entry.reason)
+    return entries
 
 
 def find_sources(sources: Any) -> list[Any]:
@@ -190,18 +190,18 @@ def find_sources(sources: Any) -> list[Any]:
         sources = [sources]
     elif hasattr(sources, "__array__") or hasattr(sources, "read"):
         sources = [sources]  # an array iterates over its rows, an open file over its lines
-    found: list[Any] = []
+    entries: list[Any] = []
     for source in sources:
         if not isinstance(source, str | os.PathLike):
-            found.append(source)
+            entries.append(source)
             continue
         try:
-            found += _files(source)
+            entries += _files(source)
         except PhotoError as error:
-            found.append(PhotoFailure(name_of(source), str(error), "missing"))
-    if not found:
+            entries.append(PhotoFailure(name_of(source), str(error), "missing"))
+    if not entries:
         raise PhotoError("No photo was given. Name at least one file, folder or pattern.")
-    return found
+    return entries
 
 
 def name_of(source: Any) -> str:

@@ -70,7 +70,7 @@ def from_transform(transform: Any, size: tuple[int, int] | None) -> tuple[Prepro
     if not left:
         return "unit", fit
     if len(left) == 1 and _name(left[0]) == "Normalize":
-        mean, deviation = (np.ravel(one).tolist() for one in (left[0].mean, left[0].std))
+        mean, deviation = (np.ravel(values).tolist() for values in (left[0].mean, left[0].std))
         return normalization(tuple(mean), tuple(deviation)), fit
     return _applied([step for step in _steps(transform) if not _places(step)]), fit
 
@@ -82,7 +82,7 @@ def _places(step: Any) -> bool:
 def _steps(transform: Any) -> list[Any]:
     inside = getattr(transform, "transforms", None)
     if isinstance(inside, Sequence):
-        return [step for one in inside for step in _steps(one)]
+        return [step for part in inside for step in _steps(part)]
     return [transform]
 
 
@@ -116,17 +116,17 @@ def _applied(steps: Sequence[Callable[[Any], Any]]) -> Preprocess:
     def transformed(pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w d"]:
         made = []
         for photo in pixels.round().astype(np.uint8):
-            one: Any = Image.fromarray(photo[..., 0] if photo.shape[2] == 1 else photo)
+            image: Any = Image.fromarray(photo[..., 0] if photo.shape[2] == 1 else photo)
             try:
                 for step in steps:
-                    one = step(one)
+                    image = step(image)
             except (TypeError, ValueError, AttributeError, RuntimeError) as error:
                 raise OptionError(
                     f"The transform cannot be applied to a photo: {error}. Give one that takes a "
                     "PIL image and returns a tensor, or a function of the pixels."
                 ) from error
-            values = np.asarray(one, np.float32)
-            made.append(values if isinstance(one, Image.Image) else np.moveaxis(values, 0, -1))
+            values = np.asarray(image, np.float32)
+            made.append(values if isinstance(image, Image.Image) else np.moveaxis(values, 0, -1))
         return np.stack(made)
 
     transformed.__name__ = "of " + ", ".join(_name(step) for step in steps)

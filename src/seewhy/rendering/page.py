@@ -220,7 +220,7 @@ def comparison(
     present = [pixels for row in pictures for pixels in row if pixels is not None]
     _check(rows, wrap)
     most = 240 if len(rows) > 6 else 320
-    measures = _Measures.of(min(max([240, *(one.shape[1] for one in present)]), most))
+    measures = _Measures.of(min(max([240, *(picture.shape[1] for picture in present)]), most))
     margin = math.ceil(
         min(max(text_width(row, measures.text) for row in rows), measures.cell * 0.75)
     )
@@ -308,8 +308,8 @@ def _draw(
     large = measures.text + 2
     headlines = fit_text(heading, large, width - 2 * gap, lines=3)
     top = gap + len(headlines) * line_height(large) + (gap if headlines else 0)
-    titles = [max(0 if one.beside else len(one.lines) for one in row) * line for row in rows]
-    heights = [max(one.height(line) for one in row) for row in rows]
+    titles = [max(0 if cell.beside else len(cell.lines) for cell in row) * line for row in rows]
+    heights = [max(cell.height(line) for cell in row) for row in rows]
     page = Image.new(
         "RGB", (width, top + sum(titles) + sum(heights) + len(rows) * (gap + gap // 2)), "white"
     )

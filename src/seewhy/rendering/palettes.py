@@ -74,5 +74,5 @@ def _between(
     stops: Mapping[float, tuple[int, int, int]], count: int = 256
 ) -> UInt8[ndarray, "colours 3"]:
     places, colours = np.linspace(0, 1, count), np.array(list(stops.values()), float)
-    channels = [np.interp(places, list(stops), one) for one in colours.T]
+    channels = [np.interp(places, list(stops), channel) for channel in colours.T]
     return np.asarray(np.rint(np.stack(channels, axis=1)), np.uint8)

@@ -140,18 +140,18 @@ class Setting:
         if value is None and self.default is None:
             return None
         if self.several and isinstance(value, list | tuple):
-            return [replace(self, several=False).check(one, method=method) for one in value]
+            return [replace(self, several=False).check(item, method=method) for item in value]
         if self.type == "fill":
             if not callable(value):
                 fill_colour(value)
             return value
-        found = _CHECKS[self.type](self, value)
-        if found is None:
+        checked = _CHECKS[self.type](self, value)
+        if checked is None:
             whose = "" if method is None else f" for the method '{method}'"
             raise OptionError(
                 f"{self.name}={shortened(value)} is not valid{whose}. {self.advice(value)}"
             )
-        return found
+        return checked
 
     def advice(self, value: Any) -> str:
         """Say what to give instead of a value that is not valid."""
@@ -172,8 +172,8 @@ class Setting:
             OptionError: the text is not a valid value of this setting.
         """
         if self.several:
-            one = replace(self, several=False)
-            return [one.parse(part, method=method) for part in split_names(text)]
+            single = replace(self, several=False)
+            return [single.parse(part, method=method) for part in split_names(text)]
         value: Any = text
         if self.type == "patch":
             value = parse_sizes(text)
@@ -257,7 +257,9 @@ def _checked_patch(_: Setting, value: Any) -> Any:
 
 def _is_patch(value: Any) -> bool:
     if isinstance(value, list):
-        return bool(value) and all(not isinstance(one, list) and _is_patch(one) for one in value)
+        return bool(value) and all(
+            not isinstance(patch, list) and _is_patch(patch) for patch in value
+        )
     sides = value if isinstance(value, tuple) and len(value) == 2 else (value,)
     return all(
         1 <= side <= LARGEST_SIDE if is_whole(side) else is_real(side) and 0 < side < 1

@@ -24,7 +24,7 @@ def name_keywords(kind: Any, defaults: Mapping[str, Any]) -> Callable[[Function]
             for parameter in signature.parameters.values()
             if parameter.kind is not parameter.VAR_KEYWORD
         ]
-        names = {one.name for one in own}
+        names = {parameter.name for parameter in own}
         names |= {"method"} if "methods" in names else set()
         keywords = [
             inspect.Parameter(

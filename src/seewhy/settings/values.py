@@ -49,14 +49,17 @@ def parse_sizes(text: str) -> Any:
     Raises:
         OptionError: the text is not a valid size.
     """
-    sizes = [tuple(parse_value(part) for part in one.lower().split("x")) for one in text.split(",")]
+    sizes = [
+        tuple(parse_value(part) for part in size_text.lower().split("x"))
+        for size_text in text.split(",")
+    ]
     if any(isinstance(part, str) for size in sizes for part in size) or max(map(len, sizes)) > 2:
         raise OptionError(
             f"{shortened(text)} is not a size. Give pixels (32), a share of the input (0.15), "
             "HEIGHTxWIDTH (16x32), or several separated by commas."
         )
-    found = [size[0] if len(size) == 1 else size for size in sizes]
-    return found[0] if len(found) == 1 else found
+    parsed = [size[0] if len(size) == 1 else size for size in sizes]
+    return parsed[0] if len(parsed) == 1 else parsed
 
 
 def parse_fill(text: str) -> Any:
@@ -143,7 +146,7 @@ def is_real(value: Any) -> bool:
 def is_beyond(value: Any, most: int) -> bool:
     """True for a number, or something with a number, that is larger than anything meant."""
     if isinstance(value, list | tuple):
-        return any(is_beyond(one, most) for one in value)
+        return any(is_beyond(item, most) for item in value)
     return is_real(value) and abs(value) > most
 
 
