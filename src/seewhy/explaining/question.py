@@ -31,7 +31,7 @@ from seewhy.methods.base import Method, Needs
 from seewhy.methods.covering import FEATURE_MAPS
 from seewhy.methods.measured import best
 from seewhy.networks.base import INPUT, Network, Output, Targets, Top
-from seewhy.networks.cells import WHOLE, Shares, common_part
+from seewhy.networks.cells import WHOLE_INPUT, Shares, common_part
 from seewhy.networks.checks import check_layer, is_name, no_classes
 from seewhy.networks.execution import EXACT, Execution
 from seewhy.photos.photo import Placement
@@ -96,7 +96,7 @@ class Question:
             LayerError: a layer is no map of the photo, or the layers cover unlike parts of it.
         """
         if not method.at_layer:
-            return WHOLE
+            return WHOLE_INPUT
         session, size = self.classifier.session, self.classifier.size
         cells = {name: session.cells(name, size) for name in self.layers_of(method)}
         return common_part(self.classifier.name, cells)

@@ -26,7 +26,7 @@ from seewhy.explaining.rounding import Rounding
 from seewhy.explaining.zooming import seen_part
 from seewhy.maps import heatmap_on_photo, is_empty, scale_map, scale_signed_map
 from seewhy.methods import METHODS
-from seewhy.networks.cells import WHOLE
+from seewhy.networks.cells import WHOLE_INPUT
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Photo, Placement
 
@@ -233,7 +233,7 @@ def from_rows(rows: Sequence[Row], photo: Photo, background: Background) -> Expl
     placement = fit_photo(photo, background.fit)[1]
     if background.request.zoom > 1:
         placement = Placement(seen_part(photo, placement))
-    y0, x0, y1, x1 = facts.get("cells", WHOLE)
+    y0, x0, y1, x1 = facts.get("cells", WHOLE_INPUT)
     placement = placement.of_cells((y0, x0, y1, x1))
     shown = None
     if method.shown_from is not None and any(name.startswith("grid") for name in extras):

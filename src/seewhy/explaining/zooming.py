@@ -20,7 +20,7 @@ from seewhy.classifier import Classifier
 from seewhy.explaining.question import Question
 from seewhy.explaining.running import MethodResult, NetworkResult, run
 from seewhy.maps import heatmap_on_photo, resize_map
-from seewhy.networks.cells import WHOLE, Shares
+from seewhy.networks.cells import WHOLE_INPUT, Shares
 from seewhy.photos.fitting import INTERPOLATIONS
 from seewhy.photos.photo import Photo, Placement
 from seewhy.progress import Progress
@@ -116,7 +116,7 @@ def over_tiles(maps: Float[ndarray, "k t h w"], cells: Shares) -> Float[ndarray,
         maps: of tiles, at the layer's own resolution.
         cells: what the layer's map covers of the network's input.
     """
-    if cells == WHOLE:
+    if cells == WHOLE_INPUT:
         return maps
     y0, x0, y1, x1 = cells
     rows, columns = (
@@ -134,7 +134,7 @@ def _fused(result: MethodResult, each: int, zoom: int, cells: Shares) -> Float[n
     maps = over_tiles(result.maps, cells)
     groups = range(0, len(maps), each)
     fused = np.stack([fuse_tiles(maps[start : start + each], zoom) for start in groups])
-    return fused if cells == WHOLE else np.nan_to_num(fused, nan=0.0)
+    return fused if cells == WHOLE_INPUT else np.nan_to_num(fused, nan=0.0)
 
 
 def seen_part(photo: Photo, placement: Placement) -> tuple[float, float, float, float]:

@@ -21,7 +21,7 @@ from seewhy.files import write_arrays
 from seewhy.inside.filters import NOTHING, first_convolution
 from seewhy.inside.settings import MOST
 from seewhy.maps import heatmap_on_photo, scale_map, scale_signed_map
-from seewhy.networks.cells import WHOLE, Shares, find_cells
+from seewhy.networks.cells import WHOLE_INPUT, Shares, find_cells
 from seewhy.photos.photo import Placement
 from seewhy.photos.reading import Photo
 from seewhy.rendering.colours import colour, colour_signed, overlay, overlay_signed
@@ -176,7 +176,7 @@ class FeatureMaps(Drawable):
         signed = maps.min() < 0
         scale = scale_signed_map if signed else scale_map
         small, placement = _small(self.photos[photo].pixels, self.placements[photo])
-        placement = placement.of_cells(self.cells.get(layer, WHOLE))
+        placement = placement.of_cells(self.cells.get(layer, WHOLE_INPUT))
         cells: list[Cell] = []
         for channel in channels:
             raw = np.ascontiguousarray(maps[:, :, channel])
@@ -260,7 +260,7 @@ def _covered(classifier: Any, layer: str) -> Shares:
     """
     shapes = {info.name: info.shape for info in classifier.network.layers}
     if len(shapes.get(layer, ())) != 3:
-        return WHOLE
+        return WHOLE_INPUT
     cells: Shares = classifier.session.cells(layer, classifier.size)
     return cells
 

@@ -38,7 +38,7 @@ from seewhy.networks.checks import (
     not_a_cam_network,
     unknown_layer,
 )
-from seewhy.networks.linear import ANY, MEAN, LinearMap, PooledSamples, identity
+from seewhy.networks.linear import MEAN, STEPS, LinearMap, PooledSamples, identity
 from seewhy.networks.random_weights import LearnedWeight, layer_generator, random_weights
 from seewhy.networks.trying import ask
 
@@ -311,7 +311,7 @@ class Adapter(Network):
 
     @cached_property
     def _proved(self) -> dict[str, str | None]:
-        """By layer: the linear layer after it, `ANY`, `MEAN`; None where CAM does not apply."""
+        """By layer: the linear layer after it, `STEPS`, `MEAN`; None where CAM does not apply."""
         return {}
 
     def _prove(self, name: str) -> str | None:
@@ -338,11 +338,11 @@ class Adapter(Network):
             pooled = pooled or self._pooled(name)
         except (LayerError, NotFinite):
             return None
-        return ANY if pooled.agrees_with(derived, self._tolerance()) else None
+        return STEPS if pooled.agrees_with(derived, self._tolerance()) else None
 
     def _known_map(self, linear: str, layer: str) -> LinearMap | None:
-        """Return the map that a linear layer is, or that `ANY` or `MEAN` stands for."""
-        if linear == ANY:
+        """Return the map that a linear layer is, or that `STEPS` or `MEAN` stands for."""
+        if linear == STEPS:
             return self._derived_map(layer)
         if linear == MEAN:
             return identity(self.classes or 0)

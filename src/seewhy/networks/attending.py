@@ -30,7 +30,7 @@ from seewhy.networks.trying import ask
 See = Callable[[int, int, Attention], None]
 """Takes the number of an attention, that of the target, and the attention."""
 
-_AT_ONCE = 2
+_IMAGES_AT_ONCE = 2
 """Trial images at a time."""
 
 
@@ -253,13 +253,13 @@ class AttendingAdapter(Adapter):
         values: dict[int, list[ndarray | None]] = {}
 
         def see(call: int, _: int, attention: Attention) -> None:
-            windows[call] = len(attention.weights) != _AT_ONCE
+            windows[call] = len(attention.weights) != _IMAGES_AT_ONCE
             shapes[call] = attention.weights.shape[1:]
             values.setdefault(call, []).append(attention.values)
 
-        for start in range(0, len(images), _AT_ONCE):
-            some = images[start : start + _AT_ONCE]
-            some = np.repeat(some, _AT_ONCE // len(some), axis=0)
+        for start in range(0, len(images), _IMAGES_AT_ONCE):
+            some = images[start : start + _IMAGES_AT_ONCE]
+            some = np.repeat(some, _IMAGES_AT_ONCE // len(some), axis=0)
             self._attend(some, None, None, see, output="score", of_blocks=False)
         calls = []
         known: dict[tuple[int, ...], Grid] = {}

@@ -27,30 +27,30 @@ PATCHES = ((0.3, 0.25), (0.3, 0.75), (0.7, 0.25), (0.7, 0.75))
 PATCH = 0.09
 """Half the side of a patch, as a share of the side."""
 
-LIKENESS = 0.6
+LEAST_CORRELATION = 0.6
 """The least correlation of the places of the patches with the places where they show."""
 
-FELT = 1e-5
+LEAST_CHANGE = 1e-5
 """Changes below this share of the largest activation are rounding."""
 
-SHIFTED = 0.75
+LEAST_SHIFT = 0.75
 """Cells by which a map must be off before it is placed otherwise than over the whole input; the
 width of the strips at the edges that must show in it, too."""
 
-ROLLED, FINE = 2.0, 16
+LEAST_ROLLED_SHIFT, FEWEST_CELLS = 2.0, 16
 """Where all edges show, as after a padding by reflection, a map must be off by so many cells, and
 have so many along each side: where patches show is not more exact."""
 
-AMID = 0.25
+LEAST_MIDDLE_CHANGE = 0.25
 """The least change in the middle of what a patch changes, as a share of the largest."""
 
-UNLIKE = 0.05
+LARGEST_DIFFERENCE = 0.05
 """How far the parts that layers cover may differ, as a share of the side."""
 
 Shares = tuple[float, float, float, float]
 """(y0, x0, y1, x1) in shares of the input's height and width."""
 
-WHOLE: Shares = (0.0, 0.0, 1.0, 1.0)
+WHOLE_INPUT: Shares = (0.0, 0.0, 1.0, 1.0)
 
 Maps = Callable[[ndarray], ndarray]
 
@@ -64,7 +64,7 @@ class Cells:
         shows: True where changed patches show at their places; else it is no map of the input.
     """
 
-    box: Shares = WHOLE
+    box: Shares = WHOLE_INPUT
     shows: bool = True
 
 
@@ -93,21 +93,21 @@ def _tried(network: Network, layer: str, size: tuple[int, int]) -> Cells:
     if answers.ndim != 4 or max(answers.shape[1:3]) < 2:
         return Cells()
     box = _seen(maps, base, other, answers)
-    if box == WHOLE:
+    if box == WHOLE_INPUT:
         box = _padded(maps, base, other, answers)
     return Cells(box, shows_patches(answers, box))
 
 
-def common_part(network: str, found: Mapping[str, Shares]) -> Shares:
+def common_part(network: str, by_layer: Mapping[str, Shares]) -> Shares:
     """Return what the maps of layers cover of the network's input, which must be the same part.
 
     Raises:
         LayerError: the network crops or pads between the layers.
     """
-    parts = list(found.values())
-    if np.ptp(parts, axis=0).max() > UNLIKE:
+    parts = list(by_layer.values())
+    if np.ptp(parts, axis=0).max() > LARGEST_DIFFERENCE:
         raise LayerError(
-            f"The layers {', '.join(found)} of '{network}' cover unlike parts of the photo: the "
+            f"The layers {', '.join(by_layer)} of '{network}' cover unlike parts of the photo: the "
             "network crops or pads between them. Explain them one at a time."
         )
     return parts[0]
@@ -139,7 +139,7 @@ def tried(base: ndarray, other: ndarray, cells: tuple[int, int] = (25, 25)) -> n
     height, width = sides = base.shape[:2]
     images = np.repeat(base[None], 5 + len(PATCHES), axis=0)
     rows, columns = (
-        max(1, int(SHIFTED * side / count)) for side, count in zip(sides, cells, strict=True)
+        max(1, int(LEAST_SHIFT * side / count)) for side, count in zip(sides, cells, strict=True)
     )
     images[1, :rows], images[2, :, :columns] = other[:rows], other[:, :columns]
     images[3, -rows:], images[4, :, -columns:] = other[-rows:], other[:, -columns:]
@@ -152,14 +152,14 @@ def tried(base: ndarray, other: ndarray, cells: tuple[int, int] = (25, 25)) -> n
     return images
 
 
-def shows_patches(answers: Float[ndarray, "n h w c"], box: Shares = WHOLE) -> bool:
+def shows_patches(answers: Float[ndarray, "n h w c"], box: Shares = WHOLE_INPUT) -> bool:
     """Return whether the changed patches show at their places in a map."""
     changes = np.abs(answers[5:] - answers[0]).sum(-1)
     rows, columns = changes.shape[1:]
     y0, x0, y1, x1 = box
-    felt = changes.max(axis=(1, 2)) > FELT * max(float(np.abs(answers[0]).max()), 1e-12)
+    felt = changes.max(axis=(1, 2)) > LEAST_CHANGE * max(float(np.abs(answers[0]).max()), 1e-12)
     if felt.sum() < 3:
-        return bool(felt.sum() == 0) or box != WHOLE
+        return bool(felt.sum() == 0) or box != WHOLE_INPUT
     if sum(_is_amid(change) for change in changes[felt]) < 3:
         return False
     for axis, cells, low, high in ((0, rows, y0, y1), (1, columns, x0, x1)):
@@ -168,7 +168,7 @@ def shows_patches(answers: Float[ndarray, "n h w c"], box: Shares = WHOLE) -> bo
         expected = np.array([patch[axis] for patch in PATCHES])[felt]
         centers = np.array([_middle(change, axis) for change in changes])[felt]
         centers = low + (centers + 0.5) / cells * (high - low)
-        if np.ptp(centers) == 0 or np.corrcoef(expected, centers)[0, 1] < LIKENESS:
+        if np.ptp(centers) == 0 or np.corrcoef(expected, centers)[0, 1] < LEAST_CORRELATION:
             return False
     return True
 
@@ -177,7 +177,7 @@ def _is_amid(change: Float[ndarray, "h w"]) -> bool:
     """Return whether a change is in one place: strong in its middle, and not around it only."""
     row, column = (round(_middle(change, axis)) for axis in (0, 1))
     around = change[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
-    return bool(around.max() >= AMID * change.max())
+    return bool(around.max() >= LEAST_MIDDLE_CHANGE * change.max())
 
 
 def _middle(change: Float[ndarray, "h w"], axis: int) -> float:
@@ -188,10 +188,10 @@ def _middle(change: Float[ndarray, "h w"], axis: int) -> float:
 
 def _seen(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shares:
     """Return the part of the input that the map depends on: less than all of it after a crop."""
-    limit = FELT * max(float(np.abs(answers[0]).max()), 1e-12)
+    limit = LEAST_CHANGE * max(float(np.abs(answers[0]).max()), 1e-12)
     is_felt = np.abs(answers[1:5] - answers[0]).reshape(4, -1).max(1) > limit
     if is_felt.all():
-        return WHOLE
+        return WHOLE_INPUT
     height, width = sides = base.shape[:2]
     limits = np.array([height, width, height, width])
     unfelt = np.where(is_felt, 0, 1)
@@ -203,11 +203,14 @@ def _seen(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shares
         felt = np.where(changed > limit, middle, felt)
     top, left, bottom, right = (int(border) for border in np.where(is_felt, 0, unfelt))
     if top + bottom >= height or left + right >= width:
-        return WHOLE  # it depends on nothing
+        return WHOLE_INPUT  # it depends on nothing
     rows, columns = answers.shape[1:3]
     # A stride that does not divide the side leaves a few pixels out: that is no crop.
-    if max(top, bottom) * rows < SHIFTED * height and max(left, right) * columns < SHIFTED * width:
-        return WHOLE
+    if (
+        max(top, bottom) * rows < LEAST_SHIFT * height
+        and max(left, right) * columns < LEAST_SHIFT * width
+    ):
+        return WHOLE_INPUT
     return top / sides[0], left / sides[1], 1 - bottom / sides[0], 1 - right / sides[1]
 
 
@@ -228,23 +231,23 @@ def _padded(maps: Maps, base: ndarray, other: ndarray, answers: ndarray) -> Shar
     Cells that see a photo again, reflected or rolled, are told by these places alone.
     """
     changed = np.abs(maps(other[None])[0] - answers[0]).max(-1)
-    limit = FELT * max(float(np.abs(answers[0]).max()), 1e-12)
+    limit = LEAST_CHANGE * max(float(np.abs(answers[0]).max()), 1e-12)
     edges = [changed[0], changed[:, 0], changed[-1], changed[:, -1]]
-    least = SHIFTED
+    least = LEAST_SHIFT
     if all((edge > limit).any() for edge in edges):
-        least = ROLLED
-        if min(changed.shape) < FINE:
-            return WHOLE
+        least = LEAST_ROLLED_SHIFT
+        if min(changed.shape) < FEWEST_CELLS:
+            return WHOLE_INPUT
     changes = np.abs(answers[5:] - answers[0]).sum(-1)
     spans = []
     for axis, cells in ((0, changed.shape[0]), (1, changed.shape[1])):
         expected = np.array([patch[axis] for patch in PATCHES])
         centers = np.array([_middle(change, axis) for change in changes]) + 0.5
         if np.ptp(centers) == 0:
-            return WHOLE
+            return WHOLE_INPUT
         share, start = np.polyfit(centers, expected, 1)
         if np.abs(start + share * centers - expected).max() > share:
-            return WHOLE  # by more than a cell: they are in no line
+            return WHOLE_INPUT  # by more than a cell: they are in no line
         low, high = start, start + share * cells
         is_whole = max(abs(low), abs(high - 1)) * cells < least
         spans.append((0.0, 1.0) if is_whole else (float(low), float(high)))

@@ -153,7 +153,7 @@ def check_images(
 
 def check_input_shape(
     network: str,
-    found: tuple[int | None, int | None, int | None],
+    fixed: tuple[int | None, int | None, int | None],
     size: tuple[int, int] | None,
     channels: int | None,
 ) -> tuple[int | None, int | None, int]:
@@ -161,7 +161,7 @@ def check_input_shape(
 
     Args:
         network: the network's name, for messages.
-        found: height, width and channels as the model fixes them; None if it does not.
+        fixed: height, width and channels as the model fixes them; None if it does not.
         size: height and width, as the user gave them.
         channels: as the user gave them.
 
@@ -172,19 +172,19 @@ def check_input_shape(
         ModelError: they contradict each other, or the channels are unknown.
     """
     given = (*(size or (None, None)), channels)
-    for side, has in zip(given, found, strict=True):
+    for side, has in zip(given, fixed, strict=True):
         if side is not None and has is not None and side != has:
             raise ModelError(
-                f"'{network}' takes images of height, width and channels {found}, not {given}. "
+                f"'{network}' takes images of height, width and channels {fixed}, not {given}. "
                 "Leave size and channels out, or give those of the network"
             )
-    depth = found[2] if found[2] is not None else channels
+    depth = fixed[2] if fixed[2] is not None else channels
     if depth is None:
         raise ModelError(
             f"'{network}' does not tell which images it takes. Give size=(height, width) and "
             "channels=3 for colour or 1 for grey"
         )
-    return found[0], found[1], depth
+    return fixed[0], fixed[1], depth
 
 
 def check_targets(

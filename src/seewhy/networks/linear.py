@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-ANY = ":several"
+STEPS = ":several"
 """Stands for a linear layer's name where several linear steps are one map together."""
 
 MEAN = ":mean"
@@ -45,15 +45,15 @@ class PooledSamples:
     means: Float[ndarray, "n c"]
     scores: Float[ndarray, "n k"]
 
-    def agrees_with(self, found: LinearMap, tolerance: float) -> bool:
+    def agrees_with(self, proposed: LinearMap, tolerance: float) -> bool:
         """True where the linear map gives the scores.
 
         Args:
-            found: what is proposed.
+            proposed: the map that may lead to the scores.
             tolerance: as a share of what the map adds to its bias.
         """
-        added = self.means @ found.weights.T
-        expected = added + found.bias
+        added = self.means @ proposed.weights.T
+        expected = added + proposed.bias
         if expected.shape != self.scores.shape or not self.means.any():
             return False
         allowed = tolerance * (np.abs(added).max() + _ROUNDING / 1e-3 * np.abs(expected).max())

@@ -14,7 +14,7 @@ from numpy import ndarray
 from seewhy.errors import ModelError
 from seewhy.networks.base import Head, Layer, Network
 
-REQUIRED = ("scores", "activations")
+REQUIRED_VERBS = ("scores", "activations")
 """The verbs by which an object is recognised as a network."""
 
 FACTS = ("name", "input_shape", "layers", "default_layer", "head", "classes")
@@ -22,7 +22,7 @@ FACTS = ("name", "input_shape", "layers", "default_layer", "head", "classes")
 
 def is_network_like(model: Any) -> bool:
     """True for an object with the verbs that every network has."""
-    return all(callable(getattr(model, verb, None)) for verb in REQUIRED)
+    return all(callable(getattr(model, verb, None)) for verb in REQUIRED_VERBS)
 
 
 class OwnNetwork(Network):

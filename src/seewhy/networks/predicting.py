@@ -18,16 +18,16 @@ from seewhy.networks.base import INPUT, SCORES, Head, Layer, Network
 from seewhy.networks.checks import check_finite, check_images
 from seewhy.networks.execution import Execution
 
-FARTHEST = 1000.0
+LARGEST_TRIAL_VALUE = 1000.0
 """The largest value of the images with which it is tried whether outputs leave 0 to 1."""
 
-SUMS = 0.02
+SUM_TOLERANCE = 0.02
 """How far the probabilities of all classes may be from adding up to 1: files of 8 bits round."""
 
 SCORES_SUFFICE = "occlusion, rise"
 """The methods that need nothing but scores."""
 
-LEAST = 1e-30
+LEAST_PROBABILITY = 1e-30
 """The probability below which a logarithm is not taken."""
 
 
@@ -96,7 +96,7 @@ class PredictNetwork(Network):
         height, width, channels = self.input_shape
         shape = (2, height or 0, width or 0, channels)
         noise = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
-        extreme = np.float32(FARTHEST) * (2 * noise - 1)
+        extreme = np.float32(LARGEST_TRIAL_VALUE) * (2 * noise - 1)
         ordinary = np.concatenate([noise, 255 * noise, np.zeros_like(noise[:1])])
         return np.concatenate([self._predict(ordinary), self._predict(extreme)])
 
@@ -108,7 +108,7 @@ class PredictNetwork(Network):
             return "sigmoid"
         if not _are_shares(outputs):
             return "linear"
-        adds_up = np.allclose(outputs.sum(axis=1), 1, rtol=0, atol=SUMS)
+        adds_up = np.allclose(outputs.sum(axis=1), 1, rtol=0, atol=SUM_TOLERANCE)
         return "softmax" if adds_up and outputs.shape[1] > 1 else "sigmoid"
 
     @property
@@ -147,8 +147,8 @@ class PredictNetwork(Network):
     def _scores(self, outputs: Float[ndarray, "n q"]) -> Float[ndarray, "n k"]:
         scores = outputs
         if _are_shares(self._trial):
-            shares = np.clip(outputs.astype(np.float64), LEAST, 1)
-            rest = np.clip(1 - outputs.astype(np.float64), LEAST, 1)
+            shares = np.clip(outputs.astype(np.float64), LEAST_PROBABILITY, 1)
+            rest = np.clip(1 - outputs.astype(np.float64), LEAST_PROBABILITY, 1)
             logarithms = np.log(shares)
             scores = logarithms if self.head == "softmax" else logarithms - np.log(rest)
         if scores.shape[1] == 1 and self.classes == 2:

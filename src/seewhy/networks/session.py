@@ -27,7 +27,7 @@ TOLERANCE = 1e-3
 """The largest error of cached weights, as a share of a photo's largest score."""
 
 
-SAMPLED = 16
+SAMPLED_VALUES = 16
 """Values of each weight that are compared to detect a change."""
 
 
@@ -161,7 +161,7 @@ class Session:
             return None
         sample = sha256()
         for weight in arrays:
-            sample.update(weight.reshape(-1)[:: max(1, weight.size // SAMPLED)].tobytes())
+            sample.update(weight.reshape(-1)[:: max(1, weight.size // SAMPLED_VALUES)].tobytes())
         with self._lock:
             if self._digest is None or self._digest[0] != sample.digest():
                 whole = sha256()

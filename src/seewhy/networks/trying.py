@@ -20,7 +20,7 @@ class NeedsCompany(Exception):
     """A network means something else by one image, as it drops the axis of one: give it two."""
 
 
-PROBABLE = 1e-6
+PROBABILITY_MARGIN = 1e-6
 """How near to 0 and 1 a probability that the network itself returns is taken to come."""
 
 
@@ -41,11 +41,11 @@ def ending_by_trial(
     if returned is None:
         return "linear"
     returned = returned[np.isfinite(returned).all(axis=1)]
-    if not returned.size or returned.min() < 0 or np.ptp(returned) < PROBABLE:
+    if not returned.size or returned.min() < 0 or np.ptp(returned) < PROBABILITY_MARGIN:
         return "linear"
     if adds_up(returned):
         return "softmax"
-    return "sigmoid" if returned.max() <= 1 + PROBABLE else "linear"
+    return "sigmoid" if returned.max() <= 1 + PROBABILITY_MARGIN else "linear"
 
 
 def adds_up(values: Float[ndarray, "n k"]) -> bool:

@@ -28,7 +28,7 @@ from seewhy.networks.keras.model import KerasModel
 from seewhy.networks.keras.private import attention_softmax, backend, shows_weights
 from seewhy.networks.keras.request import ATTENTION, Request
 
-_AT_ONCE = 2**30
+_BYTES_AT_ONCE = 2**30
 """Bytes of weights and gradients that one pass may return; more are split by layers."""
 
 
@@ -166,10 +166,10 @@ def _around(layer: str, note: Callable[[str, Any], Any]) -> tuple[Around, Around
 
 
 def _groups(wanted: Sequence[int], bytes_each: Sequence[int], times: int) -> Iterator[list[int]]:
-    """Yield the wanted numbers in groups that stay within `_AT_ONCE`, or alone."""
+    """Yield the wanted numbers in groups that stay within `_BYTES_AT_ONCE`, or alone."""
     group: list[int] = []
     for number in wanted:
-        if group and times * sum(bytes_each[n] for n in (*group, number)) > _AT_ONCE:
+        if group and times * sum(bytes_each[n] for n in (*group, number)) > _BYTES_AT_ONCE:
             yield group
             group = []
         group.append(number)

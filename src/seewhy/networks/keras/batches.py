@@ -16,7 +16,7 @@ from seewhy.networks.keras.calls import Around
 from seewhy.networks.keras.private import backend
 from seewhy.networks.keras.structure import ModelStructure
 
-_RANDOM = (
+_RANDOM_FUNCTIONS = (
     "normal", "uniform", "categorical", "randint", "truncated_normal", "gamma", "binomial", "beta",
     "dropout", "shuffle",
 )  # fmt: skip
@@ -47,7 +47,7 @@ class BatchWatch:
             return call(*args, **kwargs)
 
         held = vars(backend.random)
-        return [(backend.random, name, around) for name in _RANDOM if name in held]
+        return [(backend.random, name, around) for name in _RANDOM_FUNCTIONS if name in held]
 
 
 class BatchedModel(Adapter):

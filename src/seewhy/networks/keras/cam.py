@@ -14,7 +14,7 @@ from seewhy.networks.base import INPUT, Layer
 from seewhy.networks.keras.filters import to_numpy
 from seewhy.networks.linear import LinearMap, for_classes
 
-_LINEAR = frozenset({
+_LINEAR_KINDS = frozenset({
     "GlobalAveragePooling2D", "AveragePooling2D", "Mean", "Flatten", "Reshape", "Squeeze",
     "Permute", "Transpose", "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise", "Cast",
     "ActivityRegularization", "Softmax", "Sigmoid", "LogSoftmax",
@@ -72,4 +72,4 @@ def may_be_linear(operations: Mapping[str, Any], after: Sequence[Layer]) -> bool
 def _may_be_linear(operation: Any) -> bool:
     if isinstance(operation, keras.layers.Activation | keras.layers.Dense | keras.layers.Conv2D):
         return getattr(operation.activation, "__name__", "") in ("linear", "softmax", "sigmoid")
-    return type(operation).__name__ in _LINEAR
+    return type(operation).__name__ in _LINEAR_KINDS

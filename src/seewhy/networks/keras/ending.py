@@ -22,7 +22,7 @@ from seewhy.networks.keras.cam import ends_linear
 from seewhy.networks.keras.filters import to_numpy
 from seewhy.networks.keras.private import functional
 from seewhy.networks.keras.published import family_of
-from seewhy.networks.trying import PROBABLE, NeedsCompany, ask, ending_by_trial
+from seewhy.networks.trying import PROBABILITY_MARGIN, NeedsCompany, ask, ending_by_trial
 from seewhy.photos.preprocessing import Preprocess
 
 
@@ -48,7 +48,7 @@ def as_scores(probabilities: Any, kind: Head) -> Any:
     """Return the scores that probabilities come from: log-odds, or the logarithm of a softmax."""
     if kind == "softmax":  # of 1, or in percent of 100
         probabilities = probabilities / keras.ops.sum(probabilities, axis=-1, keepdims=True)
-    within = keras.ops.clip(probabilities, PROBABLE, 1 - PROBABLE)
+    within = keras.ops.clip(probabilities, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
     other = keras.ops.log(1 - within) if kind == "sigmoid" else 0.0
     return keras.ops.log(within) - other
 

@@ -25,7 +25,7 @@ from seewhy.networks.onnx.session import as_module
 AGREEMENT = 1e-3
 """How far a module's scores may be from onnxruntime's, as a share of the largest."""
 
-INSTEAD = "Use a method without gradients, such as occlusion or eigen-cam."
+OTHER_METHODS = "Use a method without gradients, such as occlusion or eigen-cam."
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +178,7 @@ class Converted:
         if not same or np.abs(computed - sample.end).max() > AGREEMENT * largest:
             raise LayerError(
                 f"'{self.graph.name}' gives no gradients: onnx2torch's copy of it has other values "
-                f"than onnxruntime. {INSTEAD}"
+                f"than onnxruntime. {OTHER_METHODS}"
             )
         return part
 

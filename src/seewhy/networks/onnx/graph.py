@@ -40,10 +40,12 @@ CONVOLUTIONS = frozenset(
 )
 """Operators whose maps are (n, c, h, w) by definition."""
 
-KEEPS = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast", "Dropout"})
+VALUE_PRESERVING = frozenset(
+    {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Cast", "Dropout"}
+)
 """Operators that give the same numbers in another shape."""
 
-CHANGES_PLACES = frozenset(
+PLACE_CHANGING = frozenset(
     {"Reshape", "Flatten", "Gather", "GatherND", "Squeeze", "Unsqueeze", "Split"}
 )
 """Operators after which axes 2 and 3 need not be rows and columns."""
@@ -179,7 +181,7 @@ class Graph:
                 return str(node.input[0]), "sigmoid"
             if node.op_type == "LogSoftmax":
                 return str(node.input[0]), "linear"
-            if node.op_type not in KEEPS:
+            if node.op_type not in VALUE_PRESERVING:
                 break
             name = str(node.input[0])
         return self.output, "linear"
@@ -203,7 +205,7 @@ class Graph:
         if node.op_type in CONVOLUTIONS:
             return "nchw"
         before = {axes[name] for name in node.input if axes.get(name) is not None}
-        if node.op_type in CHANGES_PLACES or len(before) != 1:
+        if node.op_type in PLACE_CHANGING or len(before) != 1:
             return None
         (known,) = before
         if node.op_type == "Transpose":

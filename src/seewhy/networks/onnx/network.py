@@ -46,11 +46,11 @@ from seewhy.networks.onnx.session import Runner
 SIZE_FOR_ANY = 224
 """The side of the images that layers are listed for, where any size will do."""
 
-KEPT = 8
+MOST_RUNNERS = 8
 """Parts of the graph that are kept ready to run."""
 
 
-TURNS = frozenset({"Transpose", "MaxPool", "AveragePool", "Pad", "Cast", "Identity"})
+MOVING_OPERATORS = frozenset({"Transpose", "MaxPool", "AveragePool", "Pad", "Cast", "Identity"})
 """Operators that only move or pool a map: the one before them is explained."""
 
 
@@ -139,7 +139,9 @@ class OnnxNetwork(Adapter):
     def default_layer(self) -> str:
         """The last map before the scores; the input where there is none."""
         spatial = [
-            layer.name for layer in self.layers if layer.is_spatial and layer.kind not in TURNS
+            layer.name
+            for layer in self.layers
+            if layer.is_spatial and layer.kind not in MOVING_OPERATORS
         ]
         return spatial[-1] if spatial else INPUT
 
@@ -230,7 +232,7 @@ class OnnxNetwork(Adapter):
             return self._runners[names]
 
     def _new_runner(self, content: bytes) -> Runner:
-        if len(self._runners) >= KEPT:
+        if len(self._runners) >= MOST_RUNNERS:
             self._runners.popitem(last=False)
         return Runner(content, name=self.name, one_by_one=self.one_by_one)
 

@@ -12,7 +12,7 @@ from numpy import ndarray
 from seewhy.errors import LayerError, ModelError, SeewhyError
 from seewhy.networks.onnx.reading import import_onnx
 
-QUIET = 3
+ERROR_LEVEL = 3
 """onnxruntime's level of messages from which on it prints them: errors."""
 
 
@@ -29,7 +29,7 @@ class Runner:
         _, runtime = import_onnx()
         self.name, self.one_by_one = name, one_by_one
         options = runtime.SessionOptions()
-        options.log_severity_level = QUIET
+        options.log_severity_level = ERROR_LEVEL
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if _has_affinity() else 0
         try:
             self.session = runtime.InferenceSession(
@@ -76,10 +76,10 @@ def _refused(name: str, error: Exception) -> ModelError:
     return ModelError(f"onnxruntime cannot run '{name}': {reason}.")
 
 
-_CONVERTING = (NotImplementedError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
+_FAILURES = (NotImplementedError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
 
 
-OLDER = 13
+OLDER_OPSET = 13
 """The set of operators that onnx2torch knows best."""
 
 
@@ -91,12 +91,12 @@ def _converted(onnx: Any, convert: Any, content: bytes) -> Any:
     model = onnx.ModelProto.FromString(content)
     try:
         return convert(model)
-    except _CONVERTING:
+    except _FAILURES:
         newer = [opset for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
-        if all(opset.version <= OLDER for opset in newer):
+        if all(opset.version <= OLDER_OPSET for opset in newer):
             raise
         for opset in newer:
-            opset.version = min(opset.version, OLDER)
+            opset.version = min(opset.version, OLDER_OPSET)
         return convert(model)
 
 
@@ -118,7 +118,7 @@ def as_module(content: bytes, *, name: str) -> Any:
         ) from error
     try:
         module = _converted(onnx, convert, content)
-    except _CONVERTING as error:
+    except _FAILURES as error:
         raise LayerError(
             f"'{name}' gives no gradients: onnx2torch cannot convert it ({error}). Use a method "
             "without gradients, such as occlusion or eigen-cam."

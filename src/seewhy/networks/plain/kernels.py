@@ -23,7 +23,7 @@ from seewhy.incremental.geometry import Mosaic
 from seewhy.incremental.graph import NO_PADDING, Affine, Convolution, Function, Node, Padding, Pair
 from seewhy.incremental.kernels import Precision, PreparedKernels, Step, Tensor
 
-UNFOLDED = 2**20
+UNFOLDED_NUMBERS = 2**20
 """Numbers that are multiplied at once: what a core's cache holds."""
 
 
@@ -91,7 +91,7 @@ class NumpyKernels(PreparedKernels):
         windows = _windows(framed(x, padding), convolution.kernel, stride)
         batch, height, width = windows.shape[:3]
         y = np.empty((batch, height, width, weight.shape[-1]), np.float32)
-        step = max(1, UNFOLDED // max(1, windows[0].size))
+        step = max(1, UNFOLDED_NUMBERS // max(1, windows[0].size))
 
         def multiply(start: int) -> None:
             unfolded = windows[start : start + step].reshape(-1, len(weight))

@@ -96,7 +96,7 @@ class AttentionWatcher(TorchFunctionMode):  # type: ignore[misc]  # torch ships 
         """Compute softmax(q · k / √d + mask) · v in the open."""
         call, is_wanted = self._next()
         if not is_wanted:
-            result: torch.Tensor = _NATIVE(
+            result: torch.Tensor = _NATIVE_ATTENTION(
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale,
                 enable_gqa=enable_gqa,
             )  # fmt: skip
@@ -258,7 +258,7 @@ class _OwnAttention(torch.autograd.Function):  # type: ignore[misc]  # torch shi
         return slope, None, None, slope.new_zeros(()), None
 
 
-_NATIVE = functional.scaled_dot_product_attention
+_NATIVE_ATTENTION = functional.scaled_dot_product_attention
 
 
 def _softmax(

@@ -28,7 +28,7 @@ ImageAxis = Literal["kept", "dropped", "flat"]
 """What becomes of the axis of images in the output: kept; dropped, one row whatever the number of
 images (`scores[0]`); or flat, the rows of all images one after another."""
 
-_SMALL = 224
+_SMALL_SIDE = 224
 """About the shorter side of the images by which the end of a network is tried."""
 
 
@@ -92,7 +92,7 @@ class BatchedNetwork(TorchNetwork):
     def _ending_by_trial(self) -> Head:
         """Try small images where the network takes them: what it ends in has no size."""
         height, width = self.image_size
-        shrink = max(1, min(height, width) // _SMALL)
+        shrink = max(1, min(height, width) // _SMALL_SIDE)
         for size in ((height // shrink, width // shrink), (height, width)):
             with suppress(*FAILURES):
                 return ending_by_trial(self._noise(size), self._returned)

@@ -11,7 +11,7 @@ from seewhy.networks.linear import LinearMap, for_classes
 from seewhy.networks.pytorch.layout import Layout, places_of
 from seewhy.networks.pytorch.view import to_numpy
 
-LINEAR = frozenset({
+LINEAR_FUNCTIONS = frozenset({
     "adaptive_avg_pool2d", "avg_pool2d", "mean", "sum", "flatten", "reshape", "view", "squeeze",
     "unsqueeze", "permute", "transpose", "contiguous", "clone", "to", "float", "__get__",
     "__getitem__", "linear", "conv2d", "matmul", "__matmul__", "mm", "addmm", "batch_norm",

@@ -54,7 +54,7 @@ _MIXERS = frozenset({
     "matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "einsum",
     "scaled_dot_product_attention", "cdist", "multi_head_attention_forward",
 })  # fmt: skip
-_RANDOM = frozenset({
+_RANDOM_FUNCTIONS = frozenset({
     "rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "normal",
     "normal_", "uniform_", "bernoulli", "bernoulli_", "multinomial", "poisson", "exponential_",
     "rrelu", "gumbel_softmax", "random_",
@@ -103,7 +103,9 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
-        self.draws |= name in _RANDOM or ("dropout" in name and _is_training(args, kwargs or {}))
+        self.draws |= name in _RANDOM_FUNCTIONS or (
+            "dropout" in name and _is_training(args, kwargs or {})
+        )
         parts = result if isinstance(result, tuple | list) else (result,)
         if any(isinstance(part, torch.Tensor) and part.is_floating_point() for part in parts):
             self.functions.append(name)

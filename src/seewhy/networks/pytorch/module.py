@@ -29,7 +29,7 @@ from seewhy.networks.base import INPUT, FilterBank, Head, Layer, Moments
 from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.linear import LinearMap, PooledSamples
 from seewhy.networks.pytorch.batches import BatchedNetwork, image_axis, with_images
-from seewhy.networks.pytorch.cam import LINEAR, derived_map, linear_map
+from seewhy.networks.pytorch.cam import LINEAR_FUNCTIONS, derived_map, linear_map
 from seewhy.networks.pytorch.copying import copied, learned_weights
 from seewhy.networks.pytorch.default import first_that_matters, first_that_shows, is_weighty
 from seewhy.networks.pytorch.fast.executing import NarrowableNetwork
@@ -321,7 +321,7 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
         return PooledSamples(to_numpy(trial.means[name]), to_numpy(scores))
 
     def _derived_map(self, layer: str) -> LinearMap | None:
-        if not LINEAR.issuperset(functions_after(self._trial(), layer)):
+        if not LINEAR_FUNCTIONS.issuperset(functions_after(self._trial(), layer)):
             return None
         image = self._noise()[:1]
         with self._undisturbed():

@@ -38,10 +38,10 @@ MOVERS = frozenset({
 })  # fmt: skip
 """Functions after which rows and columns may not be where they were."""
 
-_LAST = 16
+_KEPT_MEANS = 16
 """The means of so many layers are kept: of those whose maps may be what is pooled."""
 
-_LARGE = 2**22
+_LARGE_OUTPUT = 2**22
 """Numbers in an output from which on its mean is taken at once, and the output is let go."""
 
 
@@ -124,7 +124,7 @@ def try_out(
     watch = FunctionWatcher()
     serials = WeakTensorKeyDictionary()
     calls: list[ModuleCall] = []
-    last: deque[tuple[str, torch.Tensor | None, Layout | None, int]] = deque(maxlen=_LAST)
+    last: deque[tuple[str, torch.Tensor | None, Layout | None, int]] = deque(maxlen=_KEPT_MEANS)
     means: dict[str, torch.Tensor] = {}
 
     def hook_for(name: str, kind: str) -> LayerHook:
@@ -141,7 +141,7 @@ def try_out(
             tensor = (serials[output], version)
             called = len(layouts.functions)
             calls.append(ModuleCall(Layer(name, kind, shape), actual, output.ndim, tensor, called))
-            if len(shape) == 3 and output.numel() < _LARGE:
+            if len(shape) == 3 and output.numel() < _LARGE_OUTPUT:
                 last.append((name, output, actual or layout, version))
             elif len(shape) == 3:
                 last.append((name, None, None, 0))

@@ -33,7 +33,7 @@ from seewhy.networks.pytorch.functions import FunctionWatcher
 from seewhy.networks.pytorch.hooks import ActivationCatcher, LayerHook
 from seewhy.networks.pytorch.layout import Layout
 from seewhy.networks.tokens import fold_tokens, unfold_tokens
-from seewhy.networks.trying import PROBABLE, NeedsCompany
+from seewhy.networks.trying import PROBABILITY_MARGIN, NeedsCompany
 
 FAILURES = (
     RuntimeError, TypeError, ValueError, AssertionError, LookupError, AttributeError,
@@ -177,7 +177,7 @@ class TorchView(AttendingAdapter):
         if ending == "softmax":  # of 1, or in percent of 100
             scores = scores / scores.sum(1, keepdim=True)
         if ending != "linear":
-            scores = scores.clamp(PROBABLE, 1 - PROBABLE)
+            scores = scores.clamp(PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
             scores = scores.logit() if ending == "sigmoid" else scores.log()
         return torch.cat([-scores, scores], 1) if scores.shape[1] != self.classes else scores
 

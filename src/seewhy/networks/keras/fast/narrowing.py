@@ -17,7 +17,7 @@ from seewhy.networks.base import Layer
 from seewhy.networks.keras.calls import Around
 from seewhy.networks.keras.private import backend, inner_layers
 
-_EXACT = (
+_EXACT_LAYERS = (
     keras.layers.InputLayer,
     keras.layers.Rescaling,
     keras.layers.Normalization,
@@ -46,7 +46,7 @@ def casting_places(operations: Mapping[str, Any], called: Sequence[Layer]) -> li
         for layer in operations.values()
         if isinstance(layer, keras.layers.Layer)
         and id(layer) not in exact
-        and not isinstance(layer, _EXACT)
+        and not isinstance(layer, _EXACT_LAYERS)
         and layer.compute_dtype == "float32"
         and getattr(layer, "quantization_mode", None) is None
         and not inner_layers(layer)

@@ -27,7 +27,7 @@ from seewhy.networks.pytorch.network import TorchNetwork
 from seewhy.networks.pytorch.telling import device_and_type
 from seewhy.networks.pytorch.view import FAILURES
 
-FURTHER_OFF, SLACK = 2.0, 0.01
+ERROR_RATIO, ERROR_SLACK = 2.0, 0.01
 """A fused pass may be off by so many times the error of the pass that is not fused, and besides by
 this share of the largest value."""
 
@@ -170,4 +170,4 @@ def _is_close(fused: torch.Tensor, plain: torch.Tensor, exact: torch.Tensor) -> 
         return True
     exact = exact.float()
     off, allowed = ((result.float() - exact).abs().max() for result in (fused, plain))
-    return bool(off <= FURTHER_OFF * allowed + SLACK * exact.abs().max())  # never of NaN
+    return bool(off <= ERROR_RATIO * allowed + ERROR_SLACK * exact.abs().max())  # never of NaN

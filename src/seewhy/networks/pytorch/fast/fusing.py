@@ -32,7 +32,7 @@ _FORWARDS = frozenset(
     getattr(torch.nn, name).forward for name in ("Conv1d", "Conv2d", "Conv3d", "Linear")
 )
 """Layers that a normalization is folded into, also under names of their own, as in subclasses."""
-_PASSING = (torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout2d)
+_PASSING_LAYERS = (torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout2d)
 _ARGUMENTS = {
     "input": "x", "running_mean": "mean", "running_var": "variance", "weight": "scale",
     "bias": "shift",
@@ -178,7 +178,7 @@ class TracedModule:
         return None if module is None or module.training or _has_hooks(module) else module
 
     def _is_passing(self, node: fx.Node) -> bool:
-        return type(self._module(node)) in _PASSING and len(node.args) == 1
+        return type(self._module(node)) in _PASSING_LAYERS and len(node.args) == 1
 
     def _normalization(self, node: fx.Node, *, of: fx.Node) -> Normalization | None:
         """Return the batch normalization of another node's output, from what it remembers."""

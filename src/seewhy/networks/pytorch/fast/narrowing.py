@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_map_only
 from seewhy.errors import ModelError
 from seewhy.networks.execution import check_capability, check_processor
 
-SAMPLED = 16
+SAMPLED_VALUES = 16
 """Values of each weight that are compared to detect a change."""
 
 _BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
@@ -94,7 +94,7 @@ def weights_state(model: torch.nn.Module) -> State:
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:
-    step = max(1, tensor.numel() // SAMPLED)
+    step = max(1, tensor.numel() // SAMPLED_VALUES)
     channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
     flat = tensor.permute(0, 2, 3, 1) if channels_last else tensor
     return flat.flatten()[::step]  # without a copy, where it is contiguous
