@@ -18,7 +18,7 @@ import pytest
 from seewhy.errors import needed
 from seewhy.photos.samples import SAMPLE
 from seewhy.rendering import text
-from seewhy.rendering.palettes import USUAL, palette_of
+from seewhy.rendering.palettes import USUAL_PALETTES, palette_of
 from tests.places import ROOT
 
 FRAMEWORKS = ("torch", "tensorflow", "jax", "keras", "torchvision", "timm", "onnx", "onnxruntime")
@@ -104,7 +104,7 @@ def test_a_fresh_installation_is_small_and_explains_a_photo(tmp_path: Path) -> N
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.5
 
 
-@pytest.mark.parametrize("name", USUAL)
+@pytest.mark.parametrize("name", USUAL_PALETTES)
 def test_palettes_that_are_kept_are_matplotlib_s(name: str) -> None:
     import matplotlib
 

@@ -80,7 +80,7 @@ def test_what_others_are_writing_is_left_alone(tmp_path: Path) -> None:
     theirs = tmp_path / ".seewhy-is-a-nice.png"
     for path in (fresh, old, alive, theirs):
         path.touch()
-    long_ago = time.time() - 2 * files.LEFT_OVER
+    long_ago = time.time() - 2 * files.LEFT_OVER_AGE
     for path in (old, alive, theirs):
         os.utime(path, (long_ago, long_ago))
     write_whole(tmp_path / "b.png", b"whole")

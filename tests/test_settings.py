@@ -10,7 +10,7 @@ import pytest
 
 from seewhy.errors import OptionError
 from seewhy.settings import (
-    LARGEST,
+    LARGEST_NUMBER,
     LARGEST_SIDE,
     Setting,
     as_size,
@@ -175,7 +175,7 @@ def test_a_number_of_thousands_of_digits_is_told_without_its_digits() -> None:
 
 
 def test_the_largest_numbers_of_an_open_range_are_in_it() -> None:
-    assert COUNT.check(LARGEST) == LARGEST
+    assert COUNT.check(LARGEST_NUMBER) == LARGEST_NUMBER
     assert PATCH.check(LARGEST_SIDE) == LARGEST_SIDE
     assert SIZE.check(LARGEST_SIDE) == (LARGEST_SIDE, LARGEST_SIDE)
 

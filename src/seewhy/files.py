@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from seewhy.errors import OptionError, OutputError
 
-LEFT_OVER = 24 * 3600
+LEFT_OVER_AGE = 24 * 3600
 """Seconds after which an unfinished file of an unknown process counts as left over."""
 
 LONGEST_STEM = 180
@@ -155,7 +155,7 @@ def _is_left_over(path: Path) -> bool:
         except (PermissionError, OverflowError):
             return False
         return False
-    return time.time() - path.stat().st_mtime > LEFT_OVER
+    return time.time() - path.stat().st_mtime > LEFT_OVER_AGE
 
 
 def _host() -> str:

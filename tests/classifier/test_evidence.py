@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seewhy.classifier.evidence import (
-    CAP,
+    CHANNEL_CAP,
     Evidence,
     alikeness,
     confidence,
@@ -60,11 +60,11 @@ def test_the_distance_is_the_formula_in_loops() -> None:
 def test_a_dead_channel_does_not_outvote_the_others() -> None:
     memory = remembered([0, 0, 0], [1, 1, 1e-12])
     found = distance(memory, np.zeros((1, 3)), np.array([[1.0, 1.0, 1.0]]))
-    assert found == pytest.approx(CAP / 3, rel=1e-3)
+    assert found == pytest.approx(CHANNEL_CAP / 3, rel=1e-3)
 
 
 def test_no_number_is_the_largest_distance() -> None:
-    assert distance(remembered([0], [1]), np.array([[np.nan]]), np.array([[np.inf]])) == CAP
+    assert distance(remembered([0], [1]), np.array([[np.nan]]), np.array([[np.inf]])) == CHANNEL_CAP
 
 
 def test_a_new_layer_is_untrained_and_one_that_has_seen_a_photo_is_not() -> None:

@@ -29,7 +29,7 @@ from seewhy.zoo.load import backend_in_use
 PATCH, STRIDE = 16, 8
 """The patch for which the cost of an occlusion is reported."""
 
-TIMED = 3
+TIMED_PASSES = 3
 """Forward passes whose median time is reported."""
 
 ANSWERS = 5
@@ -72,7 +72,7 @@ def check(classifier: Any, photos: Any = None) -> CheckResult:
         layer_reason=_layer_reason(classifier),
         cam=cam,
         attention=_attention(classifier),
-        seconds=pass_seconds(classifier, images[0], copies=1, repeats=TIMED),
+        seconds=pass_seconds(classifier, images[0], copies=1, repeats=TIMED_PASSES),
         occlusion=occlusion,
         familiarity=_familiarity(classifier),
         answers=_answers(classifier, shown[:ANSWERS], images) if given else (),

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from seewhy.classifier.evidence import CLEARLY, CLOSE, Evidence
+from seewhy.classifier.evidence import CLEAR_RATIO, LARGEST_DISTANCE, Evidence
 from seewhy.classifier.infer import by_answers, by_normalization, candidates_and, infer
 from seewhy.classifier.known import known
 from seewhy.classifier.preprocessing import Preprocessing, spoken
@@ -23,13 +23,13 @@ from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.preprocessing import Preprocess
 from seewhy.photos.samples import sample_photos
 
-MOST = 8
+MOST_PHOTOS = 8
 """The number of user photos that are used, in addition to the samples."""
 
 FIRST_SAMPLES = 4
 """Samples that a given preprocessing is tested with, in addition to one user photo."""
 
-NEAR = 0.2
+ACCEPTED_DISTANCE = 0.2
 """Up to this distance a given preprocessing is accepted, and the others are not tried."""
 
 DEFAULT = "none"
@@ -102,7 +102,7 @@ class Chooser:
         if preprocessing.evidence is not None:
             return preprocessing.evidence
         _, tried = candidates_and(preprocessing.mode, self._network.input_shape[2])
-        some = self._with_samples(pixels[:MOST])
+        some = self._with_samples(pixels[:MOST_PHOTOS])
         return by_normalization(self._network, some, tried) or by_answers(
             self._network, some, tried
         )
@@ -113,7 +113,7 @@ class Chooser:
         return self._fit.size
 
     def _chosen(self, pixels: UInt8[ndarray, "n h w 3"]) -> Preprocessing:
-        evidence = infer(self._network, self._with_samples(pixels[:MOST]))
+        evidence = infer(self._network, self._with_samples(pixels[:MOST_PHOTOS]))
         if evidence.choice is None:
             mode, reason = assumed(evidence)
             return Preprocessing(mode, "assumed", reason, evidence)
@@ -126,9 +126,9 @@ class Chooser:
         own, tried = candidates_and(preprocessing.mode, self._network.input_shape[2])
         some = self._with_samples(pixels[:1], FIRST_SAMPLES)
         quick = by_normalization(self._network, some, {own: preprocessing.mode})
-        if quick is None or quick.kind == "untrained" or quick.values[own] <= NEAR:
+        if quick is None or quick.kind == "untrained" or quick.values[own] <= ACCEPTED_DISTANCE:
             return preprocessing
-        many = self._with_samples(pixels[:MOST])
+        many = self._with_samples(pixels[:MOST_PHOTOS])
         evidence = by_normalization(self._network, many, tried)
         assert evidence is not None
         return Preprocessing(
@@ -176,7 +176,7 @@ def doubt(own: str, evidence: Evidence) -> str:
     """Return why another preprocessing may be right; '' if none fits much better."""
     (best, value), *_ = evidence.values.items()
     given = evidence.values[own]
-    if best == own or value > CLOSE or given < max(2 * CLEARLY * value, value + 0.1):
+    if best == own or value > LARGEST_DISTANCE or given < max(2 * CLEAR_RATIO * value, value + 0.1):
         return ""
     return (
         f"'{best}' fits much better: the distance from the training statistics of "

@@ -17,22 +17,22 @@ from seewhy.networks.base import Moments
 
 Kind = Literal["normalization", "answers", "untrained", "nothing"]
 
-CLOSE = 0.5
+LARGEST_DISTANCE = 0.5
 """The largest distance at which a preprocessing may be called the right one."""
 
-CLEARLY = 1.5
+CLEAR_RATIO = 1.5
 """The next best must be at least this many times as far away."""
 
-CAP = 10.0
+CHANNEL_CAP = 10.0
 """The most that one channel adds to a distance: a dead channel must not outvote all others."""
 
-DEAD = 1e-3
+LEAST_VARIANCE_SHARE = 1e-3
 """A channel's variance is at least this share of the median one's, against division by zero."""
 
-ALIKE = 0.6
+ALIKE_CORRELATION = 0.6
 """From this correlation on, a network hardly distinguishes photos."""
 
-SATURATED = 0.995
+SATURATED_CONFIDENCE = 0.995
 """If the best class gets this much on average, the input values are too large."""
 
 
@@ -62,13 +62,15 @@ class Evidence:
         """The candidates that may be right, the best first."""
         if self.kind == "normalization":
             best = min(self.values.values())
-            near = max(CLEARLY * best, 1e-6)
-            return tuple(mode for mode, value in self.values.items() if value <= min(CLOSE, near))
+            near = max(CLEAR_RATIO * best, 1e-6)
+            return tuple(
+                mode for mode, value in self.values.items() if value <= min(LARGEST_DISTANCE, near)
+            )
         if self.kind == "answers":
             return tuple(
                 mode
                 for mode, value in self.values.items()
-                if value < ALIKE and self.confidences[mode] < SATURATED
+                if value < ALIKE_CORRELATION and self.confidences[mode] < SATURATED_CONFIDENCE
             )
         return ()
 
@@ -107,9 +109,9 @@ def distance(
         m[c] = mean over n of means[n, c]        v[c] = mean over n of squares[n, c] − m[c]²
         D[c] = ½ (v / σ² + (m − μ)² / σ² − 1 − ln(v / σ²))
 
-    The mean over the channels of D, each at most `CAP`: the Kullback-Leibler divergence of a
-    normal distribution with the input's mean m and variance v from one with the running mean μ
-    and variance σ².
+    The mean over the channels of D, each at most `CHANNEL_CAP`: the Kullback-Leibler divergence
+    of a normal distribution with the input's mean m and variance v from one with the running mean
+    μ and variance σ².
 
     Args:
         remembered: μ and σ².
@@ -119,11 +121,15 @@ def distance(
     mean = means.mean(axis=0, dtype=np.float64)
     variance = np.maximum(squares.mean(axis=0, dtype=np.float64) - mean**2, 0)
     running = np.asarray(remembered.variance, np.float64)
-    floor = max(DEAD * float(np.median(running)), float(np.finfo(np.float32).tiny))
+    floor = max(LEAST_VARIANCE_SHARE * float(np.median(running)), float(np.finfo(np.float32).tiny))
     ratio = (variance + floor) / (running + floor)
     shift = (mean - remembered.mean) ** 2 / (running + floor)
     divergence = 0.5 * (ratio + shift - 1 - np.log(ratio))
-    return float(np.minimum(np.nan_to_num(divergence, nan=CAP, posinf=CAP), CAP).mean())
+    return float(
+        np.minimum(
+            np.nan_to_num(divergence, nan=CHANNEL_CAP, posinf=CHANNEL_CAP), CHANNEL_CAP
+        ).mean()
+    )
 
 
 def is_untrained(remembered: Moments) -> bool:

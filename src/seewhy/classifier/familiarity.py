@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int8
 from numpy import ndarray
 
-PASSING = 0.95
+FAMILIAR_SHARE = 0.95
 """The share of held-out photos of its own classes that a network finds familiar."""
 
 NEIGHBOURS = 10
@@ -150,7 +150,7 @@ def reference_features(
     found: Int[ndarray, " n"],
     neighbours: int = NEIGHBOURS,
 ) -> ReferenceFeatures:
-    """Return references with the limit that a share `PASSING` of the held-out photos reaches.
+    """Return references with the limit that `FAMILIAR_SHARE` of the held-out photos reaches.
 
     Args:
         references: of some training photos.
@@ -161,7 +161,9 @@ def reference_features(
         neighbours: how many references count.
     """
     without_limit = ReferenceFeatures(layer, _in_8_bits(references), 0.0, neighbours, classes)
-    limit = np.quantile(without_limit.similarities(held_out, found), 1 - PASSING, method="lower")
+    limit = np.quantile(
+        without_limit.similarities(held_out, found), 1 - FAMILIAR_SHARE, method="lower"
+    )
     return replace(without_limit, limit=float(limit))
 
 

@@ -23,7 +23,7 @@ from seewhy.networks.checks import LoadableName
 SCORES = 16
 """How many scores of the made image are kept, at most."""
 
-CLOSE, ALIKE = 1e-2, 1e-4
+CLOSE_SHARE, ALIKE_SHARE = 1e-2, 1e-4
 """Scores may differ by this share of the largest: where the weights are the same, since another
 machine adds up in another order; and where there are none to compare."""
 
@@ -108,7 +108,7 @@ class NetworkFingerprint:
             return False
         here, before = np.array(self.scores, np.float64), np.array(there.scores, np.float64)
         largest = max(float(np.abs(here).max(initial=0)), float(np.abs(before).max(initial=0)))
-        share = ALIKE if self.weights is None else CLOSE
+        share = ALIKE_SHARE if self.weights is None else CLOSE_SHARE
         return bool((np.abs(here - before) <= share * largest).all())
 
 

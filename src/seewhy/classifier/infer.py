@@ -22,10 +22,10 @@ from seewhy.errors import NotFinite
 from seewhy.networks.base import Network
 from seewhy.photos.preprocessing import MODES, Preprocess, preprocess_pixels
 
-AT_ONCE = 4
+PHOTOS_PER_PASS = 4
 """Photos in one pass: the first layers' maps are large."""
 
-FEW = 4
+FEW_PHOTOS = 4
 """Photos for a network without batch normalization, which must run completely."""
 
 COLOUR_ONLY = ("caffe", "torch")
@@ -74,8 +74,8 @@ def by_normalization(
     layer = ""
     for name, mode in tried.items():
         means, squares = [], []
-        for start in range(0, len(pixels), AT_ONCE):
-            images = _prepared(network, pixels[start : start + AT_ONCE], mode)
+        for start in range(0, len(pixels), PHOTOS_PER_PASS):
+            images = _prepared(network, pixels[start : start + PHOTOS_PER_PASS], mode)
             first_input = network.first_input(images, memory)
             if first_input is None or first_input[1].ndim != 4:
                 return None
@@ -100,7 +100,7 @@ def by_answers(
     """
     if not tried or not network.layers_with_weights() or (network.classes or 0) < 2:
         return Evidence("nothing", {}, {})
-    some = pixels[-FEW:]
+    some = pixels[-FEW_PHOTOS:]
     alike: dict[str, float] = {}
     sure: dict[str, float] = {}
     for name, mode in tried.items():

@@ -13,7 +13,7 @@ from seewhy.classifier.preprocessing import Preprocessing
 from seewhy.networks.base import Network
 from seewhy.photos.preprocessing import Preprocess
 
-SCALED = (0.9, 12.0)
+SCALED_RANGE = (0.9, 12.0)
 """The range between black and white that networks expect at their first layer."""
 
 
@@ -64,7 +64,7 @@ def _middle(given: Float[ndarray, "2 ..."]) -> tuple[float, float]:
 def _outside(black: float, white: float) -> str | None:
     """Return the mode for a network that maps 0 and 255 to these values."""
     span = white - black
-    low, high = SCALED
+    low, high = SCALED_RANGE
     if low <= span <= high:
         return "none"  # 0 ... 255 becomes a range that networks learn in
     if abs(span - 255) < 1e-2 and -200 < black < -20:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-INSIDE = (
+LABEL_KEYS = (
     "id2label", "label2id", "class_to_idx", "class_indices", "label_names", "class_names", "labels",
     "classes", "names", "categories",
 )  # fmt: skip
@@ -133,7 +133,7 @@ def _in_mapping(content: Mapping[Any, Any]) -> Found:
     if all(number is not None for number in numbers):
         ordered = _placed([number for number in numbers if number is not None], values)
         return names_in(ordered)
-    for key in INSIDE:
+    for key in LABEL_KEYS:
         if isinstance(content.get(key), Mapping | list | tuple):
             return names_in(content[key])
     listed = ", ".join(map(str, keys[:4]))

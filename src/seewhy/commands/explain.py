@@ -152,7 +152,7 @@ class CommandRun:
         outputs: Outputs,
     ) -> None:
         from seewhy.commands.writing import Record
-        from seewhy.explaining.drawing import LEAST
+        from seewhy.explaining.drawing import LEAST_PROBABILITY
 
         self.args = args
         self.classifier = classifier
@@ -165,7 +165,7 @@ class CommandRun:
         self.cells: list[tuple[str, Any]] = []
         self.rounded: set[str] = set()
         self.done = 0
-        self.least = LEAST if args.top is None else 0.0
+        self.least = LEAST_PROBABILITY if args.top is None else 0.0
 
     def run(self, sources: Sequence[Any]) -> None:
         """Explain the remaining photos; pictures are drawn in threads, in order."""

@@ -21,7 +21,7 @@ from seewhy.settings import parse_sizes, shortened
 Request = Any
 """`Request`, whose module imports this one."""
 
-PLAIN = (bool, int, float, str)
+PLAIN_TYPES = (bool, int, float, str)
 
 
 def plain(value: Any) -> Any:
@@ -30,7 +30,7 @@ def plain(value: Any) -> Any:
     A pair within a list, or alone among the options, is the text '16x32': a list of sizes is
     another thing.
     """
-    if value is None or isinstance(value, PLAIN):
+    if value is None or isinstance(value, PLAIN_TYPES):
         return value
     if isinstance(value, np.generic):
         return value.item()
@@ -151,7 +151,7 @@ def python(value: Any, *, what: str = "it") -> str:
         return f'"{value}"' if simple else repr(value)
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
-    if value is None or isinstance(value, PLAIN):
+    if value is None or isinstance(value, PLAIN_TYPES):
         return repr(value)
     if isinstance(value, Mapping):
         pairs = (f"{python(key)}: {python(entry, what=what)}" for key, entry in value.items())

@@ -22,7 +22,7 @@ from seewhy.explaining.running import copies_of
 from seewhy.methods import METHODS
 from seewhy.networks.base import Top
 
-BACKWARD = 2
+BACKWARD_COST = 2
 """A backward pass to the pixels takes about as long as two forward passes."""
 
 COPIES_TIMED = 8
@@ -71,9 +71,9 @@ def method_passes(
         batch_size=None,
     )
     copies = copies_of(question, row)
-    each = 1 + BACKWARD if row.backward and row.pixel_level else 1
+    each = 1 + BACKWARD_COST if row.backward and row.pixel_level else 1
     layers = looked_at(row, row.settings(question.options[method]).get("layers"))
-    finer = BACKWARD if row.multiplies or (row.attends and row.backward and layers != 1) else 0
+    finer = BACKWARD_COST if row.multiplies or (row.attends and row.backward and layers != 1) else 0
     # Attention takes a pass of its own; similar classes are found first, by one pass.
     return 1 + copies * each + finer + row.attends + row.contrasts
 

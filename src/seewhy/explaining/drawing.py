@@ -32,7 +32,7 @@ Picture = UInt8[ndarray, "_ _ 3"]
 Explanation = Any
 """`seewhy.Explanation`, whose module imports this one."""
 
-LEAST = 0.01
+LEAST_PROBABILITY = 0.01
 """The least probability of the best classes that pictures show, unless they were asked for."""
 
 
@@ -46,7 +46,7 @@ def shown_targets(explanation: Explanation, photo: int) -> list[int]:
         or not (
             prediction.rank is not None
             and 1 < prediction.rank <= request.best
-            and prediction.probability < LEAST
+            and prediction.probability < LEAST_PROBABILITY
         )
     ]
 

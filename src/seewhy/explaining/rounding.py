@@ -19,7 +19,7 @@ from seewhy.files import finite
 from seewhy.networks.execution import Execution
 from seewhy.ranks import rank_correlation
 
-LARGEST = 0.1
+LARGEST_MAP_ERROR = 0.1
 """From this share of a map's amplitude on, a warning says how far the map is off."""
 
 
@@ -72,9 +72,9 @@ class Rounding:
         """Warn where the maps are too far off to be read.
 
         Warns:
-            SeewhyWarning: their error is larger than `LARGEST`.
+            SeewhyWarning: their error is larger than `LARGEST_MAP_ERROR`.
         """
-        if self.map_error > LARGEST:
+        if self.map_error > LARGEST_MAP_ERROR:
             warnings.warn(
                 f"In {self.execution} a map is off by {100 * self.map_error:.0f} % of its "
                 "amplitude. Use precision='float32'.",

@@ -26,7 +26,7 @@ from seewhy.methods.cam import (
     layer_cam,
     xgrad_cam,
 )
-from seewhy.methods.covering import ENGINES, WATCHED, occlude
+from seewhy.methods.covering import ENGINES, WATCHED_VALUES, occlude
 from seewhy.methods.eigen import eigen_cam, eigen_grad_cam
 from seewhy.methods.fusion import fuse_layers, multiply_layers
 from seewhy.methods.gradients import (
@@ -50,7 +50,7 @@ REFERENCES, STRENGTH = 3, 0.6
 SEED = Setting(
     "seed", "integer", 0, "of the random numbers; the same gives the same map", (0, LARGEST_SEED)
 )
-REDUCED = tuple(REDUCTIONS)
+REDUCTION_NAMES = tuple(REDUCTIONS)
 
 LAYERS = {"last": 1, "last-two": 2, "all": None}
 """Which attention layers of a transformer are looked at: how many of the last, None for all."""
@@ -234,13 +234,13 @@ _ROWS = {
             ),
             Setting("stride", "patch", None, "the step between windows", shown="half the window"),
             Setting("fill", "fill", "mean", "the picture that covers the patch"),
-            Setting("watch", "choice", "scores", "the output whose fall is shown", WATCHED),
+            Setting("watch", "choice", "scores", "the output whose fall is shown", WATCHED_VALUES),
             Setting(
                 "reduction",
                 "choice",
                 "max",
                 "over the channels of feature maps",
-                REDUCED,
+                REDUCTION_NAMES,
                 or_function=True,
             ),
             Setting("engine", "choice", "auto", "re-run copies whole, or what changed", ENGINES),

@@ -25,7 +25,7 @@ from seewhy.methods.windows import PatchSize, place_windows
 from seewhy.progress import Progress
 
 FEATURE_MAPS = "feature-maps"
-WATCHED = ("scores", FEATURE_MAPS)
+WATCHED_VALUES = ("scores", FEATURE_MAPS)
 """What occlusion watches: the explained values, or the explained layer's output for any class."""
 
 ENGINES = ("auto", "sweep", "incremental")
@@ -183,7 +183,7 @@ def occlude(
 
 def _check(watch: str, engine: str) -> None:
     for name, value, choices in (
-        ("watch", watch, WATCHED),
+        ("watch", watch, WATCHED_VALUES),
         ("engine", engine, ENGINES),
     ):
         if value not in choices:

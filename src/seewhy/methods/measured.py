@@ -13,7 +13,7 @@ from pathlib import Path
 
 TABLE = Path(__file__).with_name("measured.json")
 
-SHOWN = ("insertion", "deletion", "road", "grid", "pointing")
+SHOWN_MEASURES = ("insertion", "deletion", "road", "grid", "pointing")
 """The measures that `seewhy methods` tells."""
 
 TITLES = {"road": "ROAD", "grid": "GridPG"}
@@ -42,7 +42,7 @@ class Measured:
     def __str__(self) -> str:
         figures = [
             f"{TITLES.get(name, name)} {self.means[name]:.2f}{'*' * (name in self.better)}"
-            for name in SHOWN
+            for name in SHOWN_MEASURES
             if name in self.means
         ]
         passes = f"{self.passes:,} pass{'es' * (self.passes != 1)}"

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from seewhy.errors import NotFinite, OptionError
 
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 def as_float32(values: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
@@ -20,10 +20,11 @@ def as_float32(values: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
         NotFinite: a value is above the range of float32.
     """
     largest = float(np.max(np.abs(values), initial=0.0, where=~np.isnan(values)))
-    if largest > LARGEST:
+    if largest > LARGEST_FLOAT32:
         raise NotFinite(
-            f"A map reaches {largest:.3g}, and float32 ends at {LARGEST:.3g}: the activations or "
-            "gradients are too large to be multiplied. Scale the network's weights or output down."
+            f"A map reaches {largest:.3g}, and float32 ends at {LARGEST_FLOAT32:.3g}: the "
+            "activations or gradients are too large to be multiplied. Scale the network's weights "
+            "or output down."
         )
     return values.astype(np.float32)
 

@@ -28,7 +28,7 @@ from numpy import ndarray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from seewhy.errors import PhotoError, SeewhyWarning
-from seewhy.photos.foreign import HEAD, foreign_array, heic_format, is_heic
+from seewhy.photos.foreign import HEAD_BYTES, foreign_array, heic_format, is_heic
 from seewhy.photos.guards import WatchedFile, check_claim, in_strips
 
 FORMATS = (
@@ -82,7 +82,7 @@ def decode_file(source: Any, name: str) -> UInt8[ndarray, "h w 3"]:
             with contextlib.suppress(OSError, ValueError):  # which `opened` tells; a name with NUL
                 if stat.S_ISREG(path.stat().st_mode):
                     source = stack.enter_context(path.open("rb"))
-                    head = source.read(HEAD)
+                    head = source.read(HEAD_BYTES)
             array = foreign_array(path, head, name)
             if array is not None:
                 return decode_array(array, f"'{name}'")

@@ -29,7 +29,7 @@ INTERPOLATIONS = {
 WIDEST, TALLEST = 512, 768
 """Pixels of a page's cells: anything larger is shrunk there anyway."""
 
-LARGEST = 2**26
+LARGEST_RESIZED = 2**26
 """Pixels that a resized photo may have before it is cropped (1 × 100,000 explodes)."""
 
 
@@ -174,7 +174,7 @@ def _resized_size(photo: Photo, fit: Fit) -> tuple[int, int]:
     else:  # the smallest that covers the crop both ways: ceil(shorter · the larger ratio)
         to = max(-(-shorter * fit.size[0] // height), -(-shorter * fit.size[1] // width))
     longer = int(to * max(height, width) / shorter)
-    if fit.size is not None and to * longer > LARGEST:
+    if fit.size is not None and to * longer > LARGEST_RESIZED:
         raise PhotoError(
             f"'{photo.name}' is {height}×{width} (height × width), too long and thin to be resized "
             f"to a shorter side of {to}. Cut it, or stretch it: mode='stretch'."

@@ -17,12 +17,12 @@ from seewhy.errors import PhotoError
 FOREIGN_ENDINGS = (".heic", ".heif", ".dcm", ".dicom", ".npy", ".nii", ".nii.gz")
 """Their extensions in a folder: such a file is read, or a sentence says why not."""
 
-HEAD = 352
+HEAD_BYTES = 352
 """Bytes at the start of a file that tell what it is."""
 
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
-LARGEST = 89_478_485
+LARGEST_ARRAY = 89_478_485
 """Pixels of an array, as Pillow limits those of other photos."""
 
 
@@ -53,7 +53,7 @@ def foreign_array(path: Path, head: bytes, name: str) -> Shaped[ndarray, "..."] 
 
     Args:
         path: the file.
-        head: its first `HEAD` bytes.
+        head: its first `HEAD_BYTES` bytes.
         name: its name in errors.
 
     Raises:
@@ -122,7 +122,8 @@ def _window(data: Any) -> tuple[float, float] | None:
 
 
 def _check_size(pixels: int, name: str) -> None:
-    if not 0 < pixels <= LARGEST:
+    if not 0 < pixels <= LARGEST_ARRAY:
         raise PhotoError(
-            f"'{name}' has {pixels:,} values, and a photo may have up to {LARGEST:,}. Shrink it."
+            f"'{name}' has {pixels:,} values, and a photo may have up to {LARGEST_ARRAY:,}. "
+            "Shrink it."
         )

@@ -22,9 +22,10 @@ code of GIF has 12 bits and stands for 4096 pixels at most."""
 
 FLAT_PIXELS_PER_BYTE = 1024
 """The same for formats that encode one colour in next to nothing, and take much memory for it (see
-BYTES_PER_PIXEL): an animation's small frame on a large canvas too. Of LARGE pictures only."""
+BYTES_PER_PIXEL): an animation's small frame on a large canvas too. Of
+pictures beyond LARGE_PIXELS only."""
 
-LARGE = 16_000_000
+LARGE_PIXELS = 16_000_000
 """Pixels beyond which a picture is converted in strips, and may not be next to empty."""
 
 MEMORY = 1e9
@@ -99,7 +100,7 @@ def check_claim(image: Image.Image, length: int, name: str) -> None:
     """
     kind, pixels = image.format or "", image.width * image.height
     limit = PIXELS_PER_BYTE.get(kind)
-    if limit is None and kind in BYTES_PER_PIXEL and pixels > LARGE:
+    if limit is None and kind in BYTES_PER_PIXEL and pixels > LARGE_PIXELS:
         limit = FLAT_PIXELS_PER_BYTE
     if limit is not None and pixels > limit * length:
         raise PhotoError(
@@ -122,7 +123,7 @@ def in_strips(
 ) -> UInt8[ndarray, "h w 3"]:
     """Convert a picture strip by strip: what `convert` copies is of a strip, not of the whole."""
     width, height = image.size
-    if width * height <= LARGE:
+    if width * height <= LARGE_PIXELS:
         return convert(image)
     pixels = np.empty((height, width, 3), np.uint8)
     rows = max(1, STRIP // width)

@@ -11,7 +11,7 @@ from seewhy.photos.preprocessing import Preprocess, normalization
 PROCESSOR = "preprocessor_config.json"
 """The name of the file, in the folder of the model's own file."""
 
-LARGEST = 1_000_000
+LARGEST_FILE = 1_000_000
 """Bytes: a larger file is not a processor's settings."""
 
 
@@ -25,7 +25,7 @@ def read_processor(folder: Path) -> Preprocess | None:
     """
     path = folder / PROCESSOR
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
+        if not path.is_file() or path.stat().st_size > LARGEST_FILE:
             return None
         settings = json.loads(path.read_text(encoding="utf-8"))
         return _preprocess(settings) if isinstance(settings, dict) else None

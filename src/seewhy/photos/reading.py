@@ -52,7 +52,7 @@ KINDS: dict[type | None, str] = {
 
 R = TypeVar("R")
 
-AHEAD = 2**27
+BYTES_AHEAD = 2**27
 """Bytes of pixels that are read before they are needed."""
 
 
@@ -142,12 +142,12 @@ def read_ahead(sources: Iterable[Any], read: Callable[[Any], R], *, ahead: int =
             caller's thread: two threads must not read one open file.
         read: reads one item, and returns what it has read before as it is: `read_photo`,
             `read_source`.
-        ahead: the most photos that are read and not yet taken, within `AHEAD` bytes of pixels.
+        ahead: the most photos that are read and not yet taken, within `BYTES_AHEAD` of pixels.
     """
     items = (
         source if isinstance(source, str | os.PathLike) else read(source) for source in sources
     )
-    return map_ahead(read, items, ahead=ahead, weigh=weight, budget=AHEAD)
+    return map_ahead(read, items, ahead=ahead, weigh=weight, budget=BYTES_AHEAD)
 
 
 def weight(item: Any) -> int:

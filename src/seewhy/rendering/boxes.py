@@ -27,15 +27,15 @@ COLOURS = (
 )
 """Used in this order; white text is readable on each."""
 
-SMALLEST = 320
+SMALLEST_SIDE = 320
 """Pixels of the longer side of a photo in a picture, at least: smaller ones are enlarged."""
 
 Rectangle = tuple[int, int, int, int]
 
 
 def enlarged(pixels: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "H W 3"]:
-    """Return a small photo enlarged by a whole factor, so that a side has `SMALLEST` pixels."""
-    factor = math.ceil(SMALLEST / max(pixels.shape[:2]))
+    """Return a small photo enlarged by a whole factor, to a side of `SMALLEST_SIDE` pixels."""
+    factor = math.ceil(SMALLEST_SIDE / max(pixels.shape[:2]))
     return pixels if factor == 1 else pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 

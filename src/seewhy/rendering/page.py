@@ -42,13 +42,13 @@ class ColourBar:
     unit: str
 
 
-BAR = 120
+BAR_WIDTH = 120
 """Pixels of a colour bar's width."""
 
-NARROWEST = 480
+NARROWEST_PAGE = 480
 """Pixels of a page with a heading."""
 
-RATIO = 1.4
+PAGE_RATIO = 1.4
 """The preferred ratio of width to height of pages: between a sheet of paper and a screen."""
 
 
@@ -124,15 +124,17 @@ def with_bars(page: Image.Image, bars: Sequence[ColourBar], size: int) -> Image.
     draw = ImageDraw.Draw(whole)
     for number, bar in enumerate(bars):
         top = page.height + number * (line + gap)
-        room = (page.width - BAR - 4 * gap) / 2
+        room = (page.width - BAR_WIDTH - 4 * gap) / 2
         low = fit_text(bar.low, size, room / 2, lines=1)
         x = gap + math.ceil(max((text_width(text, size) for text in low), default=0)) + gap
         draw_lines(draw, low, size, x - gap, top, anchor="r")
         ramp = Image.fromarray(np.ascontiguousarray(bar.colours[None]))
-        whole.paste(ramp.resize((BAR, line - 4)), (x, top + 1))
+        whole.paste(ramp.resize((BAR_WIDTH, line - 4)), (x, top + 1))
         words = f"{bar.high}: {bar.unit}" if bar.unit else bar.high
-        room = page.width - x - BAR - 2 * gap
-        draw_lines(draw, fit_text(words, size, room, lines=1), size, x + BAR + gap, top, anchor="l")
+        room = page.width - x - BAR_WIDTH - 2 * gap
+        draw_lines(
+            draw, fit_text(words, size, room, lines=1), size, x + BAR_WIDTH + gap, top, anchor="l"
+        )
     return whole
 
 
@@ -264,7 +266,7 @@ def _columns(
     count: int | None = None,
     width: int | None = None,
 ) -> int:
-    """Choose how many of `count` blocks go side by side, so that the page is close to RATIO."""
+    """Choose how many of `count` blocks go side by side, so that the page is near PAGE_RATIO."""
     count = len(pictures) if count is None else count
     width = measures.cell + measures.gap if width is None else width
     height = max(
@@ -275,7 +277,7 @@ def _columns(
     def oddness(columns: int) -> float:
         rows = math.ceil(count / columns)
         empty = (rows * columns - count) / count
-        return abs(math.log(columns * width / (rows * height) / RATIO)) + empty
+        return abs(math.log(columns * width / (rows * height) / PAGE_RATIO)) + empty
 
     return min(range(1, count + 1), key=oddness)
 
@@ -304,7 +306,7 @@ def _draw(
     """Draw rows as high as their highest picture, each title directly above its picture."""
     gap, line = measures.gap, line_height(measures.text)
     lefts = [gap + sum(widths[:n]) + n * gap for n in range(len(widths))]
-    width = max(lefts[-1] + widths[-1] + gap, NARROWEST if heading else 0)
+    width = max(lefts[-1] + widths[-1] + gap, NARROWEST_PAGE if heading else 0)
     large = measures.text + 2
     headlines = fit_text(heading, large, width - 2 * gap, lines=3)
     top = gap + len(headlines) * line_height(large) + (gap if headlines else 0)

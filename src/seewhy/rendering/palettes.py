@@ -29,7 +29,7 @@ STOPS = {
 }
 """Red, green and blue of `FOR_AND_AGAINST` at some places; straight lines join them."""
 
-USUAL = (HEAT, "jet", "viridis", "seismic", "coolwarm", "gray", "inferno")
+USUAL_PALETTES = (HEAT, "jet", "viridis", "seismic", "coolwarm", "gray", "inferno")
 """Matplotlib's colour maps of which `data/palettes.png` has a row each: it takes a while to import.
 """
 
@@ -43,7 +43,11 @@ def palette_of(name: str) -> UInt8[ndarray, "colours 3"]:
     Raises:
         OptionError: matplotlib has no such colour map; names the nearest.
     """
-    return _usual_palettes()[USUAL.index(name)] if name in USUAL else _any_palette(name)
+    return (
+        _usual_palettes()[USUAL_PALETTES.index(name)]
+        if name in USUAL_PALETTES
+        else _any_palette(name)
+    )
 
 
 @functools.cache

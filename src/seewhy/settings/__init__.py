@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seewhy.settings.setting import (
-    LARGEST,
+    LARGEST_NUMBER,
     LARGEST_SEED,
     Setting,
     SettingType,
@@ -24,7 +24,7 @@ from seewhy.settings.values import (
 )
 
 __all__ = [
-    "LARGEST",
+    "LARGEST_NUMBER",
     "LARGEST_SEED",
     "LARGEST_SIDE",
     "Setting",

@@ -35,7 +35,7 @@ SettingType = Literal[
 pixels; patch: pixels, a share or a pair (or a list of these, for several sweeps); fill: see
 `seewhy.methods.fills.Fill`; image: one number, or an image in the network's input range."""
 
-LARGEST = 1_000_000_000
+LARGEST_NUMBER = 1_000_000_000
 """The largest absolute value of a number whose range has no end: more is a slip of the hand."""
 
 LARGEST_SEED = 2**32 - 1
@@ -161,8 +161,8 @@ class Setting:
             near = f" The nearest is '{nearest[0]}'." if nearest else ""
         elif self.type in ("patch", "size") and is_beyond(value, LARGEST_SIDE):
             most = f", at most {LARGEST_SIDE:,} pixels"
-        elif (self.range or (None, None))[1] is None and is_beyond(value, LARGEST):
-            most = f", at most {LARGEST:,}"
+        elif (self.range or (None, None))[1] is None and is_beyond(value, LARGEST_NUMBER):
+            most = f", at most {LARGEST_NUMBER:,}"
         return f"Give {self.expected}{most}.{near}"
 
     def parse(self, text: str, *, method: str | None = None) -> Any:
@@ -220,8 +220,8 @@ def _checked_number(setting: Setting, value: Any) -> Any:
     if not (is_whole(value) if setting.type == "integer" else is_real(value)):
         return None
     lowest, highest = setting.range or (None, None)
-    lowest = -LARGEST if lowest is None else lowest
-    highest = LARGEST if highest is None else highest
+    lowest = -LARGEST_NUMBER if lowest is None else lowest
+    highest = LARGEST_NUMBER if highest is None else highest
     if not lowest <= value <= highest or value in setting.excludes:  # NaN is in no range
         return None
     return int(value) if setting.type == "integer" else float(value)
