@@ -26,8 +26,8 @@ def silent_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
-    monkeypatch.setattr(storage, "SILENCE", NEVER)
-    monkeypatch.setattr(storage, "_LOST", {})
+    monkeypatch.setattr(storage, "LONGEST_SILENCE", NEVER)
+    monkeypatch.setattr(storage, "_LOST_STORES", {})
     storage._file_system.cache_clear()
     yield "s3://silent"
     server.close()
@@ -81,7 +81,7 @@ def test_a_store_that_falls_silent_while_a_photo_is_read_is_left(
         def open_input_stream(self, _: str) -> Stream:
             return Stream()
 
-    monkeypatch.setattr(storage, "SILENCE", 0.2)
+    monkeypatch.setattr(storage, "LONGEST_SILENCE", 0.2)
     monkeypatch.setattr(storage, "_file_system", lambda *_: Store())
     with pytest.raises(TimeoutError, match=r"^there was no answer within 0 seconds$"):
         storage.read_bytes("s3://a/b.png")
@@ -92,7 +92,7 @@ def test_what_a_store_refuses_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
         raise PermissionError("AWS Error ACCESS_DENIED during HeadBucket operation.")
 
     monkeypatch.setattr(storage, "_file_system", refuse)
-    monkeypatch.setattr(storage, "_LOST", {})
+    monkeypatch.setattr(storage, "_LOST_STORES", {})
     photos = save_photos(tmp_path / "photos", 1)
     with pytest.raises(OutputError) as raised:
         seewhy.batch(classifier(), photos, "s3://theirs/run", top=1)

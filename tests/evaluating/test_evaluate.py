@@ -24,7 +24,7 @@ from seewhy.errors import (
 )
 from seewhy.evaluating import evaluate
 from seewhy.evaluating.baselines import BASELINES, CENTRE, MEAN_BOX, RANDOM, centre_map
-from seewhy.evaluating.comparing import COMPARED, COPIES, compare_removal
+from seewhy.evaluating.comparing import COPIES, MAPS_COMPARED, compare_removal
 from seewhy.evaluating.curves import PhotoCurves
 from seewhy.evaluating.result import Evaluation, MethodScores
 from seewhy.explaining.explain import explain
@@ -264,7 +264,7 @@ def test_the_areas_of_one_explanation_are_those_that_evaluate_gives(classifier):
         assert getattr(areas["insertion"], name) == found[method].insertion[0]
     off = abs(found[RANDOM].deletion[0] - areas["deletion"].random)
     assert off < areas["deletion"].half_width  # one of the maps of random cells is `evaluate`'s
-    assert steps == [(done, COMPARED) for done in range(1, COMPARED + 1)]
+    assert steps == [(done, MAPS_COMPARED) for done in range(1, MAPS_COMPARED + 1)]
     no_class = replace(explanation.targets[0][0], index=None)
     with pytest.raises(TargetError) as caught:
         compare_removal(classifier, replace(explanation, targets=((no_class,),)))

@@ -17,7 +17,7 @@ import seewhy
 from seewhy.commands import cli
 from seewhy.errors import OptionError, SeewhyWarning
 from seewhy.explaining.rounding import map_error
-from seewhy.incremental.choosing import BOUND, rounding_error, warn_of_rounding
+from seewhy.incremental.choosing import WARNING_SHARE, rounding_error, warn_of_rounding
 from seewhy.networks import execution
 from tests.loading import load_this
 
@@ -180,7 +180,7 @@ def test_the_error_is_a_share_of_the_largest_drop_by_hand() -> None:
 
 
 def test_an_error_above_a_tenth_is_a_warning_that_says_how_large_it_is() -> None:
-    assert BOUND == 0.1
+    assert WARNING_SHARE == 0.1
     warn_of_rounding(np.array([0.02, 0.1], np.float32))  # an error where warnings are
     message = (
         r"^In bfloat16 the map is off by 23 % of its largest value\. Use precision='float32'\.$"

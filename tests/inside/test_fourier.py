@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seewhy.inside.fourier import DECORRELATED, Spectrum
+from seewhy.inside.fourier import DECORRELATED_COLOURS, Spectrum
 
 
 @pytest.mark.parametrize("size", [(4, 6), (5, 4), (3, 5)])
@@ -41,8 +41,8 @@ def test_coarse_structure_moves_further_than_fine_by_one_step() -> None:
 
 
 def test_the_three_axes_of_colour_are_at_right_angles_and_brightness_reaches_furthest() -> None:
-    overlap = DECORRELATED.T @ DECORRELATED
+    overlap = DECORRELATED_COLOURS.T @ DECORRELATED_COLOURS
     np.testing.assert_allclose(overlap, np.diag(np.diag(overlap)), atol=1e-12)
     lengths = np.sqrt(np.diag(overlap))
     assert lengths.tolist() == sorted(lengths, reverse=True)
-    assert np.ptp(DECORRELATED[:, 0]) == 0
+    assert np.ptp(DECORRELATED_COLOURS[:, 0]) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seewhy.inside.transforms import ANYWHERE, apply, random_transform, sampling_matrix
+from seewhy.inside.transforms import SHIFT_ANYWHERE, apply, random_transform, sampling_matrix
 
 TURN = np.eye(2)
 
@@ -12,7 +12,7 @@ TURN = np.eye(2)
 def test_the_way_back_is_the_adjoint_of_the_way_forward() -> None:
     generator = np.random.default_rng(0)
     images, gradients = generator.normal(size=(2, 3, 7, 9, 2))
-    matrix = random_transform((7, 9), generator, shift=ANYWHERE)
+    matrix = random_transform((7, 9), generator, shift=SHIFT_ANYWHERE)
     forward = (apply(matrix, images) * gradients).sum()
     back = (images * apply(matrix.T, gradients)).sum()
     np.testing.assert_allclose(forward, back, rtol=1e-12)
@@ -44,6 +44,6 @@ def test_a_quarter_turn_turns_about_the_middle() -> None:
 
 
 def test_every_read_pixel_is_a_mean_of_pixels() -> None:
-    matrix = random_transform((6, 7), np.random.default_rng(3), shift=ANYWHERE)
+    matrix = random_transform((6, 7), np.random.default_rng(3), shift=SHIFT_ANYWHERE)
     np.testing.assert_allclose(np.asarray(matrix.sum(axis=1)), 1.0)
     assert matrix.min() >= 0

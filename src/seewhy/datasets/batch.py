@@ -68,11 +68,11 @@ class BatchKeywords(RequestKeywords, total=False):
     retry_failed: bool
 
 
-_OWN = (COLUMN, *ROWS, *WORK)
+_OWN_SETTINGS = (COLUMN, *ROWS, *WORK)
 """The settings that are not of the request; `batch_size` is of both, and 8 here."""
 
 
-@with_keywords(BatchKeywords, *_OWN, true_labels=None, ray=False)
+@with_keywords(BatchKeywords, *_OWN_SETTINGS, true_labels=None, ray=False)
 def batch(
     classifier: Any,
     photos: Any,
@@ -146,9 +146,9 @@ def run_batch(
         request: the other keywords of `batch`.
         read: reads a photo, where that happens in this process.
     """
-    own, given = parted(request, (row.name for row in _OWN))
+    own, given = parted(request, (row.name for row in _OWN_SETTINGS))
     labels, ray = given.pop("true_labels", None), given.pop("ray", False)
-    chosen = check_all(_OWN, own)
+    chosen = check_all(_OWN_SETTINGS, own)
     asked = Request.single(**given, batch_size=chosen["batch_size"])
     check_stored(asked)
     if chosen["shard_size"] % chosen["batch_size"]:

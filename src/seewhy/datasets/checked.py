@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from seewhy.errors import OutputError, SeewhyError
 
-DAMAGED = (
+DAMAGED_FILE = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -29,7 +29,7 @@ DAMAGED = (
 
 REPEAT = "Repeat seewhy batch with the same arguments: it does again what is damaged."
 
-BLANK = b"0" * 64
+BLANK_CHECKSUM = b"0" * 64
 """In the place of the checksum while it is computed."""
 
 CHECK = re.compile(rb'"check": "([0-9a-f]{64})"')
@@ -48,7 +48,7 @@ def checked(place: str, advice: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise OutputError(f"There is no '{place}'. {advice}") from error
-    except DAMAGED as error:
+    except DAMAGED_FILE as error:
         lines = str(error).strip().splitlines()
         line = lines[0][:200].rstrip(".") if lines else type(error).__name__
         reason = f"{type(error).__name__} {line}" if isinstance(error, LookupError) else line
@@ -58,7 +58,7 @@ def checked(place: str, advice: str) -> Iterator[None]:
 def with_checksum(content: bytes) -> bytes:
     """Return a file whose footer has a blank checksum, with the checksum of all its bytes."""
     place = _place(content)
-    if place is None or content[place : place + 64] != BLANK:
+    if place is None or content[place : place + 64] != BLANK_CHECKSUM:
         raise ValueError("the file has no place for a checksum")
     return content[:place] + _digest(content, place) + content[place + 64 :]
 
@@ -85,6 +85,6 @@ def _place(content: bytes) -> int | None:
 
 def _digest(content: bytes, place: int) -> bytes:
     digest = hashlib.sha256(content[:place])
-    digest.update(BLANK)
+    digest.update(BLANK_CHECKSUM)
     digest.update(content[place + 64 :])
     return digest.hexdigest().encode()

@@ -29,7 +29,7 @@ from seewhy.photos.photo import PhotoFailure
 from seewhy.progress import Progress, no_progress
 from seewhy.settings import Setting
 
-ROUGH = 0.002
+OUTLINE_TOLERANCE = 0.002
 """How far an outline may be from the region's edge, of the photo's longer side."""
 
 _FIELD = "fiftyone.core.fields.EmbeddedDocumentField(fiftyone.core.labels.{})"
@@ -42,7 +42,7 @@ FIELDS = {
 }
 """The fields of a sample in FiftyOne, and their types."""
 
-FINEST = 64
+MOST_CELLS = 64
 """Rows and columns of a heatmap in FiftyOne, at most."""
 
 EXPORT = (
@@ -309,7 +309,7 @@ def outline(mask: Bool[ndarray, "H W"]) -> list[tuple[float, float]]:
     contours = measure.find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
     longest = max(contours, key=len)
     height, width = mask.shape
-    fine = max(0.3, ROUGH * max(height, width))
+    fine = max(0.3, OUTLINE_TOLERANCE * max(height, width))
     points = measure.approximate_polygon(longest, fine)[:-1] - 0.5  # of the padded mask's centres
     return [(float(np.clip(x, 0, width)), float(np.clip(y, 0, height))) for y, x in points.tolist()]
 
@@ -353,7 +353,7 @@ def _shrunk(heatmap: Float[ndarray, "H W"]) -> Float[ndarray, "_ _"]:
     """Return a heatmap of at most 64 rows and columns, which FiftyOne spreads over the photo."""
     height, width = heatmap.shape
     image = Image.fromarray(heatmap.astype(np.float32))
-    size = (min(width, FINEST), min(height, FINEST))
+    size = (min(width, MOST_CELLS), min(height, MOST_CELLS))
     return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 

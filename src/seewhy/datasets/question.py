@@ -216,7 +216,7 @@ class RunQuestion:
         content = {
             "schema": SCHEMA,
             "fingerprint": self.fingerprint,
-            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: getattr(self, name) for name in _PLAIN_FIELDS},
             "request": self.request.as_dict(),
             "network": self.network.as_dict(),
             "photos": asdict(self.photos),
@@ -242,7 +242,7 @@ class RunQuestion:
                 )
             model, off = fields["model"], fields["rounding"]
             question = cls(
-                **{name: fields[name] for name in _PLAIN if name != "map_size"},
+                **{name: fields[name] for name in _PLAIN_FIELDS if name != "map_size"},
                 map_size=_pair(fields["map_size"]),
                 request=Request.from_dict(fields["request"]),
                 network=NetworkFingerprint.from_dict(fields["network"]),
@@ -256,7 +256,7 @@ class RunQuestion:
             return question
 
 
-_PLAIN = (
+_PLAIN_FIELDS = (
     "versions", "truths", "boxes", "descriptors", "maps", "shard_size", "provenance",
     "familiarity_limit", "map_size",
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from seewhy.datasets.asking import Advance, RowJob, Tell, failure, rows_in_batches
-from seewhy.datasets.checked import DAMAGED, REPEAT, check_sum, checked
+from seewhy.datasets.checked import DAMAGED_FILE, REPEAT, check_sum, checked
 from seewhy.datasets.manifest import Item
 from seewhy.datasets.storage import Folder, read_table
 from seewhy.datasets.table import read_footer, shard_bytes
@@ -108,7 +108,7 @@ def finished(folder: Folder, plan: ShardPlan, *, whole: bool = False) -> dict[in
             right = {"fingerprint": plan.fingerprint, "shard": shard, "photos": stop - start}
             if rows == footer.get("rows") and right.items() <= footer.items():
                 counts[shard] = Counts(stop - start, int(footer["failed"]), rows)
-        except DAMAGED:
+        except DAMAGED_FILE:
             continue  # cut short, or changed on the disk: done again
     return counts
 

@@ -33,13 +33,13 @@ def is_address(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
 
 
-SILENCE = 60.0
+LONGEST_SILENCE = 60.0
 """Seconds for which a store may give no answer."""
 
-REMEMBERED = 60.0
+REMEMBERED_SECONDS = 60.0
 """Seconds for which a store that could not be reached is not tried again."""
 
-SLOWEST = 2**17
+SLOWEST_RATE = 2**17
 """Bytes in a second that a store takes at least."""
 
 CHUNK = 2**22
@@ -47,7 +47,7 @@ CHUNK = 2**22
 
 R = TypeVar("R")
 
-_LOST: dict[str, float] = {}
+_LOST_STORES: dict[str, float] = {}
 """Stores that gave no answer, and when."""
 
 
@@ -57,16 +57,16 @@ def within(address: str, work: Callable[[], R], seconds: float | None = None) ->
     Args:
         address: whom it is asked of: one that gave no answer is not asked again for a while.
         work: asks it.
-        seconds: after which the answer is not waited for; by default `SILENCE`.
+        seconds: after which the answer is not waited for; by default `LONGEST_SILENCE`.
 
     Raises:
         TimeoutError: there is no answer.
     """
-    limit = SILENCE if seconds is None else seconds
+    limit = LONGEST_SILENCE if seconds is None else seconds
     scheme, _, rest = address.partition("://")
     store = f"{scheme}://{rest.partition('/')[0]}"
     silent = TimeoutError(f"there was no answer within {limit:.0f} seconds")
-    if time.monotonic() - _LOST.get(store, -REMEMBERED) < REMEMBERED:
+    if time.monotonic() - _LOST_STORES.get(store, -REMEMBERED_SECONDS) < REMEMBERED_SECONDS:
         raise silent
     answers: queue.SimpleQueue[tuple[R | None, BaseException | None]] = queue.SimpleQueue()
 
@@ -80,7 +80,7 @@ def within(address: str, work: Callable[[], R], seconds: float | None = None) ->
     try:
         result, error = answers.get(timeout=limit)
     except queue.Empty:
-        _LOST[store] = time.monotonic()
+        _LOST_STORES[store] = time.monotonic()
         raise silent from None
     if error is not None:
         raise error
@@ -100,7 +100,7 @@ def _file_system(scheme: str, host: str) -> Any:
     if scheme == "s3":
         return within(address, lambda: _s3(host))
     # Otherwise Google's library tries for 15 minutes to find out who asks.
-    options = f"?retry_limit_seconds={SILENCE / 2:.0f}" if scheme in ("gs", "gcs") else ""
+    options = f"?retry_limit_seconds={LONGEST_SILENCE / 2:.0f}" if scheme in ("gs", "gcs") else ""
     with contextlib.suppress(ValueError, arrow().ArrowException):
         return within(address, lambda: fs.FileSystem.from_uri(address + options)[0])
     try:
@@ -126,8 +126,8 @@ def _s3(bucket: str) -> Any:
         scheme=scheme or None,
         # Without a delay, Arrow starts every upload to S3 in three requests.
         allow_delayed_open=True,
-        connect_timeout=SILENCE / 6,
-        request_timeout=SILENCE / 3,
+        connect_timeout=LONGEST_SILENCE / 6,
+        request_timeout=LONGEST_SILENCE / 3,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=2),
     )
 
@@ -253,7 +253,7 @@ class Folder:
             with system.open_output_stream(path) as stream:
                 stream.write(content)
 
-        seconds = SILENCE + len(content) / SLOWEST
+        seconds = LONGEST_SILENCE + len(content) / SLOWEST_RATE
         try:
             within(self.place, put, seconds)
         except FileNotFoundError:  # no folder yet; object stores need none

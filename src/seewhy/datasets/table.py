@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.datasets.arrow import arrow
-from seewhy.datasets.checked import BLANK, DAMAGED, with_checksum
+from seewhy.datasets.checked import BLANK_CHECKSUM, DAMAGED_FILE, with_checksum
 from seewhy.datasets.storage import table_bytes
 from seewhy.explaining.rows import COLUMNS, Row
 
@@ -52,13 +52,13 @@ def schema(map_size: tuple[int, int], number: str) -> Any:
     }
     return pa.schema(
         [
-            pa.field(name, kinds.get(name, pa.float32()), nullable=name not in _ALWAYS)
+            pa.field(name, kinds.get(name, pa.float32()), nullable=name not in _REQUIRED_COLUMNS)
             for name in COLUMNS
         ]
     )
 
 
-_ALWAYS = ("photo_id", "path", "status")
+_REQUIRED_COLUMNS = ("photo_id", "path", "status")
 
 
 def shard_bytes(
@@ -81,7 +81,7 @@ def shard_bytes(
         for array, field in zip(arrays, described, strict=True)
     ]
     table = pa.Table.from_arrays(arrays, schema=described)
-    described_by = {"check": BLANK.decode(), **footer}
+    described_by = {"check": BLANK_CHECKSUM.decode(), **footer}
     return with_checksum(
         table_bytes(
             table.replace_schema_metadata({"seewhy": json.dumps(described_by, sort_keys=True)})
@@ -159,6 +159,6 @@ def read_footer(source: Any) -> tuple[dict[str, Any], int]:
         metadata = arrow("parquet").read_metadata(file)
         content = (metadata.metadata or {})[b"seewhy"]
         footer: dict[str, Any] = dict(json.loads(content))
-    except (pa.ArrowException, *DAMAGED) as error:
+    except (pa.ArrowException, *DAMAGED_FILE) as error:
         raise ValueError(f"the file does not belong to a run: {error}") from error
     return footer, int(metadata.num_rows)

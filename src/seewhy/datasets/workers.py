@@ -32,7 +32,7 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", 
 STARTS = 3
 """How often a worker is started that is killed before it has loaded the network."""
 
-ENDING = 10.0
+SECONDS_TO_END = 10.0
 """Seconds that a killed process has to be gone: one that waits for a dead disk stays for ever."""
 
 
@@ -197,12 +197,12 @@ class WorkerProcess:
             return
         process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(ENDING)
+            process.wait(SECONDS_TO_END)
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):  # it did not read what was written
                 process.stdin.close()
         if self.listener is not None:
-            self.listener.join(ENDING)
+            self.listener.join(SECONDS_TO_END)
         if process.stdout is not None and process.poll() is not None:
             process.stdout.close()
 

@@ -24,7 +24,7 @@ BASELINES = ("(centre)", "(random)", "(edges)", "(mean box)")
 
 CENTRE, RANDOM, EDGES, MEAN_BOX = BASELINES
 
-PRIOR = 56
+MEAN_BOX_CELLS = 56
 """Cells along a side of the mean box."""
 
 
@@ -65,11 +65,13 @@ def mean_box(boxes: Sequence[tuple[Boxes, tuple[int, int]]]) -> Float[ndarray, "
     Returns:
         (56, 56) on a grid that is laid over any photo; all zero without boxes.
     """
-    total = np.zeros((PRIOR, PRIOR))
+    total = np.zeros((MEAN_BOX_CELLS, MEAN_BOX_CELLS))
     for truth, (height, width) in boxes:
         if len(truth):
-            scale = np.array([PRIOR / width, PRIOR / height] * 2)
-            total += box_mask(np.asarray(truth, np.float64) * scale, (PRIOR, PRIOR))
+            scale = np.array([MEAN_BOX_CELLS / width, MEAN_BOX_CELLS / height] * 2)
+            total += box_mask(
+                np.asarray(truth, np.float64) * scale, (MEAN_BOX_CELLS, MEAN_BOX_CELLS)
+            )
     return (total / max(len(boxes), 1)).astype(np.float32)
 
 

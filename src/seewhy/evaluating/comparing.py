@@ -24,10 +24,10 @@ from seewhy.progress import Progress, no_progress
 RANDOM_MAPS = 6
 """Maps of random cells, from whose spread a margin's interval is; the first is `evaluate`'s."""
 
-COMPARED = 2 + RANDOM_MAPS
+MAPS_COMPARED = 2 + RANDOM_MAPS
 """The map itself, the centre, and random cells."""
 
-COPIES = 1 + len(FILLS) + COMPARED * len(DIRECTIONS) * len(FILLS) * (CELLS - 1)
+COPIES = 1 + len(FILLS) + MAPS_COMPARED * len(DIRECTIONS) * len(FILLS) * (CELLS - 1)
 """Copies of the photo that `compare_removal` runs through the network."""
 
 CONFIDENCE = 0.95
@@ -84,7 +84,7 @@ def compare_removal(
         values, _ = curves.areas(heatmap, CELLS)
         for direction, direction_areas in areas.items():
             direction_areas.append(values[direction])
-        progress(done, COMPARED)
+        progress(done, MAPS_COMPARED)
     return {direction: _removal(*direction_areas) for direction, direction_areas in areas.items()}
 
 

@@ -23,7 +23,7 @@ NEIGHBOURS = tuple(
 )
 """The eight neighbours of a pixel, with ROAD's weights."""
 
-SMOOTHED = 4
+SMOOTHING_STEPS = 4
 """Steps of smoothing after a solution in blocks."""
 
 
@@ -138,7 +138,7 @@ def _solve_in_blocks(
     filled = filled.astype(np.float32)
     total = _neighbour_sums(np.ones((height, width, 1), np.float32))
     keep = ~gone[..., None]
-    for _ in range(SMOOTHED):
+    for _ in range(SMOOTHING_STEPS):
         around = _neighbour_sums(filled) / total
         np.copyto(around, filled, where=keep)
         filled = around

@@ -105,7 +105,7 @@ def box_overlaps(
 
 
 def held_out_box_accuracy(
-    found: Float[ndarray, "n s"],
+    best_overlaps: Float[ndarray, "n s"],
     *,
     thresholds: Float[ndarray, " s"] = THRESHOLDS,
     overlaps: Sequence[float] = OVERLAPS,
@@ -120,7 +120,7 @@ def held_out_box_accuracy(
     turns, every photo is scored once.
 
     Args:
-        found: what `box_overlaps` gave for n photos.
+        best_overlaps: what `box_overlaps` gave for n photos.
         thresholds: the thresholds τ to choose from.
         overlaps: the IoU δ that counts as found.
 
@@ -132,9 +132,9 @@ def held_out_box_accuracy(
         sections 3.2 and 4.1 (arXiv:2001.07437). Differs from the paper: the heatmap is divided by
         its maximum with negatives taken as 0; the paper also shifts its minimum to 0.
     """
-    if len(found) < 2:
-        raise OptionError(f"{len(found)} photos cannot be halved. Give two or more.")
-    right = found[None] >= np.array(overlaps, np.float64)[:, None, None]
+    if len(best_overlaps) < 2:
+        raise OptionError(f"{len(best_overlaps)} photos cannot be halved. Give two or more.")
+    right = best_overlaps[None] >= np.array(overlaps, np.float64)[:, None, None]
     chosen = [right[:, start::2].mean(axis=1).argmax(axis=1) for start in (0, 1)]
     hits = np.zeros(right.shape[:2], bool)
     for row in range(len(overlaps)):

@@ -17,7 +17,7 @@ from PIL import Image
 from seewhy.evaluating.faithfulness import CELLS, cell_means
 from seewhy.evaluating.localizing import quadrant_share
 
-CONFIDENT = 0.5
+LEAST_PROBABILITY = 0.5
 """The least probability of the class of a photo in a mosaic."""
 
 
@@ -38,7 +38,7 @@ def choose_mosaics(
     classes: Sequence[int],
     probabilities: Sequence[float],
     *,
-    least: float = CONFIDENT,
+    least: float = LEAST_PROBABILITY,
     generator: np.random.Generator | None = None,
 ) -> list[PhotoMosaic]:
     """Group photos of different classes by four; each is in one mosaic at most.

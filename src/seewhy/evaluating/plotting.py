@@ -16,10 +16,10 @@ from seewhy.files import written_whole
 
 ENDINGS = (".png", ".jpg", ".pdf")
 
-DRAWN = 6
+COLOURED_METHODS = 6
 """Methods with a colour of their own: the best. The others are thin grey lines."""
 
-ALIKE = 0.004
+SAME_CURVE_WITHIN = 0.004
 """Probability by which two curves differ at most that are drawn as one."""
 
 BASELINE_STYLES = ("--", ":", "-.", (0, (1, 4)))
@@ -100,11 +100,11 @@ def _curves(evaluation: RankedEvaluation, direction: str, axes: Any) -> None:
     )
     steps = np.linspace(0, 100, len(next(iter(curves.values()))))
     groups = _alike(curves, order)
-    for names in groups[DRAWN:]:
+    for names in groups[COLOURED_METHODS:]:
         axes.plot(steps, curves[names[0]], color="0.8", linewidth=0.8)
     palette = colormaps["tab20"]
     colours = {name: palette(number % 20) for number, name in enumerate(curves)}
-    for names in groups[:DRAWN]:
+    for names in groups[:COLOURED_METHODS]:
         area = evaluation.methods[names[0]].mean(direction)
         label = fill(f"{', '.join(names)} {area:.3f}", 42, break_on_hyphens=False)
         axes.plot(steps, curves[names[0]], color=colours[names[0]], label=label)
@@ -125,7 +125,11 @@ def _alike(curves: Mapping[str, Any], order: Sequence[str]) -> list[list[str]]:
     """Group methods whose curves cannot be told apart; the first of a group is drawn."""
     groups: list[list[str]] = []
     for name in sorted(order, key=list(curves).index):
-        same = (group for group in groups if np.allclose(curves[group[0]], curves[name], 0, ALIKE))
+        same = (
+            group
+            for group in groups
+            if np.allclose(curves[group[0]], curves[name], 0, SAME_CURVE_WITHIN)
+        )
         group = next(same, None)
         if group is None:
             groups.append([name])

@@ -29,7 +29,7 @@ ENGINES: tuple[EngineName, ...] = ("auto", "sweep", "incremental")
 WORTH_FROM = 1.3
 """The forecast gain from which `auto` re-runs windows."""
 
-FEWEST = 64
+FEWEST_WINDOWS = 64
 """With fewer windows, reading the network, the clean pass and the check take what is gained."""
 
 SHARE = 1e-4
@@ -102,7 +102,7 @@ def choose(
         raise OptionError("There is no window to cover.")
     if engine == "sweep":
         return Choice(None, None, "every copy is run whole, as asked")
-    if engine == "auto" and len(windows) < FEWEST:
+    if engine == "auto" and len(windows) < FEWEST_WINDOWS:
         return Choice(None, None, f"{len(windows)} windows are too few to gain from reading ahead")
     try:
         made = make_engine()
@@ -168,10 +168,10 @@ def _checked(
     return float(np.abs(swept - expected).max() / max(allowed, np.finfo(np.float32).tiny))
 
 
-MEASURED = 16
+POSITIONS_MEASURED = 16
 """At how many positions the error is measured, spread over all of them."""
 
-BOUND = 0.1
+WARNING_SHARE = 0.1
 """From this share of the map's largest value on, a warning says how far the map is off."""
 
 SweepWindows = Callable[[Int[ndarray, "m 4"], Precision, Progress], Float[ndarray, "m t"]]
@@ -179,7 +179,7 @@ SweepWindows = Callable[[Int[ndarray, "m 4"], Precision, Progress], Float[ndarra
 
 
 def rounding_error(
-    answer: SweepWindows,
+    sweep: SweepWindows,
     windows: Int[ndarray, "m 4"],
     rounded: Float[ndarray, "m t"],
     clean: Float[ndarray, " t"],
@@ -191,14 +191,14 @@ def rounding_error(
     Over all positions the largest error is larger: up to four times in what was tried.
 
     Args:
-        answer: asked again, in float32, at `MEASURED` of the windows.
+        sweep: asked again, in float32, at `POSITIONS_MEASURED` of the windows.
         windows: all of them.
         rounded: the answers at all windows.
         clean: the answer without any window.
     """
-    spread = np.linspace(0, len(windows) - 1, MEASURED).round().astype(np.int64)
+    spread = np.linspace(0, len(windows) - 1, POSITIONS_MEASURED).round().astype(np.int64)
     some = np.unique(spread)
-    off = np.abs(rounded[some] - answer(windows[some], "float32", no_progress)).max(axis=0)
+    off = np.abs(rounded[some] - sweep(windows[some], "float32", no_progress)).max(axis=0)
     largest = np.abs(clean - rounded).max(axis=0)
     tiny = np.finfo(np.float32).tiny  # a map of zeros that is right is off by nothing
     error: Float[ndarray, " t"] = (off / np.maximum(largest, tiny)).astype(np.float32)
@@ -209,9 +209,9 @@ def warn_of_rounding(error: Float[ndarray, " t"]) -> None:
     """Warn where a map is too far off to be read.
 
     Warns:
-        SeewhyWarning: an error is larger than `BOUND`.
+        SeewhyWarning: an error is larger than `WARNING_SHARE`.
     """
-    if error.max() > BOUND:
+    if error.max() > WARNING_SHARE:
         warnings.warn(
             f"In bfloat16 the map is off by {100 * error.max():.0f} % of its largest value. Use "
             "precision='float32'.",

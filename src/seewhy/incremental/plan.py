@@ -31,10 +31,10 @@ from seewhy.incremental.ranges import Spread, partition, spread
 CLASSES = 5
 """How many classes of window size there are at most along each axis."""
 
-CHECKED = 4
+COPIES_CHECKED = 4
 """How many whole copies the check before a sweep runs: three occluded ones and the clean image."""
 
-DENSE = 0.85
+DENSE_SHARE = 0.85
 """From this share of a map on, the whole map is computed: cutting out would cost more."""
 
 
@@ -130,7 +130,7 @@ def plan(
     assert best is not None
     unfolded = part.nodes if plain is None or rates.folds else plain
     whole = costs(unfolded, rates=rates, gathers=False)
-    ahead = rates.reading * len(part.nodes) + CHECKED * whole.whole
+    ahead = rates.reading * len(part.nodes) + COPIES_CHECKED * whole.whole
     forecast = _forecast(len(windows), best[1], best[0], cost, whole, batch_size, ahead)
     return Plan(part, windows, rows, columns, tuple(best[1]), batch_size, forecast, rates)
 
@@ -160,7 +160,9 @@ def _grouped(
         height = heights[:, row_class == key // classes].max(axis=1)
         width = widths[:, column_class == key % classes].max(axis=1)
         changed = (height > 0) & (width > 0)
-        dense = _dense(nodes, changed & (height * width >= DENSE * rows.sizes * columns.sizes))
+        dense = _dense(
+            nodes, changed & (height * width >= DENSE_SHARE * rows.sizes * columns.sizes)
+        )
         height = np.where(dense, rows.sizes, np.where(changed, height, 0))
         width = np.where(dense, columns.sizes, np.where(changed, width, 0))
         groups.append(Group(positions, np.stack([height, width], axis=1), dense))

@@ -18,8 +18,8 @@ from seewhy.errors import LayerError, OptionError
 from seewhy.explaining.explain import as_classifier, as_photos
 from seewhy.explaining.question import layer_names
 from seewhy.files import write_arrays
-from seewhy.inside.filters import NOTHING, first_convolution
-from seewhy.inside.settings import MOST
+from seewhy.inside.filters import DEAD_SHARE, first_convolution
+from seewhy.inside.settings import MOST_CHANNELS
 from seewhy.maps import heatmap_on_photo, scale_map, scale_signed_map
 from seewhy.networks.cells import WHOLE_INPUT, Shares, find_cells
 from seewhy.photos.photo import Placement
@@ -77,7 +77,7 @@ class FeatureMaps(Drawable):
         """
         maps = self.maps[layer][photo]
         spread = np.ptp(maps, axis=(0, 1)) if maps.shape[:2] != (1, 1) else np.abs(maps[0, 0])
-        dead: Bool[ndarray, " c"] = spread <= NOTHING * np.abs(maps).max()
+        dead: Bool[ndarray, " c"] = spread <= DEAD_SHARE * np.abs(maps).max()
         return dead
 
     def pictures(
@@ -107,7 +107,7 @@ class FeatureMaps(Drawable):
         """
         if order not in ("index", "strength"):
             raise OptionError(f"order={order!r} is unknown. Choose 'index' or 'strength'.")
-        MOST.check(most)
+        MOST_CHANNELS.check(most)
         ranked = np.arange(self.maps[layer].shape[3])
         if order == "strength":
             means = np.abs(self.maps[layer][photo]).mean(axis=(0, 1))

@@ -25,19 +25,19 @@ from seewhy.rendering.saving import save_picture
 from seewhy.rendering.showing import Drawable, few_lines
 from seewhy.rendering.text import short_name
 
-SHOWN = 64
+FILTERS_SHOWN = 64
 """Filters on a picture, unless given."""
 
 TILE = 96
 """Pixels of a kernel's longer side on a page."""
 
-NOTHING = 1e-6
+DEAD_SHARE = 1e-6
 """A kernel or activation below this share of the layer's largest is rounding: dead."""
 
-WITHIN = 0.99
+COLOURED_SHARE = 0.99
 """Share of a matrix's weights that its colours span: a few large ones would hide all others."""
 
-STRONGEST = 4
+STRONGEST_INPUTS = 4
 """Input channels shown per filter, if there are more."""
 
 
@@ -65,10 +65,10 @@ class Filters(Drawable):
         """Return captions and pictures of one set of kernels, in the order of the filters.
 
         Filters that see the photo are in colour, one tile each. Deeper ones are grey, one tile
-        for each of the `STRONGEST` input channels (by Euclidean norm, shown by index) of a filter,
-        captioned "output ← input"; a filter of a depthwise convolution has one input. Every filter
-        has one scale for all its inputs: 0 is the middle grey, its largest magnitude an end, which
-        the captions of single tiles show. Filters that are negligible compared with the
+        for each of the `STRONGEST_INPUTS` input channels (by Euclidean norm, shown by index) of a
+        filter, captioned "output ← input"; a filter of a depthwise convolution has one input. Every
+        filter has one scale for all its inputs: 0 is the middle grey, its largest magnitude an end,
+        which the captions of single tiles show. Filters that are negligible compared with the
         layer's largest are captioned as dead.
         """
         in_colour = self._is_colour(self.kernels[part])
@@ -113,10 +113,10 @@ class Filters(Drawable):
     def dead(self, part: int = 0) -> Bool[ndarray, " o"]:
         """Return True for each filter below a millionth of the layer's largest: rounding."""
         peaks = np.abs(self.kernels[part].weights).max(axis=(0, 1, 2))
-        dead: Bool[ndarray, " o"] = peaks <= NOTHING * peaks.max()
+        dead: Bool[ndarray, " o"] = peaks <= DEAD_SHARE * peaks.max()
         return dead
 
-    def _shown(self, kernels: FilterBank, most: int | None = SHOWN) -> range:
+    def _shown(self, kernels: FilterBank, most: int | None = FILTERS_SHOWN) -> range:
         outputs = kernels.weights.shape[3]
         return range(min(self.first or most or outputs, outputs))
 
@@ -139,10 +139,12 @@ class Filters(Drawable):
             return self._matrix(kernels, what)
         shown = len(self._shown(kernels))
         notes = [what] + ([f"the first {shown}"] if shown < outputs else [])
-        if not self._is_colour(kernels) and inputs > STRONGEST:
-            notes.append(f"of each the {STRONGEST} strongest inputs")
+        if not self._is_colour(kernels) and inputs > STRONGEST_INPUTS:
+            notes.append(f"of each the {STRONGEST_INPUTS} strongest inputs")
         notes.append("0 is middle grey, each filter has its own scale")
-        columns = 8 if self._is_colour(kernels) or inputs == 1 else 2 * min(inputs, STRONGEST)
+        columns = (
+            8 if self._is_colour(kernels) or inputs == 1 else 2 * min(inputs, STRONGEST_INPUTS)
+        )
         return tiles(self.tiles(part), columns=columns, title="; ".join(notes), cell=TILE)
 
     def _colour_tiles(self, part: int) -> Iterator[Cell]:
@@ -163,7 +165,7 @@ class Filters(Drawable):
             weights = kernels.weights[:, :, :, output]
             largest = float(np.abs(weights).max())
             norms = np.sqrt(np.square(weights).sum(axis=(0, 1)))
-            strongest = np.sort(np.argsort(-norms, kind="stable")[:STRONGEST])
+            strongest = np.sort(np.argsort(-norms, kind="stable")[:STRONGEST_INPUTS])
             offset = output // per_group * inputs
             for channel in strongest:
                 tile = around_grey(weights[:, :, channel], end=largest)
@@ -176,11 +178,11 @@ class Filters(Drawable):
         from seewhy.rendering.colours import bare_map
 
         shown = kernels.weights[0, 0][:, list(self._shown(kernels, most=None))].T
-        end = float(np.quantile(np.abs(shown), WITHIN))
+        end = float(np.quantile(np.abs(shown), COLOURED_SHARE))
         title = what.replace(": ", "\n")
         if end > 0:
             shown = np.clip(shown, -end, end)
-            title += f", {WITHIN:.0%} within the colours"
+            title += f", {COLOURED_SHARE:.0%} within the colours"
         title += "\nrows: output, columns: input channels"
         return bare_map(
             np.ascontiguousarray(shown),

@@ -9,14 +9,16 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
-OPPONENT = np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]], dtype=np.float64)
+OPPONENT_AXES = np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]], dtype=np.float64)
 """Rows: bright against dark, yellow against blue, red against green: the axes along which the
 colours of natural images do not go together (Ruderman, Cronin & Chiao, JOSA A 1998, figure 3)."""
 
 SPREAD = np.array([1.0, 0.3, 0.15])
 """The approximate spread of natural images along each axis: brightness varies by far the most."""
 
-DECORRELATED = (OPPONENT / np.linalg.norm(OPPONENT, axis=1, keepdims=True) * SPREAD[:, None]).T
+DECORRELATED_COLOURS = (
+    OPPONENT_AXES / np.linalg.norm(OPPONENT_AXES, axis=1, keepdims=True) * SPREAD[:, None]
+).T
 """(colour, axis): what one step along each axis does to red, green and blue."""
 
 
@@ -39,7 +41,7 @@ class Spectrum:
         columns = np.fft.rfftfreq(width)[None, :]
         frequency = np.maximum(np.hypot(rows, columns), 1 / max(height, width))
         self.scale = (np.sqrt(height * width) / frequency)[None, :, :, None] / 4
-        self.colours = DECORRELATED if channels == 3 else np.eye(channels)
+        self.colours = DECORRELATED_COLOURS if channels == 3 else np.eye(channels)
         shape = (count, *frequency.shape, channels)
         self.values = 0.01 * (generator.normal(size=shape) + 1j * generator.normal(size=shape))
 

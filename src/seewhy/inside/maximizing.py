@@ -21,7 +21,7 @@ from seewhy.explaining.request import with_keywords
 from seewhy.inside.fourier import Spectrum
 from seewhy.inside.input_range import InputRange, input_range
 from seewhy.inside.settings import MAXIMIZE
-from seewhy.inside.transforms import ANYWHERE, NEARBY, apply, random_transform
+from seewhy.inside.transforms import SHIFT_ANYWHERE, SHIFT_NEARBY, apply, random_transform
 from seewhy.inside.units import find_objectives
 from seewhy.networks.base import INPUT, Network, Targets
 from seewhy.progress import Progress, no_progress
@@ -36,7 +36,7 @@ RATES = {"fourier": 0.05, "pixels": 0.01}
 """The step size of Adam on the spectrum; that of the plain step, as a share of the input range per
 unit of the gradient's root mean square."""
 
-TINY = 1e-12
+ADAM_EPSILON = 1e-12
 """Adam's ε: far below the gradients of deep layers, which are about 1e-6."""
 
 
@@ -155,7 +155,7 @@ def maximize_activation(
         )
     values_range = input_range(classifier)
     transforms = parameterization == "fourier" if transforms is None else transforms
-    shift = NEARBY if objectives.layer is None else ANYWHERE
+    shift = SHIFT_NEARBY if objectives.layer is None else SHIFT_ANYWHERE
     climber = _Ascent(
         gradient=lambda images: _gradient(classifier.network, images, objectives.targets),
         range=values_range,
@@ -226,8 +226,8 @@ class _Ascent:
             second = 0.999 * second + 0.001 * slope.real**2
             second_imaginary = 0.999 * second_imaginary + 0.001 * slope.imag**2
             mean = first / (1 - 0.9**step)
-            real = np.sqrt(second / (1 - 0.999**step)) + TINY
-            imaginary = np.sqrt(second_imaginary / (1 - 0.999**step)) + TINY
+            real = np.sqrt(second / (1 - 0.999**step)) + ADAM_EPSILON
+            imaginary = np.sqrt(second_imaginary / (1 - 0.999**step)) + ADAM_EPSILON
             spectrum.values += self.rate * (mean.real / real + 1j * mean.imag / imaginary)
             history.append(values)
             progress(step, steps)

@@ -11,7 +11,7 @@ FILTERS = (
     FIRST,
 )
 
-MOST = Setting(
+MOST_CHANNELS = Setting(
     "most", "integer", None, "show the N strongest channels", (1, None), shown="all, by index"
 )
 
@@ -25,7 +25,7 @@ FEATURE_MAPS = (
         metavar="L",
         several=True,
     ),
-    MOST,
+    MOST_CHANNELS,
     Setting("over_photo", "boolean", False, "lay each map over the photo instead of bare"),
 )
 

@@ -19,8 +19,8 @@ from numpy import ndarray
 
 from seewhy.errors import needed
 
-ANYWHERE = 0.5
-NEARBY = 16 / 224
+SHIFT_ANYWHERE = 0.5
+SHIFT_NEARBY = 16 / 224
 """Largest shift either way, as a share of the side."""
 
 SCALES = (0.9, 1.1)

@@ -10,7 +10,7 @@ from seewhy.explaining.request import Request
 from seewhy.locating.settings import SEARCH
 from seewhy.settings import check_fields
 
-MIXED = 5
+MIXED_CLASSES = 5
 """Classes whose heat is added up: what else the network may be looking at."""
 
 ZOOM = 2
@@ -62,4 +62,4 @@ class BoxSearch:
         """What is asked of the network, to get the heatmaps."""
         request = self.request
         zoom = (1 if self.fast else ZOOM) if self.zoom is None else self.zoom
-        return replace(request, zoom=zoom, top=MIXED if self.mixes_classes else request.top)
+        return replace(request, zoom=zoom, top=MIXED_CLASSES if self.mixes_classes else request.top)

@@ -10,7 +10,7 @@ from PIL import Image, JpegImagePlugin
 SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 """How JPEG files store colour, by Pillow's number."""
 
-FEWEST = 20
+FEWEST_PHOTOS = 20
 """Photos below which nothing is said."""
 
 
@@ -20,7 +20,7 @@ def alike(paths: Iterable[Path]) -> tuple[str, ...]:
     Only the heads of the files are read; files that cannot be read are left out.
     """
     heads = [head for head in map(_head, paths) if head is not None]
-    if len(heads) < FEWEST:
+    if len(heads) < FEWEST_PHOTOS:
         return ()
     sizes, qualities, samplings = (set(column) for column in zip(*heads, strict=True))
     findings = []

@@ -27,7 +27,7 @@ from seewhy.files import parse_json, written_whole
 from seewhy.training.optimizer import make_optimizer
 from seewhy.training.result import EpochLogs
 
-LOGGED = ("loss", "accuracy", "val_loss", "val_accuracy")
+LOGGED_VALUES = ("loss", "accuracy", "val_loss", "val_accuracy")
 """What every epoch has, of `EpochLogs`."""
 
 DAMAGED_STATE = (
@@ -207,7 +207,7 @@ def load_state(path: Path, model: Any, optimizer: Any) -> tuple[list[EpochLogs],
                 array.dtype.kind in "fiu" for array in groups[group]
             ):
                 raise ValueError(f"its {group} is of another network")
-        if not all(isinstance(row[name], int | float) for row in rows for name in LOGGED):
+        if not all(isinstance(row[name], int | float) for row in rows for name in LOGGED_VALUES):
             raise ValueError("its epochs are not numbers")
     except DAMAGED_STATE as error:
         raise OptionError(

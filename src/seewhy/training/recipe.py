@@ -29,7 +29,7 @@ GROWTH = ((0.0, 1, 2), (0.35, 3, 4), (0.75, 1, 1))
 GROWN_FROM = 96
 """Pixels of a side from which the compact network is trained on smaller photos first."""
 
-SMALLEST = 32
+SMALLEST_SIDE = 32
 """Pixels of a side below which there is nothing to see."""
 
 
@@ -293,20 +293,20 @@ class Recipe:
             )
         if self.crop_scale is not None and self.crop is None:
             raise OptionError("crop_scale needs a crop: the size to which windows are brought.")
-        if smallest < SMALLEST:
+        if smallest < SMALLEST_SIDE:
             raise OptionError(
                 f"Photos of {smallest} pixels are too small to train on. Give a size (and crop) of "
-                f"{SMALLEST} or more."
+                f"{SMALLEST_SIDE} or more."
             )
         if self.grow and self.base != SMALL:
             raise OptionError(
                 f"Only the compact network is trained on growing photos; '{self.base}' takes one "
                 "size. Leave grow out."
             )
-        if self.grow and smallest < 2 * SMALLEST:
+        if self.grow and smallest < 2 * SMALLEST_SIDE:
             raise OptionError(
                 f"Photos of {smallest} pixels are too small to start with half of them. Give a "
-                f"size (and crop) of {2 * SMALLEST} or more, or grow=False (--no-grow)."
+                f"size (and crop) of {2 * SMALLEST_SIDE} or more, or grow=False (--no-grow)."
             )
 
     @property

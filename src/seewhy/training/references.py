@@ -20,12 +20,12 @@ from seewhy.classifier.familiarity import (
 from seewhy.training.batches import ordered_batches
 
 REFERENCES = 500
-"""Reference photos in all, as far as each class has at least `FEWEST`."""
+"""Reference photos in all, as far as each class has at least `FEWEST_PER_CLASS`."""
 
-FEWEST = 4
+FEWEST_PER_CLASS = 4
 """Reference photos of a class where there are many classes."""
 
-MEASURED_ON = 20
+FEWEST_HELD_OUT = 20
 """Held-out photos that a limit needs; 5 % of fewer is less than one."""
 
 BATCH = 64
@@ -53,9 +53,9 @@ def remember(
         seed: of the draw.
 
     Returns:
-        None if fewer than `MEASURED_ON` photos were held out: they do not determine a limit.
+        None if fewer than `FEWEST_HELD_OUT` photos were held out: they do not determine a limit.
     """
-    if len(validation) < MEASURED_ON:
+    if len(validation) < FEWEST_HELD_OUT:
         return None
     from keras import Model
 
@@ -93,7 +93,7 @@ def draw_references(
     """Draw the reference photos from those that are trained on: the same number of each class."""
     generator = np.random.default_rng(seed)
     kinds = np.unique(classes[training])
-    per_class = max(FEWEST, REFERENCES // len(kinds))
+    per_class = max(FEWEST_PER_CLASS, REFERENCES // len(kinds))
     drawn = [
         generator.permutation(training[classes[training] == kind])[:per_class] for kind in kinds
     ]

@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 
-PATIENCE = 5.0
+HUB_SECONDS = 5.0
 """Seconds that one try to reach the hub may take."""
 
 
@@ -37,7 +37,7 @@ def is_reachable(address: str) -> bool:
         return True
     port = parts.port or (80 if parts.scheme == "http" else 443)
     try:
-        with socket.create_connection((parts.hostname, port), timeout=PATIENCE):
+        with socket.create_connection((parts.hostname, port), timeout=HUB_SECONDS):
             return True
     except OSError:
         return False

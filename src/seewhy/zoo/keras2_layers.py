@@ -21,7 +21,7 @@ class CannotRebuild(ValueError):
     """A layer of Keras 2 has no twin in Keras 3; why, in words."""
 
 
-HARMLESS = {
+HARMLESS_VALUES = {
     "groups": (1,),
     "renorm": (False,),
     "time_major": (False,),
@@ -41,7 +41,7 @@ WITHOUT_EFFECT = frozenset({
 })  # fmt: skip
 """Settings of training, of speed, or of shapes that the graph tells anyway."""
 
-RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
+RENAMED_SETTINGS = {("LeakyReLU", "alpha"): "negative_slope"}
 
 CLASSES = {
     "SyncBatchNormalization": "BatchNormalization",
@@ -54,7 +54,7 @@ CLASSES = {
 }
 """Old names of classes that are called otherwise now."""
 
-INNER = ("layer", "backward_layer", "cell")
+INNER_LAYERS = ("layer", "backward_layer", "cell")
 """Settings that are a layer themselves."""
 
 
@@ -74,16 +74,16 @@ def repaired_layer(class_name: str, config: Mapping[str, Any], name: str) -> Any
     accepted = _accepted(kind)
     settings: dict[str, Any] = {}
     for key, value in config.items():
-        new = RENAMED.get((class_name, key), key)
+        new = RENAMED_SETTINGS.get((class_name, key), key)
         if new == "name" or new.endswith(("_initializer", "_regularizer", "_constraint")):
             continue  # all weights are loaded, and nothing is trained
-        if new in INNER and isinstance(value, Mapping):
+        if new in INNER_LAYERS and isinstance(value, Mapping):
             inner = value.get("config", {})
             inner_name = new_name(str(inner.get("name", name)))
             settings[new] = repaired_layer(str(value.get("class_name")), inner, inner_name)
         elif new in accepted:
             settings[new] = _value(new, value)
-        elif new not in WITHOUT_EFFECT and value not in (None, *HARMLESS.get(new, ())):
+        elif new not in WITHOUT_EFFECT and value not in (None, *HARMLESS_VALUES.get(new, ())):
             raise CannotRebuild(f"its setting {key}={value!r:.40} has no twin in Keras 3")
     try:
         return kind(**settings, name=name)

@@ -11,7 +11,7 @@ from typing import Any
 from seewhy.zoo.backend import import_keras
 from seewhy.zoo.keras2_layers import CannotRebuild
 
-SAME = {
+SAME_OPERATIONS = {
     "math.add": "add", "__operators__.add": "add", "math.subtract": "subtract",
     "__operators__.sub": "subtract", "math.multiply": "multiply", "__operators__.mul": "multiply",
     "math.truediv": "true_divide", "math.divide": "true_divide", "__operators__.truediv":
@@ -62,21 +62,21 @@ def call_operation(function: str, arguments: Sequence[Any], settings: Mapping[st
     ops = import_keras().ops
     given = {key: value for key, value in settings.items() if key != "name"}
     function = function.removeprefix("compat.v1.")
-    if function in SAME:
+    if function in SAME_OPERATIONS:
         second = [given.pop("y")] if "y" in given else []
         _nothing_else(given, allowed=())
         both = [_tensor(ops, argument) for argument in (*arguments, *second)]
-        return getattr(ops, SAME[function])(*both)
+        return getattr(ops, SAME_OPERATIONS[function])(*both)
     if function in REDUCTIONS:
         axes = given.pop("axis", arguments[1] if len(arguments) > 1 else None)
         keep = given.pop("keepdims", arguments[2] if len(arguments) > 2 else False)
         _nothing_else(given, allowed=())
         axis = tuple(axes) if isinstance(axes, list) else axes
         return getattr(ops, REDUCTIONS[function])(arguments[0], axis=axis, keepdims=bool(keep))
-    if function not in OTHERS:
+    if function not in OTHER_OPERATIONS:
         raise CannotRebuild(f"tf.{function} has no twin in Keras 3 that is known here")
     try:
-        return OTHERS[function](ops, *arguments, **given)
+        return OTHER_OPERATIONS[function](ops, *arguments, **given)
     except TypeError as error:
         raise CannotRebuild(f"tf.{function} was called with {given}, which is unknown") from error
 
@@ -251,7 +251,7 @@ def _squeeze(ops: Any, x: Any, axis: Any = None) -> Any:
     return ops.squeeze(x, axis=tuple(axis) if _is_list(axis) else axis)
 
 
-OTHERS: dict[str, Callable[..., Any]] = {
+OTHER_OPERATIONS: dict[str, Callable[..., Any]] = {
     "__operators__.getitem": _getitem,
     "nn.bias_add": _bias_add,
     "concat": _concat,

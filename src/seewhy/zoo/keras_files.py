@@ -45,13 +45,13 @@ METADATA_KEYS = {
 }
 """The metadata that seewhy reads, with their types; further keys are kept unchanged."""
 
-TRUSTED = ("keras", "keras_hub", "keras_cv", "keras_nlp", "builtins")
+TRUSTED_PACKAGES = ("keras", "keras_hub", "keras_cv", "keras_nlp", "builtins")
 """Packages whose classes a file may name."""
 
 WIDTHS = ("filters", "units", "input_dim", "output_dim", "num_heads", "key_dim", "value_dim")
 """Settings of a layer that imply at least that many weights."""
 
-_UNREADABLE = (
+_UNREADABLE_FILE = (
     ValueError,
     TypeError,
     KeyError,
@@ -73,7 +73,9 @@ _UNREADABLE = (
 def unreadable() -> tuple[type[Exception], ...]:
     """Return what Keras, its backend and h5py raise for a file that is damaged or not a model."""
     tensorflow = sys.modules.get("tensorflow")
-    return _UNREADABLE if tensorflow is None else (*_UNREADABLE, tensorflow.errors.OpError)
+    return (
+        _UNREADABLE_FILE if tensorflow is None else (*_UNREADABLE_FILE, tensorflow.errors.OpError)
+    )
 
 
 @contextlib.contextmanager
@@ -185,7 +187,7 @@ def refuse_code(config: Any, path: Path, *, is_rebuilt: bool = False) -> None:
         module = part.get("module")
         if is_rebuilt:
             continue
-        if isinstance(module, str) and module.partition(".")[0] not in TRUSTED:
+        if isinstance(module, str) and module.partition(".")[0] not in TRUSTED_PACKAGES:
             _require_registered(part, module, path)
 
 

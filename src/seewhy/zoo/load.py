@@ -62,7 +62,7 @@ __all__ = ["BUILT_IN", "backend_in_use", "load", "models", "read_metadata", "wri
 BUILT_IN = "built-in"
 """The name of the network that comes with seewhy."""
 
-SPOKEN = {"torch": "PyTorch", "numpy": "NumPy"}
+FRAMEWORK_NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 RUNTIME_FILES: Mapping[str, Callable[[Path], Any]] = {
@@ -185,7 +185,7 @@ def backend_in_use(classifier: Classifier | None = None) -> str:
     if classifier is not None and not is_keras(classifier.network.model):
         framework = classifier.network.framework
         version = str(getattr(sys.modules.get(framework), "__version__", "")).partition("+")[0]
-        return f"{SPOKEN.get(framework, framework)} {version}".strip()
+        return f"{FRAMEWORK_NAMES.get(framework, framework)} {version}".strip()
     return keras_in_use()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.errors import ModelError
-from seewhy.zoo.torch_files import DAMAGED
+from seewhy.zoo.torch_files import DAMAGED_FILE
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """What such a file begins with."""
@@ -71,5 +71,5 @@ def read_old_weights(path: Path) -> Mapping[str, ndarray]:
                         raise ValueError(f"{key} has another length")
                     storage[:] = np.frombuffer(file.read(storage.nbytes), storage.dtype)
             return dict(state)
-    except (*DAMAGED, pickle.UnpicklingError) as error:
+    except (*DAMAGED_FILE, pickle.UnpicklingError) as error:
         raise ModelError(f"'{path}' is damaged: {error}. Install its package again.") from error

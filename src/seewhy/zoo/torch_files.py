@@ -34,7 +34,7 @@ from seewhy.zoo.own_code import in_words
 PYTHON = "python:"
 """The prefix of the name of your own network."""
 
-DAMAGED = (
+DAMAGED_FILE = (
     RuntimeError,
     OSError,
     EOFError,
@@ -51,13 +51,13 @@ DAMAGED = (
 )
 """What torch.load and safetensors raise for a damaged file."""
 
-COMPILED = "_orig_mod."
+COMPILED_PREFIX = "_orig_mod."
 """What torch.compile puts into the names of a module's weights."""
 
 PREFIXES = ("", "model.", "module.", "module.model.", "model.module.", "net.", "network.")
 """Prefixes that are preferred, where several parts of a file fit: not a teacher or an average."""
 
-INSIDE = ("state_dict", "model_state_dict", "model")
+STATE_KEYS = ("state_dict", "model_state_dict", "model")
 """The keys under which training scripts store the state dict in a larger file."""
 
 
@@ -160,11 +160,11 @@ def _renamed(state: dict[str, Any], wanted: Mapping[str, Any], path: str) -> dic
     """
     if _fits(state, wanted):
         return state
-    plain = {key.replace(COMPILED, ""): value for key, value in state.items()}
-    bare = {key.replace(COMPILED, ""): key for key in wanted}
+    plain = {key.replace(COMPILED_PREFIX, ""): value for key, value in state.items()}
+    bare = {key.replace(COMPILED_PREFIX, ""): key for key in wanted}
     parts = {}
     for prefix in sorted(_prefixes(state) | _prefixes(plain)):
-        within = state if COMPILED in prefix else plain
+        within = state if COMPILED_PREFIX in prefix else plain
         part = {
             bare.get(key.removeprefix(prefix), key.removeprefix(prefix)): value
             for key, value in within.items()
@@ -213,7 +213,7 @@ def _state_dict(path: str, *, name: str) -> dict[str, Any]:
             "saved by torch.save(model.state_dict(), path), or weights=none for random ones."
         )
     content = _content(path)
-    for key in INSIDE:
+    for key in STATE_KEYS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not all(map(_is_dense, content.values())):
@@ -234,7 +234,7 @@ def _content(path: str) -> Any:
     """Read a file of weights; no code in it is run."""
     import torch
 
-    errors: tuple[type[Exception], ...] = DAMAGED
+    errors: tuple[type[Exception], ...] = DAMAGED_FILE
     try:
         if path.endswith(".safetensors"):
             load_file, error_of_safetensors = _safetensors(path)
