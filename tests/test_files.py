@@ -28,7 +28,7 @@ ADVICE = "Give a text file."
 
 @pytest.fixture(autouse=True)
 def _unswept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_SWEPT", set())
+    monkeypatch.setattr(files, "_SWEPT_FOLDERS", set())
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

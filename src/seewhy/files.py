@@ -26,7 +26,7 @@ LEFT_OVER_AGE = 24 * 3600
 LONGEST_STEM = 180
 """Bytes of a name that are kept: file systems allow 255, with what is added to it."""
 
-_SWEPT: set[Path] = set()
+_SWEPT_FOLDERS: set[Path] = set()
 """Folders whose stale temporary files this process has removed."""
 
 
@@ -134,9 +134,9 @@ def parse_json(text: str | bytes) -> Any:
 
 def _remove_left_over(folder: Path) -> None:
     """Remove unfinished files of this machine's dead processes, once per folder."""
-    if folder in _SWEPT:
+    if folder in _SWEPT_FOLDERS:
         return
-    _SWEPT.add(folder)
+    _SWEPT_FOLDERS.add(folder)
     for path in folder.glob(".seewhy-*-*-*"):
         with contextlib.suppress(OSError):
             if _is_left_over(path):

@@ -35,7 +35,7 @@ NAME_COLUMNS = (
 WORDNET_COLUMNS = ("wordnet_id", "wnid", "synset", "synset_id")
 
 _WORDNET = re.compile(r"[a-z]\d+")
-_NUMBERED = re.compile(r"(\d+)(?:\s*[:,;=.)\t]\s*|\s+)(\S.*)")
+_NUMBERED_LINE = re.compile(r"(\d+)(?:\s*[:,;=.)\t]\s*|\s+)(\S.*)")
 _NUMBER_LAST = re.compile(r"(.*\S)(?:\s*[:,;=\t]\s*|\s+)(\d+)")
 _SYNSET = re.compile(r"(n\d{8})\s+(\S.*)")
 
@@ -87,7 +87,7 @@ def names_in_lines(lines: Sequence[str]) -> Found:
         return [synset[2] for synset in synsets if synset], [
             synset[1] for synset in synsets if synset
         ]
-    for pattern, number, name in ((_NUMBERED, 1, 2), (_NUMBER_LAST, 2, 1)):
+    for pattern, number, name in ((_NUMBERED_LINE, 1, 2), (_NUMBER_LAST, 2, 1)):
         matches = [match for match in map(pattern.fullmatch, lines) if match]
         numbers = [int(match[number]) for match in matches]
         names = [match[name] for match in matches]

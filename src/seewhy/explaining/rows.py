@@ -34,7 +34,7 @@ BORDER, CENTRE = 0.1, 0.25
 """The border is what lies within this share of the map's side from an edge (0.36 of the area);
 the centre is what lies farther than this from every edge (0.25 of it)."""
 
-RANKED = ("predicted", "class")
+RANKED_KINDS = ("predicted", "class")
 """The kinds of rows that have a rank: of a photo, no two have the same."""
 
 
@@ -168,7 +168,7 @@ def rows_of_photo(
         extras = explanation.extras[photo] if explanation.extras else {}
         columns["extras"] = _stored(extras, place, len(maps), colours=explanation.signed)
         of_class = _class_columns(targets[place])
-        if kind not in RANKED:  # else a photo that is right would have its best class twice
+        if kind not in RANKED_KINDS:  # else a photo that is right would have its best class twice
             of_class.pop("rank", None)
         return replace(base, kind=kind, **of_class, **columns)
 
@@ -288,7 +288,7 @@ def _target(row: Row, labels: Sequence[str], best: Sequence[Prediction]) -> Pred
         names = tuple(labels[index] for index in row.rivals)
         rivals = Rivals(names, tuple(row.rivals), row.strength or 0.0)
     name, rank = labels[row.class_index], row.rank
-    if row.kind not in RANKED:
+    if row.kind not in RANKED_KINDS:
         rank = next(
             (prediction.rank for prediction in best if prediction.index == row.class_index), None
         )
