@@ -17,13 +17,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from seewhy.classifier import Classifier
-from seewhy.errors import (
-    NotACamNetwork,
-    OptionError,
-    TargetError,
-    UnknownMethod,
-    nearest_names,
-)
+from seewhy.errors import NotACamNetwork, OptionError, TargetError, UnknownMethod, nearest_names
 from seewhy.explaining.contrast import Against, Contrast, FoundRatherThan, Similar, check_rest
 from seewhy.explaining.settings import PRECISION, USUAL_TOP
 from seewhy.methods import METHODS
