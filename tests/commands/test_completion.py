@@ -50,7 +50,7 @@ def test_a_shell_that_is_here_reads_it(printed: tuple[str, str], tmp_path: Path)
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["ex"], "explain"),
+        (["ex"], "explain export"),
         (["explain", "--format", "p"], "png pdf"),
         (["explain", "--sam"], "--sample --samples"),
         (["explain", "--method", "occl"], "occlusion"),
