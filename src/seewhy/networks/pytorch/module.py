@@ -162,9 +162,7 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
 
     def may_move(self, layer: str) -> bool:
         """True where rows and columns may not be those of the photo: crops, pads, reshapes."""
-        return moves(self._trial(), layer) or any(
-            pads_far(module) for module in self._modules.values()
-        )
+        return moves(self._trial(), layer) or any(map(pads_far, self._modules.values()))
 
     def filters(self, layer: Any) -> tuple[FilterBank, ...]:
         """Return the filters of a convolution."""
@@ -336,9 +334,8 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
 
     def _lacks_an_axis(self, output: Any, answers: Mapping[str, Any]) -> bool:
         trial = self._trial()
-        axes = {name: trial.ndims.get(name, 0) for name in answers}
         lacking = [
-            isinstance(array, torch.Tensor) and array.ndim < axes[name]
+            isinstance(array, torch.Tensor) and array.ndim < trial.ndims.get(name, 0)
             for name, array in answers.items()
         ]
         if isinstance(output, torch.Tensor) and trial.output_shape is not None:
