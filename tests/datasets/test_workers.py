@@ -149,7 +149,7 @@ def test_a_worker_that_dies_at_no_photo_is_an_error_of_the_run(tmp_path: Path) -
     assert made.question.model is not None
     worker = Dying(made.folder, made.question.model)
     with pytest.raises(ModelError, match=r"^A worker died \(signal 9\) 2 times while it was at no"):
-        Supervisor(made.photos, worker).run(Task(0, 0, 1), lambda _: None)
+        Supervisor(made.items, worker).run(Task(0, 0, 1), lambda _: None)
 
 
 def drivers(folder: Path, out: str, workers: int) -> list[str]:

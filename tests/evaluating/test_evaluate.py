@@ -550,7 +550,7 @@ def test_the_command_prints_a_table(classifier, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == told.out
     assert all(Path(file).stat().st_size > 1000 for file in files)
     assert main(["evaluate", str(photo), "--method", "cam", "--option", "masks=5"]) == 1
-    assert "None of the methods that run has an option 'masks'" in capsys.readouterr().err
+    assert "The method 'cam' has no option 'masks'" in capsys.readouterr().err
     assert main(["evaluate", str(photo), "--measure", "removal", "--steps", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "colours"
 

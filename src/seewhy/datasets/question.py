@@ -79,9 +79,9 @@ class ModelArguments:
                 f"anybody: seewhy does not start it. Give the network yourself: --model {base}"
             )
         parse_name(self.name)
-        known = inspect.getfullargspec(load).kwonlyargs
+        known = inspect.signature(load).parameters
         for setting in self.settings:
-            if setting not in known:
+            if setting not in known or known[setting].kind is not inspect.Parameter.KEYWORD_ONLY:
                 raise ModelError(
                     f"The run gives its network a setting '{setting}', which there is not. Give "
                     f"the network yourself: --model {base}"

@@ -104,11 +104,11 @@ class _Batch:
 def finite_answers(
     batch: PhotoBatch, process: Callable[[PhotoBatch], R]
 ) -> Iterator[tuple[PhotoBatch, R | PhotoFailure]]:
-    """Yield the answer for a batch; where the network returns NaN or infinity, photo by photo.
+    """Yield the result of a batch; where the network returns NaN or infinity, photo by photo.
 
     Args:
-        batch: without a photo there is no answer.
-        answer: asks the network, and raises NotFinite.
+        batch: without a photo there is no result.
+        process: asks the network, and raises NotFinite.
     """
     if not batch.photos:
         return
