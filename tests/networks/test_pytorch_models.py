@@ -433,6 +433,7 @@ def test_early_units_are_explained_without_running_what_is_behind() -> None:
     model = Failing()
     found = network(model)
     assert found.classes == 2
+    assert not found.mixes_images  # by whole passes, once for a network
     model.fails = True
     capture = found.input_gradients(IMAGES, Units("conv", np.array([3, 0])))
     near(capture.values, maps().mean(axis=(1, 2))[[0, 1], [3, 0]][:, None])
