@@ -133,6 +133,7 @@ def test_without_a_runtime_the_extra_is_named(
 ) -> None:
     for name in ("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter"):
         monkeypatch.setitem(sys.modules, name, None)
+    (tmp_path / "net.tflite").touch()
     with pytest.raises(MissingFramework) as caught:
         TFLiteNetwork(tmp_path / "net.tflite")
     assert str(caught.value) == (
