@@ -83,7 +83,7 @@ def test_an_error_is_raised_where_its_result_would_be_and_the_threads_end() -> N
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         next(results)
-    assert not [one for one in threading.enumerate() if one.name.startswith("seewhy")]
+    assert not [one for one in threading.enumerate() if one.name.startswith("seewhy-photos")]
 
 
 def test_one_open_file_is_not_read_by_two_threads(tmp_path: Path) -> None:

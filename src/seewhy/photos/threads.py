@@ -47,7 +47,7 @@ def map_ahead(
     pending: deque[Future[R]] = deque()
     heaviest = 1
     stopped: BaseException | None = None
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="seewhy")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="seewhy-photos")
     iterator = iter(items)
     try:
         while True:
