@@ -165,6 +165,7 @@ export function setUp() {
   $("search").addEventListener("keydown", searchKeys);
   $("method").addEventListener("change", () => {
     Object.assign(state, { method: $("method").value || null, options: {} });
+    if (state.method) drawMethod(methodRow(state.method)); // before a slow answer is there
     hooks.changed();
   });
   $("layer").addEventListener("input", () => {
@@ -206,14 +207,14 @@ export function drawControls(map) {
   drawnMethods = key;
   $("method").value = state.method ?? "";
   const row = methodRow(state.method ?? map?.method ?? "grad-cam");
-  $("method-summary").textContent = `${row.summary[0].toUpperCase()}${row.summary.slice(1)}.`;
-  drawOptions(row);
+  drawMethod(row);
   $("layer").disabled = !row.atLayer && !state.mode.layers;
   drawLook(map);
 }
 
-/** Show a control for each option of the method, with its default until it is changed. */
-function drawOptions(row) {
+/** Show what the method does, and a control for each option, with its default until changed. */
+function drawMethod(row) {
+  $("method-summary").textContent = `${row.summary[0].toUpperCase()}${row.summary.slice(1)}.`;
   const box = $("options");
   if (box.dataset.method !== row.name) box.replaceChildren(...row.options.map(control));
   box.dataset.method = row.name;
