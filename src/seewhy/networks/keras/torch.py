@@ -66,7 +66,15 @@ class KerasTorch(KerasModel, TorchNetwork):
         }
         parts = {"modules": modules.values(), "parameters": parameters.values()}
         with undisturbed(self.model, **parts), self._kernels.used_by(layers):
-            yield
+            states = [variable.value for variable in self.model.variables if variable.ndim <= 1]
+            before = [state.detach().clone() for state in states]
+            try:
+                yield
+            finally:  # a layer that is called with training=True has moved its statistics
+                with torch.no_grad():
+                    for state, values in zip(states, before, strict=True):
+                        if not torch.equal(state, values):
+                            state.copy_(values)
 
     def _hooked(self, hooks: Mapping[str, LayerHook]) -> AbstractContextManager[None]:
         def around(hook: LayerHook) -> Around:
@@ -84,6 +92,12 @@ class KerasTorch(KerasModel, TorchNetwork):
                 for operation, attribute in _calls(self.operations[name])
             ]
         )
+
+    def _lacks_an_axis(self, output: Any, answers: Mapping[str, Any]) -> bool:
+        known = next(iter(self._structures.values()), None)
+        if known is None or not isinstance(output, torch.Tensor):
+            return False
+        return bool(output.ndim < 1 + len(known.output_shape))
 
     def _ask(self, images: torch.Tensor) -> Any:
         if not self._casts:
