@@ -66,7 +66,7 @@ class KerasTorch(KerasModel, TorchNetwork):
         }
         parts = {"modules": modules.values(), "parameters": parameters.values()}
         with undisturbed(self.model, **parts), self._kernels.used_by(layers):
-            states = [variable.value for variable in self.model.variables if variable.ndim <= 1]
+            states = [weight for weight in weights if weight.ndim <= 1]
             before = [state.detach().clone() for state in states]
             try:
                 yield
