@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -41,6 +41,21 @@ from seewhy.networks.checks import (
 from seewhy.networks.linear import MEAN, STEPS, LinearMap, PooledSamples, identity
 from seewhy.networks.random_weights import LearnedWeight, layer_generator, random_weights
 from seewhy.networks.trying import ask
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """What the backward passes start from.
+
+    Attributes:
+        targets: what is explained.
+        output: which of their values.
+        guided: whether every ReLU lets only positive gradients pass backwards.
+    """
+
+    targets: Targets
+    output: Output = "score"
+    guided: bool = False
 
 
 class StopForward(BaseException):
@@ -112,13 +127,7 @@ class Adapter(Network):
 
     @abstractmethod
     def _capture(
-        self,
-        images: Float[ndarray, "n h w c"],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, images: Float[ndarray, "n h w c"], names: tuple[str, ...], objective: Objective
     ) -> Capture: ...
 
     @abstractmethod
@@ -189,7 +198,7 @@ class Adapter(Network):
         output: Output = "score",
     ) -> Capture:
         """Return activations and their gradients: one forward pass, one backward per target."""
-        return self._checked(images, self._names(layers), targets, output=output, guided=False)
+        return self._checked(images, self._names(layers), Objective(targets, output))
 
     def input_gradients(
         self,
@@ -200,7 +209,7 @@ class Adapter(Network):
         guided: bool = False,
     ) -> Capture:
         """Return the gradients by the input; with `guided`, through guided ReLUs."""
-        return self._checked(images, (INPUT,), targets, output=output, guided=guided)
+        return self._checked(images, (INPUT,), Objective(targets, output, guided))
 
     def scores_from(
         self,
@@ -225,16 +234,10 @@ class Adapter(Network):
         return scores
 
     def _checked(
-        self,
-        images: Float[ndarray, "n h w c"],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, images: Float[ndarray, "n h w c"], names: tuple[str, ...], objective: Objective
     ) -> Capture:
         check_images(self.name, images, self.input_shape)
-        unit = None
+        unit, targets = None, objective.targets
         if isinstance(targets, Units):
             (unit,) = self._names([targets.layer])
             targets = replace(targets, layer=unit)
@@ -243,7 +246,7 @@ class Adapter(Network):
             self,
             images,
             targets,
-            lambda some, given: self._capture(some, names, given, output=output, guided=guided),
+            lambda some, given: self._capture(some, names, replace(objective, targets=given)),
         )
         check_one_per_image(capture.values.shape[:1], len(images))
         check_finite(

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from seewhy.attention import AttendedLayers, Attention, Grid, Reduce
 from seewhy.errors import LayerError, ModelError
-from seewhy.networks.adapter import Adapter
+from seewhy.networks.adapter import Adapter, Objective
 from seewhy.networks.base import Capture, Layer, Output, Targets, Top
 from seewhy.networks.cells import shows_patches, trial_images, tried
 from seewhy.networks.checks import check_finite, check_images
@@ -160,20 +160,18 @@ class AttendingAdapter(Adapter):
         self,
         images: Float[ndarray, "n h w c"],
         calls: Collection[int] | None,
-        targets: Targets | None,
+        objective: Objective | None,
         see: See,
         *,
-        output: Output,
-        of_blocks: bool,
+        of_blocks: bool = False,
     ) -> Capture:
         """Run the model once and show its attentions; once backward for each target.
 
         Args:
             images: of the question.
             calls: the numbers of those that are wanted; None: all.
-            targets: what is explained; None: nothing, and the attentions have no gradients.
+            objective: what is explained; None: nothing, and the attentions have no gradients.
             see: called with each.
-            output: which values are explained.
             of_blocks: whether each gradient is that of the score of the block's own output.
         """
 
@@ -214,7 +212,11 @@ class AttendingAdapter(Adapter):
             images,
             targets,
             lambda some, wanted: self._attend(
-                some, numbers, wanted, see, output=output, of_blocks=of_blocks
+                some,
+                numbers,
+                None if wanted is None else Objective(wanted, output),
+                see,
+                of_blocks=of_blocks,
             ),
         )
         check_finite(self.name, {"scores": capture.scores, "explained values": capture.values})
@@ -260,7 +262,7 @@ class AttendingAdapter(Adapter):
         for start in range(0, len(images), _IMAGES_AT_ONCE):
             some = images[start : start + _IMAGES_AT_ONCE]
             some = np.repeat(some, _IMAGES_AT_ONCE // len(some), axis=0)
-            self._attend(some, None, None, see, output="score", of_blocks=False)
+            self._attend(some, None, None, see)
         calls = []
         known: dict[tuple[int, ...], Grid] = {}
         for call, shape in sorted(shapes.items()):
@@ -287,7 +289,7 @@ class AttendingAdapter(Adapter):
         if self.classes is not None:
             numbers = [call.number for call in calls]
             noise = self._noise(size)
-            self._attend(noise, numbers, Top(1), see, output="score", of_blocks=False)
+            self._attend(noise, numbers, Objective(Top(1)), see)
         reached = [
             replace(call, read=read[call.number])
             for call in calls

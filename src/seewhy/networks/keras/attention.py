@@ -21,8 +21,9 @@ from numpy import ndarray
 
 from seewhy.attention import Attention, Grid
 from seewhy.errors import LayerError
+from seewhy.networks.adapter import Objective
 from seewhy.networks.attending import AttendingAdapter, See
-from seewhy.networks.base import Capture, Output, Targets
+from seewhy.networks.base import Capture
 from seewhy.networks.keras.calls import Around
 from seewhy.networks.keras.model import KerasModel
 from seewhy.networks.keras.private import attention_softmax, backend, shows_weights
@@ -41,13 +42,7 @@ class AttendingKeras(KerasModel, AttendingAdapter):
 
     @abstractmethod
     def _request(
-        self,
-        size: tuple[int, int],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, size: tuple[int, int], names: tuple[str, ...], objective: Objective
     ) -> tuple[Request, Sequence[ndarray]]:
         """Return a request with targets, and the arrays that go with it."""
 
@@ -105,11 +100,10 @@ class AttendingKeras(KerasModel, AttendingAdapter):
         self,
         images: Float[ndarray, "n h w c"],
         calls: Collection[int] | None,
-        targets: Targets | None,
+        objective: Objective | None,
         see: See,
         *,
-        output: Output,
-        of_blocks: bool,
+        of_blocks: bool = False,
     ) -> Capture:
         if of_blocks:
             raise LayerError(
@@ -124,15 +118,15 @@ class AttendingKeras(KerasModel, AttendingAdapter):
             4 * len(images) * int(np.prod(shapes[name + ATTENTION[0]][0][1:])) for name in names
         ]
         capture = Capture(values=np.zeros((len(images), 0), np.float32))
-        for group in _groups(wanted, bytes_each, 1 if targets is None else 1 + 2 * 3):
-            parts = ATTENTION if targets is None else ATTENTION[:3]
+        for group in _groups(wanted, bytes_each, 1 if objective is None else 1 + 2 * 3):
+            parts = ATTENTION if objective is None else ATTENTION[:3]
             layers = tuple(names[number] + part for number in group for part in parts)
             request = Request(size, layers)
             further: Sequence[ndarray] = ()
-            if targets is not None:
-                request, further = self._request(size, layers, targets, output=output, guided=False)
+            if objective is not None:
+                request, further = self._request(size, layers, objective)
             results = self._ask(request, images, *further)
-            if targets is not None:
+            if objective is not None:
                 capture = Capture(
                     scores=results.get("scores"),
                     targets=results.get("classes"),

@@ -24,7 +24,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.networks.base import INPUT, SCORES, Capture, Output, Targets, Top, Units
+from seewhy.networks.adapter import Objective
+from seewhy.networks.base import INPUT, SCORES, Capture, Output, Top, Units
 from seewhy.networks.checks import (
     check_one_per_image,
     is_name,
@@ -222,16 +223,10 @@ class KerasNetwork(AttendingKeras, ABC):
     # Around a compiled function
 
     def _capture(
-        self,
-        images: Float[ndarray, "n h w c"],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, images: Float[ndarray, "n h w c"], names: tuple[str, ...], objective: Objective
     ) -> Capture:
         size = images.shape[1:3]
-        request, further = self._request(size, names, targets, output=output, guided=guided)
+        request, further = self._request(size, names, objective)
         results = self._ask(request, images, *further)
         return Capture(
             scores=results.get("scores"),
@@ -242,15 +237,10 @@ class KerasNetwork(AttendingKeras, ABC):
         )
 
     def _request(
-        self,
-        size: tuple[int, int],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, size: tuple[int, int], names: tuple[str, ...], objective: Objective
     ) -> tuple[Request, Sequence[ndarray]]:
         kind: Kind
+        targets = objective.targets
         count, further = 1, []
         target: Hashable = None
         if isinstance(targets, Top):
@@ -263,7 +253,10 @@ class KerasNetwork(AttendingKeras, ABC):
         else:
             kind, count, further = "classes", targets.shape[1], [targets.astype(np.int32)]
         also = further[0].shape[1] if kind == "top" and further else 0
-        return Request(size, names, kind, count, also, target, output, guided), further
+        request = Request(
+            size, names, kind, count, also, target, objective.output, objective.guided
+        )
+        return request, further
 
     def _ask(self, request: Request, *arrays: ndarray) -> Mapping[str, ndarray]:
         images, further = arrays[0].astype(np.float32, copy=False), arrays[1:]

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.errors import LayerError, ModelError, NotFinite
-from seewhy.networks.adapter import Adapter
+from seewhy.networks.adapter import Adapter, Objective
 from seewhy.networks.base import (
     INPUT,
     SCORES,
@@ -25,8 +25,6 @@ from seewhy.networks.base import (
     Head,
     Layer,
     Network,
-    Output,
-    Targets,
     Units,
 )
 from seewhy.networks.checks import (
@@ -316,15 +314,10 @@ class OnnxNetwork(Adapter):
         return Converted(self.graph, one_by_one=self.one_by_one)
 
     def _capture(
-        self,
-        images: Float[ndarray, "n h w c"],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, images: Float[ndarray, "n h w c"], names: tuple[str, ...], objective: Objective
     ) -> Capture:
-        if guided:
+        targets = objective.targets
+        if objective.guided:
             raise LayerError(
                 f"'{self.name}' is an ONNX network, in whose copy ReLUs cannot be guided. Use a "
                 "method without 'guided', such as saliency."
@@ -340,7 +333,7 @@ class OnnxNetwork(Adapter):
         asked = Explained(
             classes=classes,
             target=targets if callable(targets) else None,
-            output=output,
+            output=objective.output,
             head=self.head,
             is_pair=self.classes == 2 and self._width == 1,
             unit=unit,

@@ -20,7 +20,7 @@ from seewhy.incremental.cost import RATES
 from seewhy.incremental.folding import Subgraph, trim
 from seewhy.incremental.graph import Convolution
 from seewhy.incremental.kernels import Tensor
-from seewhy.networks.adapter import Adapter
+from seewhy.networks.adapter import Adapter, Objective
 from seewhy.networks.base import (
     INPUT,
     SCORES,
@@ -30,8 +30,6 @@ from seewhy.networks.base import (
     Layer,
     Moments,
     Network,
-    Output,
-    Targets,
 )
 from seewhy.networks.checks import is_name, not_on_the_way
 from seewhy.networks.execution import Execution
@@ -270,15 +268,9 @@ class PlainNetwork(Adapter):
     # What Keras does
 
     def _capture(
-        self,
-        images: Float[ndarray, "n h w c"],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, images: Float[ndarray, "n h w c"], names: tuple[str, ...], objective: Objective
     ) -> Capture:
-        return self.twin._capture(images, names, targets, output=output, guided=guided)
+        return self.twin._capture(images, names, objective)
 
     def randomized(self, layers: Sequence[Any] | None = None, *, seed: int = 0) -> Network:
         """Return a copy on Keras in which layers have random weights."""

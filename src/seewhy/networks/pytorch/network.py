@@ -15,8 +15,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from seewhy.errors import ModelError
+from seewhy.networks.adapter import Objective
 from seewhy.networks.attending import See
-from seewhy.networks.base import SCORES, Capture, Output, Targets, Units
+from seewhy.networks.base import SCORES, Capture, Units
 from seewhy.networks.checks import (
     check_one_per_image,
     explained_classes,
@@ -80,14 +81,9 @@ class TorchNetwork(TorchView):
     # Explained values and their gradients
 
     def _capture(
-        self,
-        images: Float[ndarray, "n h w c"],
-        names: tuple[str, ...],
-        targets: Targets,
-        *,
-        output: Output,
-        guided: bool,
+        self, images: Float[ndarray, "n h w c"], names: tuple[str, ...], objective: Objective
     ) -> Capture:
+        targets = objective.targets
         unit = targets.layer if isinstance(targets, Units) else None
         if names and not self.has_gradients:
             raise ModelError(
@@ -100,14 +96,14 @@ class TorchNetwork(TorchView):
                 images,
                 names if unit is None else (*names, unit),
                 differentiable=True,
-                guided=guided,
+                guided=objective.guided,
                 stop=unit is not None,
             )
-            if guided and seen.watch is not None and not seen.watch.relus:
+            if objective.guided and seen.watch is not None and not seen.watch.relus:
                 raise no_relu(self.name, seen.watch.activations)
             scores = None if unit is not None else self._class_scores(seen.before)
             classes = explained_classes(targets, None if scores is None else to_numpy(scores))
-            values = self._values(seen, scores, classes, targets, output, images)
+            values = self._values(seen, scores, classes, objective, images)
             gradients = self._gradients(values, {name: seen.caught[name] for name in names}, images)
         return Capture(
             scores=None if scores is None else to_numpy(scores),
@@ -124,11 +120,11 @@ class TorchNetwork(TorchView):
         seen: ForwardPass,
         scores: torch.Tensor | None,
         classes: Int[ndarray, "n t"] | None,
-        targets: Targets,
-        output: Output,
+        objective: Objective,
         images: Float[ndarray, "n h w c"],
     ) -> torch.Tensor:
         """Return what is explained, (n, t), float32."""
+        targets, output = objective.targets, objective.output
         if isinstance(targets, Units):
             unit = seen.caught[targets.layer]
             means = places_of(unit, self._layout(targets.layer, size_of(images))).mean(1)
@@ -184,30 +180,29 @@ class TorchNetwork(TorchView):
         self,
         images: Float[ndarray, "n h w c"],
         calls: Collection[int] | None,
-        targets: Targets | None,
+        objective: Objective | None,
         see: See,
         *,
-        output: Output,
-        of_blocks: bool,
+        of_blocks: bool = False,
     ) -> Capture:
         self._is_watched(differentiable=True)  # a trial pass of its own is not to be seen
         device = self._tensor(images[:1]).device
         watcher = AttentionWatcher(
-            len(images), calls, see, differentiable=targets is not None, device=device
+            len(images), calls, see, differentiable=objective is not None, device=device
         )
         hooks = block_hooks(self, images, calls or ()) if of_blocks else {}
         times = len(hooks) or 1
         with self._undisturbed():
             with self._hooked(hooks), watcher:
-                seen = self._see(images, (), differentiable=targets is not None)
+                seen = self._see(images, (), differentiable=objective is not None)
             scored = self._class_scores(seen.before)
             scores = None if scored is None else to_numpy(scored[-len(images) :])
-            if targets is None or watcher.tap is None:
+            if objective is None or watcher.tap is None:
                 return Capture(scores=scores, values=np.zeros((len(images), 0), np.float32))
-            classes = explained_classes(targets, scores)
+            classes = explained_classes(objective.targets, scores)
             every = None if classes is None else np.tile(classes, (times, 1))
             copies = np.repeat(images, times, axis=0)
-            values = self._values(seen, scored, every, targets, output, copies)
+            values = self._values(seen, scored, every, objective, copies)
             for t in range(values.shape[1]):
                 watcher.target = t
                 if values.requires_grad:
