@@ -39,6 +39,6 @@ def test_train_tells_epochs_measures_and_what_was_left_out(
 def test_train_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path), "--out", str(tmp_path / "a.keras")]) == 1
     assert capsys.readouterr().err == (
-        f"seewhy: The folder '{tmp_path}' holds no photos in sub-folders. Give a folder with one "
-        "sub-folder of photos per class.\n"
+        f"seewhy: The folder '{tmp_path}' contains no photos in sub-folders. Give a folder with "
+        "one sub-folder of photos per class.\n"
     )

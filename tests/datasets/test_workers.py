@@ -305,8 +305,8 @@ def test_a_setting_that_no_network_has_is_refused_in_a_run(setting: str) -> None
     with pytest.raises(ModelError) as raised:
         ModelArguments("built-in", {setting: "python:os:system"}, "/").stored()
     assert str(raised.value) == (
-        f"The run gives its network a setting '{setting}', which there is not. Give the network "
-        "yourself: --model built-in"
+        f"The run gives its network the setting '{setting}', which does not exist. Give the "
+        "network yourself: --model built-in"
     )
 
 

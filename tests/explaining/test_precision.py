@@ -293,7 +293,9 @@ def test_without_units_the_network_computes_in_float32_and_one_sentence_says_so(
 
 
 def test_a_network_of_ones_own_making_computes_as_it_does() -> None:
-    message = r"^A network of your own making computes as it does\. 'linear' is run in float32\.$"
+    message = (
+        r"^A network of your own computes in its own precision\. 'linear' is run in float32\.$"
+    )
     one = seewhy.Classifier(LinearNetwork(), preprocess="unit", labels=["r", "g", "b"])
     with pytest.warns(SeewhyWarning, match=message):
         found = seewhy.explain(one, photos(1), precision="bfloat16")

@@ -98,7 +98,7 @@ REFUSALS: tuple[tuple[Callable[[Network], Any], type[Exception], str], ...] = (
     (
         lambda network: network.computing(Execution("bfloat16")),
         ModelError,
-        "A network of your own making computes as it does.",
+        "A network of your own computes in its own precision.",
     ),
     (
         lambda network: network.layer_name("pixel"),

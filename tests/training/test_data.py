@@ -82,7 +82,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path) == (
-        f"The folder '{tmp_path}' holds no photos in sub-folders. Give a folder with one "
+        f"The folder '{tmp_path}' contains no photos in sub-folders. Give a folder with one "
         "sub-folder of photos per class."
     )
 
@@ -90,7 +90,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_one_class_is_refused(tmp_path: Path) -> None:
     make_folder(tmp_path, counts={"cat": 3})
     assert refusal(tmp_path) == (
-        f"The folder '{tmp_path}' holds one class only, 'cat'. A classifier needs at least two "
+        f"The folder '{tmp_path}' has one class only, 'cat'. A classifier needs at least two "
         "sub-folders of photos."
     )
 
@@ -116,8 +116,8 @@ def test_halves_with_other_classes_are_refused(tmp_path: Path) -> None:
     make_folder(tmp_path / "train", counts={"cat": 2, "dog": 2})
     make_folder(tmp_path / "val", counts={"cat": 2, "panda": 2})
     assert refusal(tmp_path) == (
-        f"The folders train and val in '{tmp_path}' do not hold the same classes: 'dog', 'panda' "
-        "are only in one of them. Give both the same sub-folders."
+        f"The folders train and val in '{tmp_path}' do not contain the same classes: 'dog', "
+        "'panda' are only in one of them. Give both the same sub-folders."
     )
 
 

@@ -78,15 +78,22 @@ def test_json_pictures_and_words_say_so(
     explanation = seewhy.explain(seewhy.load(trained.path), photo)
     row = explanation.as_dict()[0]["familiarity"]
     assert (row["familiar"], row["limit"]) == (False, round(explanation.familiarity[0].limit, 4))
-    assert explanation.photo_title() == "astronaut.png\nunlike anything it was trained on"
-    assert "(unlike anything it was trained on)" in repr(explanation)
+    assert (
+        explanation.photo_title()
+        == "astronaut.png\nless like the training photos\nthan 95 % of held-out ones"
+    )
+    assert "(less like the training photos than 95 % of held-out ones)" in repr(explanation)
     model = ["--model", str(trained.path), "--out", str(tmp_path / "out")]
     assert main(["explain", str(photo), *model]) == 0
-    assert "  unlike anything it was trained on, whatever the probabilities say\n" in (
-        capsys.readouterr().out
+    remark = (
+        "  less like the training photos than 95 % of held-out ones, whatever the probabilities"
     )
+    assert f"{remark} say\n" in capsys.readouterr().out
     assert main(["locate", str(photo), *model]) == 0
-    assert "astronaut.png\tunlike anything it was trained on\n" in capsys.readouterr().out
+    assert (
+        "astronaut.png\tless like the training photos than 95 % of held-out ones\n"
+        in capsys.readouterr().out
+    )
     assert main(["locate", str(photo), *model, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["familiarity"]["familiar"] is False
 

@@ -104,7 +104,7 @@ def _labels(classifier: Classifier) -> str:
 def _layer_reason(classifier: Classifier) -> str:
     if classifier.layer != classifier.network.default_layer:
         return "as it was named"
-    return "the last one with a map of rows and columns that the answer depends on"
+    return "the last one with a map of rows and columns that the scores depend on"
 
 
 def _why_no_cam(classifier: Classifier) -> str:

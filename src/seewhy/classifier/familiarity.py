@@ -1,8 +1,8 @@
 """How much a photo resembles the photos that a network was trained on: "none of these".
 
 A classifier always predicts one of its classes, however strange the photo. Its last feature map
-shows more: a photo whose features resemble those of no training photo is unlike anything the
-network was trained on, whatever the probabilities. Compared are those of the class that was found:
+shows more: a photo whose features resemble those of no training photo is none of these, whatever
+the probabilities. Compared are those of the class that was found:
 a photo of a half-track that is taken for a cat has to look like one.
 
 Axes: n photo, h row, w column, c channel of the last map, r reference photo, d = 2c.
@@ -29,7 +29,7 @@ that was found."""
 STEPS = 127
 """References are stored in 8 bits: from -127 to 127."""
 
-UNFAMILIAR = "unlike anything it was trained on"
+UNFAMILIAR = "less like the training photos than 95 % of held-out ones"
 """The remark about an unfamiliar photo."""
 
 
@@ -47,7 +47,7 @@ class Familiarity:
 
     @property
     def familiar(self) -> bool:
-        """False if the photo is unlike anything the network was trained on."""
+        """False if the photo is less like the training photos than 95 % of held-out ones."""
         return self.similarity >= self.limit
 
     def as_dict(self) -> dict[str, float | bool]:

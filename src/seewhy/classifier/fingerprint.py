@@ -81,7 +81,7 @@ class NetworkFingerprint:
         if not all(isinstance(label, str) for label in fingerprint.labels) or not all(
             isinstance(score, int | float) for score in fingerprint.scores
         ):
-            raise ValueError("the labels are no names, or the scores no numbers")
+            raise ValueError("the labels are not names, or the scores are not numbers")
         return fingerprint
 
     def differences(self, there: NetworkFingerprint) -> list[str]:

@@ -83,8 +83,8 @@ class ModelArguments:
         for setting in self.settings:
             if setting not in known or known[setting].kind is not inspect.Parameter.KEYWORD_ONLY:
                 raise ModelError(
-                    f"The run gives its network a setting '{setting}', which there is not. Give "
-                    f"the network yourself: --model {base}"
+                    f"The run gives its network the setting '{setting}', which does not exist. "
+                    f"Give the network yourself: --model {base}"
                 )
         parts = (part.partition("=") for part in query.split("&") if part)
         stored_query = "&".join(f"{key}={self._found(value)}" for key, _, value in parts)

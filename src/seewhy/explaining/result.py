@@ -258,10 +258,11 @@ class Explanation(Drawable):
     def photo_title(self, photo: int = 0) -> str:
         """Return the photo's name, with a note if it is unlike the network's training photos."""
         name = self.photos[photo].name
-        return name if self.is_familiar(photo) else f"{name}\n{UNFAMILIAR}"
+        remark = UNFAMILIAR.replace(" than", "\nthan")
+        return name if self.is_familiar(photo) else f"{name}\n{remark}"
 
     def is_familiar(self, photo: int = 0) -> bool:
-        """Return False if the photo is unlike anything the network was trained on."""
+        """Return False if the photo is less like the training photos than 95 % of held-out ones."""
         return not self.familiarity or self.familiarity[photo].familiar
 
     def picture(

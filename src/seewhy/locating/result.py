@@ -126,7 +126,7 @@ class Locations(Drawable):
         return draw_boxes(pixels, [location.box for location in boxes], captions)
 
     def is_familiar(self, photo: int = 0) -> bool:
-        """Return False if the photo is unlike anything the network was trained on."""
+        """Return False if the photo is less like the training photos than 95 % of held-out ones."""
         return self.explanation is None or self.explanation.is_familiar(photo)
 
     def save(self, path: str | Path, *, heat: bool = True) -> list[Path]:

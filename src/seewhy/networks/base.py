@@ -386,7 +386,7 @@ class Network(ABC):
         Raises:
             ModelError: the framework or the machine does not offer that; the message says why.
         """
-        raise ModelError("A network of your own making computes as it does.")
+        raise ModelError("A network of your own computes in its own precision.")
 
     def engine(self, size: tuple[int, int]) -> Engine:
         """Return an engine that re-runs the network, at one size, where a patch changed its input.

@@ -208,7 +208,7 @@ class Report(SavedPage):
     @property
     def verdict(self) -> str:
         """What the report says, in a paragraph: how often the network is right, and how grave."""
-        whole = "The photos have no labels, so that nobody can say how often the network is right."
+        whole = "The photos have no labels, so how often the network is right is not known."
         if self.accuracy is not None:
             whole = f"The network is right in {self.accuracy} of {self.accuracy.of} photos."
         counts = Counter(shortcut.verdict for shortcut in self.shortcuts)

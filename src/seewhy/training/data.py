@@ -107,7 +107,7 @@ def find_classes(folder: str | os.PathLike[str]) -> PhotoFolder:
         if set(train) != set(val):
             odd = ", ".join(f"'{name}'" for name in sorted(set(train) ^ set(val)))
             raise OptionError(
-                f"The folders train and val in '{root}' do not hold the same classes: {odd} "
+                f"The folders train and val in '{root}' do not contain the same classes: {odd} "
                 f"{'is' if odd.count(',') == 0 else 'are'} only in one of them. Give both the same "
                 "sub-folders."
             )
@@ -116,7 +116,7 @@ def find_classes(folder: str | os.PathLike[str]) -> PhotoFolder:
         empty = [name for name in held.labels if not val[name]]
         if empty:
             raise OptionError(
-                f"The folder '{root / 'val' / empty[0]}' holds no photos. Every class needs at "
+                f"The folder '{root / 'val' / empty[0]}' contains no photos. Every class needs at "
                 "least one photo to be measured on."
             )
         _check_classes(photo_folder)
@@ -277,12 +277,12 @@ def _check_classes(photo_folder: PhotoFolder) -> None:
     root = photo_folder.root
     if not photo_folder.paths:
         raise OptionError(
-            f"The folder '{root}' holds no photos in sub-folders. Give a folder with one "
+            f"The folder '{root}' contains no photos in sub-folders. Give a folder with one "
             "sub-folder of photos per class."
         )
     if len(photo_folder.labels) < 2:
         raise OptionError(
-            f"The folder '{root}' holds one class only, '{photo_folder.labels[0]}'. A classifier "
+            f"The folder '{root}' has one class only, '{photo_folder.labels[0]}'. A classifier "
             "needs at least two sub-folders of photos."
         )
     labels_by_key: dict[str, str] = {}
