@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import seewhy
 from seewhy.errors import needed
 from seewhy.photos.samples import SAMPLE
 from seewhy.rendering import text
@@ -68,6 +70,61 @@ def test_methods_without_gradients_need_no_framework(method: str, tmp_path: Path
     answer = run(EXPLAIN, *command, gone=(*FRAMEWORKS, *ANALYSIS), cwd=tmp_path)
     (photo,) = json.loads(answer)["photos"] if answer.startswith("{") else json.loads(answer)
     assert photo["targets"][0]["label"] == "cat"
+
+
+PAGE = """
+import json, math
+from pathlib import Path
+from starlette.testclient import TestClient
+import seewhy
+from seewhy.commands.cli import main
+from seewhy.serving.server import Loaded, build_app
+
+photos = sys.argv[2]
+assert main(["batch", photos, "--out", "run"]) == 0
+assert main(["report", photos, "--out", "report"]) == 0
+
+app = build_app([Loaded("m", seewhy.load("built-in"), "built-in")], hosts=frozenset({"h"}))
+with TestClient(app, base_url="http://h", headers={"Sec-Fetch-Site": "same-origin"}) as client:
+    def frame(path, **given):
+        content, header = client.post(path, **given).content, {}
+        while content:
+            assert content[0] != ord("{"), content
+            end = 4 + int.from_bytes(content[:4], "little")
+            header = json.loads(content[4:end])
+            sizes = [{"float32": 4}.get(a["type"], 1) * math.prod(a["shape"])
+                     for a in header["arrays"]]
+            content = content[end + sum(sizes) :]
+        return header
+
+    headers = {"Content-Type": "application/octet-stream", "X-Photo-Name": "cat.png"}
+    content = next(Path(photos).rglob("*.png")).read_bytes()
+    photo = frame("/api/photos", content=content, headers=headers)["id"]
+    for request in ({"top": 1}, {"methods": ["grad-cam"]}):
+        asked = {"model": "m", "photo": photo, "request": request}
+        print(json.dumps(frame("/api/explain", json=asked)))
+    print(json.dumps(client.get("/api/about").json()["models"][0]["unfit"]))
+"""
+
+
+def test_page_batch_and_report_need_no_framework(tmp_path: Path) -> None:
+    shown = Image.open(SAMPLE)
+    for name in ("cat/one", "cat/two", "dog/three"):
+        file = tmp_path / f"photos/{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shown.resize((64 + len(name), 64)).save(file)
+    *_, first, refused, unfit = run(
+        PAGE, str(tmp_path / "photos"), gone=FRAMEWORKS, cwd=tmp_path
+    ).splitlines()
+    assert json.loads(first)["method"] == "cam"
+    assert json.loads(refused)["message"].startswith(
+        "NumPy runs 'built-in', but has no gradients of it:"
+    )
+    assert {"grad-cam", "saliency"} <= set(json.loads(unfit))
+    assert not {"cam", "occlusion", "score-cam"} & set(json.loads(unfit))
+    accuracy = json.loads((tmp_path / "report/report.json").read_text("utf-8"))
+    assert accuracy
+    assert seewhy.read_run(tmp_path / "run").photos.num_rows == 3
 
 
 def test_a_missing_package_is_told_with_the_extra_that_brings_it() -> None:

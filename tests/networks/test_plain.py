@@ -137,9 +137,14 @@ def test_without_keras_gradients_are_refused_with_the_extra(monkeypatch: Any) ->
     with pytest.raises(seewhy.errors.MissingFramework) as error:
         seewhy.explain(classifier, skimage.data.chelsea(), method="grad-cam")
     assert str(error.value) == (
-        "This network needs Keras, which is not installed. Install it: "
+        "NumPy runs 'built-in', but has no gradients of it: use a method without them, such as "
+        "cam or occlusion. Keras is needed here, and is not installed. Install it: "
         "pip install 'seewhy[tensorflow]'"
     )
+    with pytest.warns(seewhy.SeewhyWarning, match="^NumPy runs 'built-in', but not in another"):
+        seewhy.explain(classifier, skimage.data.chelsea(), precision="bfloat16")
+    with pytest.raises(seewhy.errors.ModelError, match="but not with random weights"):
+        classifier.network.randomized()
 
 
 def test_runs_of_the_built_in_network_can_be_resumed_on_either() -> None:

@@ -255,8 +255,7 @@ def test_a_missing_framework_names_what_to_install(no_keras: set[str]) -> None:
     with pytest.raises(MissingFramework) as caught:
         import_keras()
     assert str(caught.value) == (
-        "This network needs Keras, which is not installed. "
-        "Install it: pip install 'seewhy[tensorflow]'"
+        "Keras is needed here, and is not installed. Install it: pip install 'seewhy[tensorflow]'"
     )
     no_keras.add("keras")
     with pytest.raises(MissingFramework) as caught:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seewhy.classifier import Classifier
-from seewhy.errors import LayerError, NotACamNetwork, SeewhyWarning
+from seewhy.errors import LayerError, MissingFramework, ModelError, SeewhyWarning
 from seewhy.explaining.attending import check_attends
 from seewhy.methods.base import Method, Needs
 from seewhy.networks.base import Top
@@ -25,7 +25,7 @@ def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> l
         layer: the explained layer.
 
     Raises:
-        NotACamNetwork, LayerError: the only method does not apply.
+        ModelError, LayerError, MissingFramework: the only method does not apply; says why.
 
     Warns:
         SeewhyWarning: a method does not apply; the message says why.
@@ -34,7 +34,7 @@ def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> l
     for method in table:
         try:
             _try(classifier, method, layer)
-        except (NotACamNetwork, LayerError) as error:
+        except (ModelError, LayerError, MissingFramework) as error:
             if len(table) == 1:
                 raise
             warnings.warn(
@@ -47,11 +47,11 @@ def applicable(classifier: Classifier, table: Sequence[Method], layer: str) -> l
 
 def _try(classifier: Classifier, method: Method, layer: str) -> None:
     """Ask the network for what it may refuse."""
-    if method.backward and not classifier.network.has_gradients:
-        raise LayerError(f"'{classifier.name}' gives no gradients.")
+    shape = (1, *classifier.size, classifier.network.input_shape[2])
+    if method.guided or (method.backward and not classifier.network.has_gradients):
+        classifier.network.input_gradients(
+            np.zeros(shape, np.float32), Top(1), guided=method.guided
+        )
     if Needs.CLASS_WEIGHTS in method.needs:
         classifier.session.class_weights(layer)
     check_attends(classifier, method)
-    if method.guided:
-        shape = (1, *classifier.size, classifier.network.input_shape[2])
-        classifier.network.input_gradients(np.zeros(shape, np.float32), Top(1), guided=True)

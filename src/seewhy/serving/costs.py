@@ -12,6 +12,7 @@ from seewhy.explaining.costs import method_passes, pass_seconds
 from seewhy.explaining.estimating import estimate
 from seewhy.explaining.request import Request
 from seewhy.methods import METHODS
+from seewhy.methods.base import Needs
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.serving.frames import frame
@@ -19,6 +20,9 @@ from seewhy.serving.questions import PageQuestion
 
 QUICK_PASSES = 12
 """Forward passes that a question may take beside others: two batches of photos or less."""
+
+OF_LAYERS = Needs.ACTIVATIONS | Needs.CLASS_WEIGHTS | Needs.SCORES_FROM_LAYER
+"""What only a network with layers gives."""
 
 
 def cost(classifier: Classifier, photo: Photo, asked: PageQuestion, _progress: Progress) -> bytes:
@@ -63,11 +67,18 @@ def slow_methods(classifier: Classifier) -> list[str]:
 
 
 def unfit_methods(classifier: Classifier) -> list[str]:
-    """Return the methods on attention that a network has none for; the page does not list them."""
-    unfit = []
+    """Return the methods that need what a network lacks; the page does not list them.
+
+    That is attention, gradients, or layers to look at.
+    """
+    network, unfit = classifier.network, []
     for name, method in METHODS.items():
+        lacks_gradients = method.backward and not network.has_gradients
+        lacks_layers = not network.layers and bool(method.needs & OF_LAYERS)
         try:
             check_attends(classifier, method)
         except SeewhyError:
+            lacks_layers = True
+        if lacks_gradients or lacks_layers:
             unfit.append(name)
     return unfit

@@ -66,7 +66,7 @@ def import_keras() -> ModuleType:
     if not _is_installed("keras"):
         here = next(filter(_is_installed, BACKENDS), None)
         raise MissingFramework(
-            "This network needs Keras, which is not installed. "
+            "Keras is needed here, and is not installed. "
             + (
                 f"Install it beside the {BACKENDS[here]} that is here: pip install keras"
                 if here

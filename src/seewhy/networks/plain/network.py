@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from seewhy.errors import MissingFramework, ModelError
 from seewhy.incremental import Engine
 from seewhy.incremental.computing import Batch, Computation, ReadRegion, whole
 from seewhy.incremental.cost import RATES
@@ -270,12 +271,30 @@ class PlainNetwork(Adapter):
     def _capture(
         self, images: Float[ndarray, "n h w c"], names: tuple[str, ...], objective: Objective
     ) -> Capture:
-        return self.twin._capture(images, names, objective)
+        try:
+            twin = self.twin
+        except MissingFramework as error:
+            raise MissingFramework(
+                f"NumPy runs '{self.name}', but has no gradients of it: use a method without them, "
+                f"such as cam or occlusion. {error}"
+            ) from error
+        return twin._capture(images, names, objective)
+
+    def _twin_for(self, what: str) -> Adapter:
+        """Return the twin.
+
+        Raises:
+            ModelError: its framework is not installed.
+        """
+        try:
+            return self.twin
+        except MissingFramework as error:
+            raise ModelError(f"NumPy runs '{self.name}', but not {what}. {error}.") from error
 
     def randomized(self, layers: Sequence[Any] | None = None, *, seed: int = 0) -> Network:
         """Return a copy on Keras in which layers have random weights."""
-        return self.twin.randomized(layers, seed=seed)
+        return self._twin_for("with random weights").randomized(layers, seed=seed)
 
     def computing(self, execution: Execution) -> Network:
         """Return the network on Keras, in another precision."""
-        return self.twin.computing(execution)
+        return self._twin_for("in another precision").computing(execution)
