@@ -73,7 +73,11 @@ IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.2
             {"do_rescale": False, "image_mean": [127.5] * 3, "image_std": [127.5] * 3},
             "tf",
         ),
-        ({**IMAGENET, "do_flip_channel_order": True}, None),
+        (
+            {**IMAGENET, "do_flip_channel_order": True, "do_normalize": True},
+            Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), is_blue_first=True),
+        ),
+        ({"do_flip_channel_order": True}, Normalize((0,) * 3, (1,) * 3, is_blue_first=True)),
         ({"image_mean": "?", "image_std": [1]}, None),
         ({}, None),
         ([], None),

@@ -84,6 +84,8 @@ def _fit(classifier: Classifier) -> str:
     fit = classifier.fit
     if fit.mode == "stretch":
         return "stretching the whole of it"
+    if fit.mode == "stretch-crop":
+        return f"stretching it to {fit.resize} × {fit.resize}, and cropping its middle"
     return "cropping its middle" + (f", shorter side {fit.resize} before" if fit.resize else "")
 
 

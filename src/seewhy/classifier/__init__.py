@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from seewhy.classifier.choosing import Chooser
+from seewhy.classifier.description import describe
 from seewhy.classifier.evidence import Evidence
 from seewhy.classifier.familiarity import ReferenceFeatures
 from seewhy.classifier.labels import (
@@ -22,18 +23,16 @@ from seewhy.classifier.labels import (
     LabelSource,
     find_class,
     labels_for,
-    labels_from,
 )
 from seewhy.classifier.preprocessing import Preprocessing, spoken
 from seewhy.errors import OptionError
-from seewhy.networks import adapt, published_size
+from seewhy.networks import adapt
 from seewhy.networks.base import Network, Output
 from seewhy.networks.session import Session
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Placement
-from seewhy.photos.preprocessing import Preprocess, preprocess_named, preprocess_pixels
+from seewhy.photos.preprocessing import Preprocess, preprocess_pixels
 from seewhy.photos.reading import Photo
-from seewhy.photos.transforms import from_transform, is_transform
 from seewhy.settings import as_size
 from seewhy.settings.signature import name_keywords
 
@@ -68,9 +67,10 @@ class Classifier:
             fixes, or that torchvision, timm or transformers published.
         preprocess: how pixels become the network's input: 'caffe', 'tf' or 'torch' (the modes of
             keras.applications), 'unit' (0 ... 1), 'none' (0 ... 255: the network rescales them
-            itself), a transform of torchvision or timm (also `weights.transforms()`), or a
-            function of float32 pixels (n, h, w, c), red first, 0 ... 255. None: as
-            the network declares it; otherwise inferred from the first photos, with a warning.
+            itself), a transform of torchvision or timm (also `weights.transforms()`), a processor
+            of transformers, or a function of float32 pixels (n, h, w, c), red first, 0 ... 255.
+            None: as the network, or a processor beside it, declares it; otherwise inferred from
+            the first photos, with a warning.
         labels: the names of the classes: a list, an array, a table by number or by name, a file of
             one of these (lines, JSON, CSV), 'cat,dog', 'imagenet', or None for 'class 0', 'class 1'
             and so on. A network with one sigmoid output has two:
@@ -131,22 +131,14 @@ class Classifier:
         references: ReferenceFeatures | None = None,
         **given: Unpack[CallKeywords],
     ) -> None:
-        if is_transform(preprocess):
-            preprocess, its_fit = from_transform(preprocess, as_size(size))
-            fit = _fit_of_transform(fit, its_fit, as_size(size), model)
-        mode = preprocess.mode if isinstance(preprocess, Preprocessing) else preprocess
-        if isinstance(mode, str):
-            preprocess_named(mode)
-        if size is None and isinstance(fit, Fit):
-            size = fit.size
-        wanted = as_size(size) or published_size(model)
+        known = describe(model, size=as_size(size), preprocess=preprocess, labels=labels, fit=fit)
         name = name or _name_of(model)
-        label_set = labels_from(labels)
-        is_pair = label_set is not None and len(label_set.names) == 2
-        network = adapt(model, size=wanted, name=name, is_pair=is_pair, **given)
-        size = _checked_size(wanted, network.input_shape, name)
-        label_set = labels_for(label_set, classes=network.classes, network=name)
-        fit = as_fit(fit, size)
+        is_pair = known.labels is not None and len(known.labels.names) == 2
+        network = adapt(model, size=known.size, name=name, is_pair=is_pair, **given)
+        known.check(network)
+        size = _checked_size(known.size, network.input_shape, name)
+        label_set = labels_for(known.labels, classes=network.classes, network=name)
+        fit = as_fit(known.fit, size)
         for attribute, value in (
             ("network", network),
             ("size", size),
@@ -158,7 +150,7 @@ class Classifier:
             ("references", references),
             ("session", Session(network)),
             ("_labels", label_set),
-            ("_chooser", Chooser(network, fit, preprocess, name=name)),
+            ("_chooser", Chooser(network, fit, known.preprocess, name=name, usual=known.usual)),
         ):
             object.__setattr__(self, attribute, value)
 
@@ -327,20 +319,6 @@ def as_fit(fit: Fit | str | None, size: tuple[int, int]) -> Fit:
             f"{size[0]}×{size[1]}. Give both the same size."
         )
     return fit
-
-
-def _fit_of_transform(
-    fit: Fit | str | None, its_own: Fit | None, size: tuple[int, int] | None, model: Any
-) -> Fit | str | None:
-    """Return the user's fit, or that of a transform, unless the input has another size."""
-    size = size or published_size(model)
-    if fit is not None or its_own is None or size in (None, its_own.size):
-        return its_own if fit is None else fit
-    made = "×".join(map(str, its_own.size or ()))
-    raise OptionError(
-        f"The transform makes photos of {made} pixels, and the input size is {size[0]}×{size[1]}. "
-        "Give a size or a transform that fits, or fit='stretch'."
-    )
 
 
 def _checked_size(

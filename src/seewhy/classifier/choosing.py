@@ -6,6 +6,7 @@ Axes: n photo, h row, w column, c channel.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 
@@ -44,14 +45,22 @@ class Chooser:
         fit: how a photo meets the input size.
         given: by the user, or known from the network; None if unknown.
         name: of the network, for messages.
+        usual: of networks of its kind: assumed where nothing in the network shows it.
     """
 
     def __init__(
-        self, network: Network, fit: Fit, given: Preprocess | Preprocessing | None, *, name: str
+        self,
+        network: Network,
+        fit: Fit,
+        given: Preprocess | Preprocessing | None,
+        *,
+        name: str,
+        usual: Preprocessing | None = None,
     ) -> None:
         self._network = network
         self._fit = fit
         self._name = name
+        self._usual = usual
         self._lock = RLock()
         self._is_settled = False
         if isinstance(given, Preprocessing):
@@ -62,7 +71,7 @@ class Chooser:
             self._found = known(network, self._size)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self._network, self._fit, self._found, self._name)
+        return _again, (self._network, self._fit, self._found, self._name, self._usual)
 
     @property
     def known(self) -> Preprocessing | None:
@@ -114,6 +123,8 @@ class Chooser:
 
     def _chosen(self, pixels: UInt8[ndarray, "n h w 3"]) -> Preprocessing:
         evidence = infer(self._network, self._with_samples(pixels[:MOST_PHOTOS]))
+        if evidence.choice is None and self._usual is not None:
+            return replace(self._usual, evidence=evidence)
         if evidence.choice is None:
             mode, reason = assumed(evidence)
             return Preprocessing(mode, "assumed", reason, evidence)
@@ -146,8 +157,14 @@ class Chooser:
         return np.concatenate([pixels, np.stack(samples)]) if samples else pixels
 
 
-def _again(network: Network, fit: Fit, preprocessing: Preprocessing | None, name: str) -> Chooser:
-    return Chooser(network, fit, preprocessing, name=name)
+def _again(
+    network: Network,
+    fit: Fit,
+    preprocessing: Preprocessing | None,
+    name: str,
+    usual: Preprocessing | None,
+) -> Chooser:
+    return Chooser(network, fit, preprocessing, name=name, usual=usual)
 
 
 def grounds(evidence: Evidence) -> str:

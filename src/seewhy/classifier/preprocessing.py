@@ -45,5 +45,5 @@ def spoken(mode: Preprocess) -> str:
             ", ".join(f"{number:g}" for number in numbers)
             for numbers in (mode.mean, mode.deviation)
         )
-        return f"(x / 255 − ({mean})) / ({deviation})"
+        return f"(x / 255 − ({mean})) / ({deviation})" + ", blue first" * mode.is_blue_first
     return f"the function {getattr(mode, '__name__', type(mode).__name__)}"

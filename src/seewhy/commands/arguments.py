@@ -30,8 +30,8 @@ MODEL = Setting(
     "model",
     "text",
     None,
-    "a name (resnet50, torchvision:resnet50, timm:..., python:module:function), a .keras or .h5 "
-    "file",
+    "a name (resnet50, torchvision:resnet50, timm:..., hf:..., python:module:function), a .keras "
+    "or .h5 file",
     shown=f"the built-in network: {BUILT_IN_KNOWS}; efficientnet-lite0 with seewhy[imagenet]",
     metavar="M",
 )

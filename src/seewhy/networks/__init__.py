@@ -10,6 +10,7 @@ from seewhy.errors import ModelError
 from seewhy.networks.base import Network
 from seewhy.networks.own import OwnNetwork, is_network_like
 from seewhy.networks.predicting import PredictNetwork
+from seewhy.networks.published import Published
 
 
 def adapt(
@@ -61,11 +62,11 @@ def adapt(
     return network
 
 
-def published_size(model: Any) -> tuple[int, int] | None:
-    """Return the input size that a PyTorch module was published for; None if unknown."""
+def published(model: Any) -> Published:
+    """Return what is known of a PyTorch module from those who published it."""
     if not is_pytorch(model):
-        return None  # a Keras model has its own
-    from seewhy.networks.pytorch.published import published_size as of_pytorch
+        return Published()  # a Keras model has its own
+    from seewhy.networks.pytorch.published import published as of_pytorch
 
     return of_pytorch(model)
 

@@ -25,6 +25,8 @@ INTERPOLATIONS = {
 }
 """How a photo is resized: Pillow's filters, which average when they shrink."""
 
+CROPS = ("crop", "floor-crop", "stretch-crop")
+"""The modes of `Fit` that cut the centre out."""
 
 WIDEST, TALLEST = 512, 768
 """Pixels of a page's cells: anything larger is shrunk there anyway."""
@@ -41,7 +43,9 @@ class Fit:
         size: (height, width) of the network's input; None for networks that take any size.
         mode: "stretch" the whole photo to `size`, whatever its shape (Keras), or "crop": resize
             the shorter side to `resize`, then cut `size` out of the centre (torchvision, timm).
-        resize: with "crop", the shorter side before the crop; None: the smallest that covers
+            "floor-crop" is the same with the offset rounded down (transformers), "stretch-crop"
+            stretches the photo to a square of `resize` before (transformers' DeiT).
+        resize: with a crop, the shorter side before the crop; None: the smallest that covers
             `size`. With `size` None, the shorter side at most, without a crop.
         interpolation: one of `INTERPOLATIONS`. Bilinear by default, although Keras's `load_img`
             uses "nearest": nearest drops pixels, and that shows in the heatmap.
@@ -58,7 +62,7 @@ class Fit:
                 f"The input size {self.size[0]}×{self.size[1]} is empty. "
                 "Give a height and width of 1 or more."
             )
-        if self.mode not in ("stretch", "crop"):
+        if self.mode not in ("stretch", *CROPS):
             raise OptionError(
                 f"A photo cannot be fitted by '{self.mode}'. Choose 'stretch' or 'crop'."
             )
@@ -70,6 +74,10 @@ class Fit:
             raise OptionError(
                 f"The option resize={self.resize} has no meaning for mode='stretch', which goes to "
                 "the input size at once. Leave it out, or choose mode='crop'."
+            )
+        if self.mode == "stretch-crop" and (self.resize is None or self.size is None):
+            raise OptionError(
+                "mode='stretch-crop' crops a square. Give its side, resize=..., and the size."
             )
         if self.interpolation not in INTERPOLATIONS:
             near = nearest_names(self.interpolation, INTERPOLATIONS)
@@ -103,7 +111,7 @@ def fit_photo(photo: Photo, fit: Fit) -> tuple[UInt8[ndarray, "h w 3"], Placemen
         pixels = np.asarray(Image.fromarray(photo.pixels).resize(resized[::-1], filter_))
     if fit.size is None or resized == fit.size:
         return pixels.copy(), Placement((0.0, 0.0, float(width), float(height)))
-    pixels, top, left = _centre_crop(pixels, fit.size)
+    pixels, top, left = _centre_crop(pixels, fit.size, floors=fit.mode != "crop")
     down, across = height / resized[0], width / resized[1]
     box = (left * across, top * down, (left + fit.size[1]) * across, (top + fit.size[0]) * down)
     return pixels, Placement(box)
@@ -167,6 +175,9 @@ def _resized_size(photo: Photo, fit: Fit) -> tuple[int, int]:
     shorter = min(height, width)
     if fit.size is None:
         to = min(fit.resize or shorter, shorter)
+    elif fit.mode == "stretch-crop":
+        assert fit.resize is not None
+        return fit.resize, fit.resize
     elif fit.mode == "stretch":
         return fit.size
     elif fit.resize is not None:
@@ -183,19 +194,19 @@ def _resized_size(photo: Photo, fit: Fit) -> tuple[int, int]:
 
 
 def _centre_crop(
-    pixels: UInt8[ndarray, "h w 3"], size: tuple[int, int]
+    pixels: UInt8[ndarray, "h w 3"], size: tuple[int, int], *, floors: bool
 ) -> tuple[UInt8[ndarray, "H W 3"], int, int]:
     """Crop the centre, padding small photos with black, and return its top and left.
 
-    The offset is Python's round((h − H) / 2), as in torchvision; padding adds the odd pixel at the
-    bottom and right.
+    The offset is Python's round((h − H) / 2), as in torchvision, or with `floors` its floor, as in
+    transformers; padding adds the odd pixel at the bottom and right.
     """
     starts: list[int] = []
     cut: list[slice] = []
     padding: list[tuple[int, int]] = []
     for have, want in zip(pixels.shape[:2], size, strict=True):
         missing = max(want - have, 0)
-        start = round((have - want) / 2) if not missing else 0
+        start = 0 if missing else (have - want) // 2 if floors else round((have - want) / 2)
         starts.append(start - missing // 2)
         cut.append(slice(start, start + want))
         padding.append((missing // 2, missing - missing // 2))

@@ -31,16 +31,19 @@ class Normalize:
     Attributes:
         mean: of each channel, on the scale 0 to 1.
         deviation: of each channel, on the scale 0 to 1.
+        is_blue_first: put the channels in the order blue, green, red.
     """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    is_blue_first: bool = False
 
     def __call__(self, pixels: Float[ndarray, "n h w c"]) -> Float[ndarray, "n h w c"]:
         """Return the pixels, normalized."""
         mean = np.asarray(self.mean, np.float32)
         deviation = np.asarray(self.deviation, np.float32)
-        return (pixels / np.float32(255) - mean) / deviation
+        scaled = (pixels / np.float32(255) - mean) / deviation
+        return np.ascontiguousarray(scaled[..., ::-1]) if self.is_blue_first else scaled
 
 
 def caffe(pixels: Float[ndarray, "n h w 3"]) -> Float[ndarray, "n h w 3"]:
@@ -90,7 +93,7 @@ def normalization(mean: tuple[float, ...], deviation: tuple[float, ...]) -> Prep
         tuple(round(float(value), 6) for value in mean),
         tuple(round(float(value), 6) for value in deviation),
     )
-    return named.get(given) or Normalize(*given)
+    return named.get(given) or Normalize(tuple(map(float, mean)), tuple(map(float, deviation)))
 
 
 def preprocess_named(name: str) -> Callable[[ndarray], ndarray]:

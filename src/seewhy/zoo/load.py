@@ -4,6 +4,7 @@
     load("mobilenet?alpha=0.75&weights=F")   builder arguments; weights from the file F, or none
     load("torchvision:resnet50")             with the transforms and labels of its weights
     load("timm:convnext_tiny")               with the data settings of its weights
+    load("hf:FOLDER_OR_REPOSITORY")          an image classifier of transformers, with its processor
     load("animals.keras")                    a file; also .h5 and .hdf5 from Keras 2
     load("python:mynet:build?weights=F")     what the function build of mynet.py returns
     load("net.onnx")                         a network for onnxruntime; also .tflite
@@ -38,9 +39,10 @@ from seewhy.networks.outputs import selecting
 from seewhy.networks.tflite import TFLiteNetwork
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess, preprocess_named
-from seewhy.photos.processor import PROCESSOR, read_processor
+from seewhy.photos.processor import PROCESSOR, is_processor, read_processor
 from seewhy.settings import as_size
 from seewhy.zoo.backend import is_keras_installed, keras_in_use
+from seewhy.zoo.hugging_face import HUGGING_FACE, build_hugging_face
 from seewhy.zoo.imagenet import LITE0, build_lite0
 from seewhy.zoo.keras import APPLICATIONS, application_key, build_application
 from seewhy.zoo.keras_files import load_keras_file, read_metadata, write_metadata
@@ -198,6 +200,8 @@ def _find(name: ModelName, size: tuple[int, int] | None) -> LoadedModel:
         return build_torchvision(name, size=size)
     if name.base.startswith(TIMM):
         return build_timm(name, size=size)
+    if name.base.startswith(HUGGING_FACE):
+        return build_hugging_face(name)
     if name.base.startswith(PYTHON):
         return build_python(name)
     if name.base == BUILT_IN:
@@ -305,10 +309,10 @@ def _built_in(name: ModelName) -> LoadedModel:
     return _with_metadata(load_plainly(path, name=LoadableName(name.text)), path)
 
 
-def _known(loaded: LoadedModel) -> Preprocessing | None:
-    """Return the preprocessing in a name or file, with its source."""
-    if loaded.preprocess is None:
-        return None
+def _known(loaded: LoadedModel) -> Preprocess | Preprocessing | None:
+    """Return the preprocessing in a name or file, with its source; a processor is one itself."""
+    if loaded.preprocess is None or is_processor(loaded.preprocess):
+        return loaded.preprocess
     return Preprocessing(loaded.preprocess, "known", loaded.source)
 
 

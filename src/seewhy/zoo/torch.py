@@ -24,9 +24,16 @@ from seewhy.zoo.torch_files import load_torch_weights
 TORCHVISION, TIMM = "torchvision:", "timm:"
 """The prefixes of these networks' names."""
 
+EXTRAS = {
+    "torch": "'seewhy[torch]'",
+    "transformers": "'seewhy[hf]'",
+    "open_clip": "'seewhy[openclip]'",
+}
+"""What installs a package with PyTorch."""
+
 
 def import_torch_package(name: str) -> ModuleType:
-    """Import torch, torchvision or timm.
+    """Import torch, torchvision, timm, transformers or open_clip.
 
     Raises:
         MissingFramework: it is not installed, or does not fit the installed PyTorch.
@@ -37,10 +44,9 @@ def import_torch_package(name: str) -> ModuleType:
         if isinstance(error, ModuleNotFoundError) and error.name in (name, "torch"):
             missing = "PyTorch" if error.name == "torch" else name
             needs = "This needs" if name == "torch" else f"{name} networks need"
-            extra = "" if name == "torch" else f" {name}"
+            packages = EXTRAS.get(name, f"'seewhy[torch]' {name}")
             raise MissingFramework(
-                f"{needs} {missing}, which is not installed. "
-                f"Install it: pip install 'seewhy[torch]'{extra}"
+                f"{needs} {missing}, which is not installed. Install it: pip install {packages}"
             ) from error
         raise MissingFramework(
             f"{name} is installed, but cannot be imported: {first_line(error)} It may not fit the "

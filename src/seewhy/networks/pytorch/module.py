@@ -44,6 +44,7 @@ from seewhy.networks.pytorch.telling import (
     device_and_type,
     looked_through,
     remembered,
+    told_call,
     told_channels,
     told_size,
 )
@@ -100,9 +101,8 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
         self.model = looked_through(model, name)
         told = (*told_size(self.model), channels or told_channels(self.model))
         height, width, depth = check_input_shape(name, told, size, channels)
-        given = size or (height, width)
-        self.input_shape = (*given, depth)
-        self.call, self.is_pair = call, is_pair
+        self.input_shape = (*(size or (height, width)), depth)
+        self.call, self.is_pair = call or told_call(self.model), is_pair
         self._run(self.model)
         self._trials: dict[tuple[int, int], TrialPass] = {}
         self._default_layer: str | None = None

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from seewhy.networks.published import Published
+from seewhy.networks.pytorch.hugging_face import (
+    is_pretrained,
+    own_labels,
+    own_processor,
+    usual_processor,
+)
 from seewhy.photos.preprocessing import Preprocess, normalization
-from seewhy.photos.processor import read_processor
 
 TORCHVISION_SIZES: Mapping[str, int | None] = {
     "Inception3": 299,
@@ -17,20 +22,31 @@ TORCHVISION_SIZES: Mapping[str, int | None] = {
 """Classes of torchvision that were not all published for 224 × 224; None: for several sizes."""
 
 
+def published(model: Any) -> Published:
+    """Return what is known of a module from those who published it."""
+    if not is_pretrained(model):
+        return Published(_size(model))
+    processor = own_processor(model)
+    usual = usual_processor(model) if processor is None else None
+    return Published(_size(model), own_labels(model), processor, usual)
+
+
 def published_preprocessing(model: Any) -> tuple[Preprocess, str] | None:
     """Return the preprocessing that a module was published with, and where this is known from."""
-    return _of_timm(model) or _of_torchvision(model) or _of_transformers(model)
+    return _of_timm(model) or _of_torchvision(model)
 
 
-def published_size(model: Any) -> tuple[int, int] | None:
+def _size(model: Any) -> tuple[int, int] | None:
     """Return the input size that a module was published for; None where nothing tells."""
     for name in ("pretrained_cfg", "default_cfg"):
         settings = getattr(model, name, None)
         if isinstance(settings, Mapping) and len(settings.get("input_size") or ()) == 3:
             return int(settings["input_size"][1]), int(settings["input_size"][2])
-    side = getattr(model, "image_size", None) or getattr(
-        getattr(model, "config", None), "image_size", None
-    )
+    config = getattr(model, "config", None)
+    side = getattr(model, "image_size", None) or getattr(config, "image_size", None)
+    side = side or getattr(getattr(config, "vision_config", None), "image_size", None)
+    if isinstance(side, list | tuple) and len(side) == 2:
+        return int(side[0]), int(side[1])
     if side is None and _is_classifier_of_torchvision(model):
         side = TORCHVISION_SIZES.get(type(model).__name__, 224)
     return (side, side) if isinstance(side, int) and side > 0 else None
@@ -58,11 +74,3 @@ def _of_torchvision(model: Any) -> tuple[Preprocess, str] | None:
     if package.startswith("torchvision.models.detection"):
         return "unit", "torchvision, whose detectors scale 0 ... 1 themselves"
     return "torch", "the transforms that torchvision's weights were published with"
-
-
-def _of_transformers(model: Any) -> tuple[Preprocess, str] | None:
-    folder = getattr(getattr(model, "config", None), "_name_or_path", None)
-    if not isinstance(folder, str) or not folder:
-        return None
-    preprocess = read_processor(Path(folder))
-    return None if preprocess is None else (preprocess, f"preprocessor_config.json in {folder}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from seewhy.errors import ModelError
 from seewhy.networks.base import Moments
+from seewhy.networks.pytorch.hugging_face import is_pretrained, scores_of
 
 
 def looked_through(model: Any, name: str) -> torch.nn.Module:
@@ -40,6 +41,11 @@ def looked_through(model: Any, name: str) -> torch.nn.Module:
             "through such weights. Make or load it outside"
         )
     return model
+
+
+def told_call(model: torch.nn.Module) -> Callable[[Any, Any], Any] | None:
+    """Return how a network of transformers is asked for its scores; None for any other."""
+    return scores_of if is_pretrained(model) else None
 
 
 def told_size(model: torch.nn.Module) -> tuple[int | None, int | None]:
