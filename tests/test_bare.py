@@ -148,7 +148,9 @@ def test_a_fresh_installation_is_small_and_explains_a_photo(tmp_path: Path) -> N
     python = tmp_path / "fresh/bin/python"
     pip = [python, "-m", "pip", "--disable-pip-version-check", "-q"]
     subprocess.run([*pip, "install", "-c", ROOT / "constraints.txt", ROOT], check=True)
-    listed = subprocess.run([*pip, "list", "--format=json"], check=True, capture_output=True)
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True
+    )
     names = {one["name"].lower() for one in json.loads(listed.stdout)}
     assert not {*FRAMEWORKS, *ANALYSIS, "scikit-image", "scikit-learn"} & names
     files = [one for one in (tmp_path / "fresh").rglob("*") if one.is_file()]

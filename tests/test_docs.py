@@ -22,6 +22,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "notebooks").glob("*.md")),
 ]
 SHORT = [path for path in sorted((ROOT / "examples").glob("*.py")) if "targets" not in path.name]
 """The examples of one idea each; those of targets build their own networks."""

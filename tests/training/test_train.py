@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -19,6 +22,7 @@ from seewhy.training.result import EpochLogs, TrainingResult
 from seewhy.training.stages import start_from
 from seewhy.training.train import train
 from seewhy.zoo.keras_files import read_metadata
+from seewhy.zoo.load import BUILT_IN_FILE
 from tests.training.made_photos import SIDE, draw_photo, make_folder
 
 pytestmark = pytest.mark.filterwarnings(
@@ -89,6 +93,17 @@ def test_training_goes_on_from_the_weights_of_a_trained_network(trained: Trainin
     given = seewhy.load(trained.path).network.model.get_weights()
     for taken, weights in zip(network.get_weights(), given, strict=True):
         np.testing.assert_array_equal(taken, weights)
+
+
+def test_training_goes_on_from_the_built_in_network() -> None:
+    network = small_network((None, None), 2, half_colour=True)
+    start_from(network, "built-in")
+    with zipfile.ZipFile(BUILT_IN_FILE) as archive:
+        weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+    kernel = weights["layers/conv2d_1/vars/0"][()]
+    assert any(
+        kernel.shape == taken.shape and (kernel == taken).all() for taken in network.get_weights()
+    )
 
 
 def test_training_cannot_start_from_another_kind_of_network(few: Path, tmp_path: Path) -> None:

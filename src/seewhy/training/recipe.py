@@ -110,7 +110,7 @@ class Recipe:
         "text",
         None,
         "with base small: start from the weights of this network, a .keras file or built-in; "
-        "layers of another shape start anew",
+        "layers of another shape get random ones",
         shown="random weights",
         group="network",
     )

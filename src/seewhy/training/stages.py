@@ -165,9 +165,11 @@ def start_from(network: Any, source: str) -> None:
         OptionError: the source is no Keras network, or shares no layer.
     """
     from seewhy.networks import is_keras
-    from seewhy.zoo.load import load
+    from seewhy.zoo.keras_files import load_keras_file
+    from seewhy.zoo.load import BUILT_IN, BUILT_IN_FILE, load
 
-    model = load(source).network.model
+    is_built_in = source == BUILT_IN  # which numpy runs, and Keras trains
+    model = load_keras_file(BUILT_IN_FILE) if is_built_in else load(source).network.model
     if not is_keras(model) or not take_weights(network, model):
         raise OptionError(
             f"Training cannot start from '{source}': it has no layer of the compact network. Give "

@@ -64,6 +64,8 @@ __all__ = ["BUILT_IN", "backend_in_use", "load", "models", "read_metadata", "wri
 BUILT_IN = "built-in"
 """The name of the network that comes with seewhy."""
 
+BUILT_IN_FILE = Path(str(files("seewhy").joinpath("data/built_in.keras")))
+
 FRAMEWORK_NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
@@ -299,14 +301,14 @@ def _references(stored: Mapping[str, Any], path: Path) -> ReferenceFeatures:
 
 
 def _built_in(name: ModelName) -> LoadedModel:
-    path = Path(str(files("seewhy").joinpath("data/built_in.keras")))
-    if not path.is_file():
+    if not BUILT_IN_FILE.is_file():
         raise ModelError(
             "This copy of seewhy comes without its built-in network. Name another one, for "
             "example --model mobilenetv2; seewhy models lists them."
         )
-    _refuse_arguments(name, path)
-    return _with_metadata(load_plainly(path, name=LoadableName(name.text)), path)
+    _refuse_arguments(name, BUILT_IN_FILE)
+    network = load_plainly(BUILT_IN_FILE, name=LoadableName(name.text))
+    return _with_metadata(network, BUILT_IN_FILE)
 
 
 def _known(loaded: LoadedModel) -> Preprocess | Preprocessing | None:
