@@ -9,7 +9,8 @@ stop it at any time, and go on with the same command, or with more photos. On a 
 OMP_NUM_THREADS=1: PyTorch's threads wait for each other by spinning, which made SqueezeNet take
 three times the processor time. Costly methods are measured on fewer photos (PLAN), with fewer
 copies (OPTIONS in `truth_costs`).
-Needs SEEWHY_TEST_DATA. Writes docs/trust.md and src/seewhy/methods/measured.json.
+Needs SEEWHY_TEST_DATA, and for the ViT its weights, in SEEWHY_NETWORKS if they are not among the
+test data's networks. Writes docs/trust.md and src/seewhy/methods/measured.json.
 """
 
 from __future__ import annotations
@@ -39,8 +40,12 @@ PLAN = {
     "mobilenet": {"cheap": 1.0, "middle": 0.5, "costly": 0.1875},
     "built-in": {"cheap": 0.5},
     "squeezenet": {"cheap": 0.25},
+    "vits14": {"cheap": 4.0},
 }
 """By network and tier, the share of the photos on which it is measured."""
+
+MEASURED: dict[str, tuple[str, ...]] = {"vits14": ("boxes",)}
+"""What is measured of all methods of a network, where that is less than of others."""
 
 COSTLY = 300
 """Forward passes of a map from which on a method is costly."""
@@ -76,12 +81,13 @@ def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
     from seewhy.evaluating import evaluate
 
     classifier = load_network(network)
-    measures = TIERS[tier]
+    measures = MEASURED.get(network, TIERS[tier])
     samples = samples_of(network, photos)
-    methods = methods_of(classifier, tier)
+    methods = methods_of(network, classifier, tier)
     if not methods:
         return None
     boxes = {one.file.name: one.boxes for one in samples}
+    named = [[one.index] for one in samples if one.index is not None]
     # Tiers with the same measures share a file, and so the baselines; other weights have others.
     weights = classifier.session.weights_sha256()
     print(f"{network}, {tier}: {len(samples)} photos, {', '.join(methods)}", flush=True)
@@ -89,6 +95,7 @@ def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
         classifier,
         [one.file for one in samples],
         methods=methods,
+        classes=named or None,
         boxes=lambda photo: boxes[photo.name],
         object_masks=mask_of(samples),
         options={name: OPTIONS[name] for name in methods if name in OPTIONS},
@@ -100,13 +107,13 @@ def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
     )
 
 
-def methods_of(classifier: Any, tier: str) -> list[str]:
+def methods_of(network: str, classifier: Any, tier: str) -> list[str]:
     """Return the methods of a tier: by what a map costs."""
     from seewhy.methods import METHODS
 
     found = []
     for name, row in METHODS.items():
-        if row.attends:  # of transformers alone
+        if row.attends and network != "vits14":  # of transformers alone
             continue
         cost = cost_of(classifier, name)
         its_tier = "cheap" if cost <= CHEAP else "middle" if cost < COSTLY else "costly"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -70,7 +71,31 @@ KINDS: dict[str, tuple[int, ...]] = {
 }
 """ImageNet's classes by COCO's kinds, where they are the same things."""
 
-NETWORKS = ("mobilenet", "squeezenet", "built-in")
+NETWORKS = ("mobilenet", "squeezenet", "built-in", "vits14")
+
+VITS14 = "vits14_animals19"
+"""A file of weights (.pth) and one of labels (.labels.txt), in the folder of networks."""
+
+ANIMALS: dict[str, Sequence[int]] = {
+    "ape": range(365, 369),
+    "bear": range(294, 298),
+    "butterfly": range(321, 327),
+    "cat": range(281, 286),
+    "cheetah": (293,),
+    "cow": (345,),
+    "dog": range(151, 269),
+    "elephant": (101, 385, 386),
+    "horse": (339,),
+    "leopard": (288,),
+    "lion": (291,),
+    "monkey": range(369, 383),
+    "panda": (388,),
+    "puma": (286,),
+    "snow_leopard": (289,),
+    "tiger": (292,),
+    "zebra": (340,),
+}
+"""ImageNet's classes by the animals that a network of 19 of them tells apart."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +106,13 @@ class Sample:
         file: the photo.
         boxes: (m, 4) of all objects of that kind.
         mask: the file of COCO's masks, and the value of that kind; None where there is none.
+        index: the class that is explained; None: the network's best one.
     """
 
     file: Path
     boxes: np.ndarray
     mask: tuple[Path, int] | None
+    index: int | None = None
 
 
 @cache
@@ -98,6 +125,8 @@ def load_network(name: str) -> Any:
         return seewhy.load(f"mobilenet?alpha=0.75&weights={weights}")
     if name == "built-in":
         return seewhy.load("built-in")
+    if name == "vits14":
+        return vits14()
     from tests.incremental.test_real_networks import squeezenet
 
     model = squeezenet(DATA / "networks" / "squeezenet_v1.0.npz")
@@ -111,6 +140,21 @@ def load_network(name: str) -> Any:
     )
 
 
+def vits14() -> Any:
+    """Return a ViT-S/14 in DINOv2's form, tuned for saliency, with a linear head for 19 animals."""
+    import seewhy
+    from tests.torchvision_operators import declare_missing_operators
+
+    declare_missing_operators()
+    folder = Path(os.environ.get("SEEWHY_NETWORKS", DATA / "networks"))
+    return seewhy.load(
+        f"timm:vit_small_patch14_dinov2?num_classes=19&weights={folder / VITS14}.pth",
+        size=224,
+        preprocess="torch",
+        labels=(folder / f"{VITS14}.labels.txt").read_text().split(),
+    )
+
+
 @cache
 def samples_of(network: str, count: int) -> list[Sample]:
     """Return the first samples of a network: photos of COCO and of dogs by turns."""
@@ -118,6 +162,8 @@ def samples_of(network: str, count: int) -> list[Sample]:
 
     classifier = load_network(network)
     boxes = json.loads((DATA / "boxes" / "boxes.json").read_text())
+    if network == "vits14":
+        return animals_of(classifier, boxes)[:count]
     found: list[Sample] = []
     for file in _by_turns(sorted(boxes)):
         if len(found) == count:
@@ -127,22 +173,46 @@ def samples_of(network: str, count: int) -> list[Sample]:
         kind = _kind(classifier, best, {one["class"] for one in boxes[file]})
         if kind is None:
             continue
-        objects = [one for one in boxes[file] if one["class"] == kind]
-        drawn = DATA / "boxes" / "coco128_masks" / f"{Path(file).stem}.png"
-        mask = (drawn, objects[0]["coco80"] + 1) if "coco80" in objects[0] else None
-        found.append(
-            Sample(
-                DATA / "boxes" / file,
-                np.array([one["box"] for one in objects], np.float64),
-                mask if drawn.is_file() else None,
-            )
-        )
+        found.append(_sample(file, [one for one in boxes[file] if one["class"] == kind]))
     return found
 
 
-def _by_turns(files: list[str]) -> list[str]:
-    """Return one photo of COCO, one of dogs, and so on; what one has more comes last."""
-    by_folder = [[file for file in files if file.startswith(one)] for one in ("coco", "dogs")]
+def animals_of(classifier: Any, boxes: dict[str, list[dict[str, Any]]]) -> list[Sample]:
+    """Return all photos of ImageNet, dogs and COCO with boxes of an animal that has a class.
+
+    That animal's class is explained, whatever the network's best one is, as localization is
+    measured with known classes (Choe et al. 2020).
+    """
+    found = []
+    for file in _by_turns(sorted(boxes), "imagenet", "dogs", "coco"):
+        for index, animal in enumerate(classifier.labels):
+            objects = [
+                one
+                for one in boxes[file]
+                if one["class"] == animal or one.get("index") in ANIMALS.get(animal, ())
+            ]
+            if objects:
+                found.append(_sample(file, objects, index))
+                break
+    return found
+
+
+def _sample(file: str, objects: list[dict[str, Any]], index: int | None = None) -> Sample:
+    drawn = DATA / "boxes" / "coco128_masks" / f"{Path(file).stem}.png"
+    mask = (drawn, objects[0]["coco80"] + 1) if "coco80" in objects[0] else None
+    return Sample(
+        DATA / "boxes" / file,
+        np.array([one["box"] for one in objects], np.float64),
+        mask if drawn.is_file() else None,
+        index,
+    )
+
+
+def _by_turns(files: list[str], *folders: str) -> list[str]:
+    """Return one photo of each folder, and so on; what one has more comes last."""
+    by_folder = [
+        [file for file in files if file.startswith(one)] for one in folders or ("coco", "dogs")
+    ]
     return [one for pair in zip_longest(*by_folder) for one in pair if one is not None]
 
 

@@ -20,7 +20,8 @@ API = {
     ],
     "Photos and pictures": ["Photo", "PhotoFailure", "Fit", "Style"],
     "Inside": [
-        "filters", "Filters", "feature_maps", "FeatureMaps", "maximize_activation", "strongest",
+        "filters", "Filters", "feature_maps", "FeatureMaps", "features", "Features", "Similarity",
+        "maximize_activation", "strongest",
     ],
     "Boxes": ["locate", "Location", "Locations"],
     "Truth": ["evaluate", "Evaluation"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from seewhy.datasets import settings as runs
 from seewhy.evaluating.settings import EVALUATION
 from seewhy.explaining.settings import QUESTION
-from seewhy.inside.settings import MAXIMIZE
+from seewhy.inside.settings import FEATURES, MAXIMIZE
 from seewhy.locating.settings import SEARCH
 from seewhy.methods import METHODS
 from seewhy.rendering.style import STYLE
@@ -49,6 +49,7 @@ TABLES = {
     ("datasets.md", "run"): table(*runs.DATA, *runs.ROWS, *runs.WORK),
     ("report.md", "report"): table(*reports.TRUTH, *reports.WORK),
     ("trust.md", "evaluation"): table(*EVALUATION),
+    ("inside.md", "features"): table(*FEATURES),
     ("inside.md", "maximize"): table(*MAXIMIZE),
 }
 """By page and mark: the text after the line `<!-- settings: MARK -->`, up to an empty line."""

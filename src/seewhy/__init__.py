@@ -36,6 +36,9 @@ _HOMES = {
     "Filters": "inside.filters",
     "feature_maps": "inside",
     "FeatureMaps": "inside.feature_maps",
+    "features": "inside",
+    "Features": "inside.features",
+    "Similarity": "inside.features",
     "maximize_activation": "inside",
     "strongest": "inside",
     "train": "training.train",
@@ -91,6 +94,9 @@ if TYPE_CHECKING:
     from seewhy.inside import maximize_activation as maximize_activation
     from seewhy.inside.feature_maps import FeatureMaps as FeatureMaps
     from seewhy.inside.feature_maps import feature_maps as feature_maps
+    from seewhy.inside.features import Features as Features
+    from seewhy.inside.features import Similarity as Similarity
+    from seewhy.inside.features import features as features
     from seewhy.inside.filters import Filters as Filters
     from seewhy.inside.filters import filters as filters
     from seewhy.inside.strongest import strongest as strongest

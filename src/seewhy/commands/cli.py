@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "filters",
     "feature_maps",
+    "features",
     "maximize",
     "evaluate",
     "batch",

@@ -175,7 +175,7 @@ class FeatureMaps(Drawable):
         maps, dead = self.maps[layer][photo], self.dead(layer, photo)
         signed = maps.min() < 0
         scale = scale_signed_map if signed else scale_map
-        small, placement = _small(self.photos[photo].pixels, self.placements[photo])
+        small, placement = shrunk(self.photos[photo].pixels, self.placements[photo], TILE)
         placement = placement.of_cells(self.cells.get(layer, WHOLE_INPUT))
         cells: list[Cell] = []
         for channel in channels:
@@ -310,16 +310,20 @@ def _is_frame(kind: str) -> bool:
     return "Pad" in kind or "Crop" in kind
 
 
-def _small(
-    pixels: UInt8[ndarray, "h w 3"], placement: Placement
+def shrunk(
+    pixels: UInt8[ndarray, "h w 3"], placement: Placement, side: int
 ) -> tuple[UInt8[ndarray, "H W 3"], Placement]:
-    """Shrink a photo, and the part that the network saw, to the size of a tile."""
+    """Shrink a photo, and the part that the network saw, so that no side is longer."""
     from PIL import Image
 
     height, width = pixels.shape[:2]
-    ratio = min(1.0, TILE / max(height, width))
+    ratio = min(1.0, side / max(height, width))
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     small = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
     across, down = size[0] / width, size[1] / height
-    x0, y0, x1, y1 = placement.box
-    return small, Placement((x0 * across, y0 * down, x1 * across, y1 * down))
+    boxes = [
+        box if box is None else (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+        for box in (placement.box, placement.cells)
+    ]
+    assert boxes[0] is not None
+    return small, Placement(boxes[0], boxes[1])

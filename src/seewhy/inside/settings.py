@@ -29,6 +29,29 @@ FEATURE_MAPS = (
     Setting("over_photo", "boolean", False, "lay each map over the photo instead of bare"),
 )
 
+BASIS = Setting(
+    "basis",
+    "choice",
+    "all",
+    "colours that mean the same in all photos, or each photo's own directions",
+    ("all", "photo"),
+)
+
+FEATURES = (
+    Setting("layer", "text", None, "the layer", shown="the one that is explained", metavar="L"),
+    BASIS,
+    Setting(
+        "at",
+        "text",
+        None,
+        "show what is like this place of the first photo, in its pixels",
+        metavar="X,Y",
+    ),
+    Setting(
+        "other", "text", None, "show where a photo matches this one", flag="--with", metavar="OTHER"
+    ),
+)
+
 COUNT = Setting(
     "count",
     "integer",
