@@ -15,7 +15,9 @@ from torch.nn import functional
 import seewhy
 from seewhy.errors import LayerError
 from seewhy.maps import heat_levels, heatmap_on_photo, peak_on_photo
+from seewhy.networks.cells import _tried as cells_by_trial
 from seewhy.photos.photo import Placement
+from tests.torchvision_operators import declare_missing_operators
 
 HEIGHT, WIDTH = 160, 320
 
@@ -93,7 +95,7 @@ def test_the_maps_of_tiles_are_at_their_places_in_the_tiles(kind: str) -> None:
 
 
 def test_zoom_does_not_show_a_layer_that_is_no_map() -> None:
-    network = Positive(BEFORE["nothing"], Swapped()).eval()
+    network = Positive(BEFORE["nothing"], Mixed()).eval()
     classifier = seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit")
     photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     with pytest.raises(LayerError, match="'named' of 'Positive' is no map of the photo"):
@@ -103,10 +105,10 @@ def test_zoom_does_not_show_a_layer_that_is_no_map() -> None:
 def test_feature_maps_are_over_the_part_that_the_network_sees() -> None:
     photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     photo[100:116, 200:240] = 255
-    network = Positive(BEFORE["a crop of the centre"], Swapped()).eval()
+    network = Positive(BEFORE["a crop of the centre"], Mixed()).eval()
     classifier = seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit")
     found = seewhy.feature_maps(classifier, photo)
-    assert list(found.maps) == ["conv"]  # the swapped one is no map
+    assert list(found.maps) == ["conv"]  # the mixed one is no map
     laid, bare = (
         np.asarray(one.pictures("conv", most=1, over_photo=True)[0])
         for one in (found, dataclasses.replace(found, cells={}))
@@ -186,18 +188,79 @@ class ChannelsLast(nn.Module):
         return x.permute(0, 2, 3, 1).contiguous()
 
 
-@pytest.mark.parametrize(
-    "scrambling", [Shuffled(), Swapped(), Flattened(), Alternating()], ids=repr
-)
-def test_a_layer_whose_places_are_not_those_of_the_photo_is_refused(scrambling: Any) -> None:
-    photo = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+class Windows(nn.Module):
+    """(n, window, place in it, c), as windows of attention are."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, c, h, w = x.shape
+        x = x.view(n, c, h // 20, 20, w // 20, 20).permute(0, 2, 4, 3, 5, 1)
+        return x.reshape(n, h * w // 400, 400, c)
+
+
+class Rolled(nn.Module):
+    """Rows and columns begin in the middle, as within Swin's blocks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.roll((-45, -70), (2, 3))
+
+
+class Mixed(nn.Module):
+    """Every place is a sum of many: no order of places."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = x.shape[2] * x.shape[3]
+        generator = torch.Generator().manual_seed(0)
+        which = torch.randint(places, (3, places), generator=generator)
+        found = torch.stack([x.flatten(2)[:, :, some] for some in which]).sum(0)
+        return found.view(x.shape)
+
+
+IN_ANOTHER_ORDER = [Shuffled(), Swapped(), Flattened(), Alternating(), Windows(), Rolled()]
+
+
+@pytest.mark.parametrize("scrambling", IN_ANOTHER_ORDER, ids=repr)
+def test_a_layer_with_its_places_in_another_order_is_put_in_the_order_of_the_photo(
+    scrambling: Any,
+) -> None:
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    photo[100:116, 200:240] = 255
+    photo[40:48, 20:30] = 100
     network = Positive(BEFORE["nothing"], scrambling)
+    np.testing.assert_allclose(
+        heat_of(network, photo, "named"),
+        heat_of(Positive(BEFORE["nothing"]), photo, "named"),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("scrambling", [Shuffled(), Flattened()], ids=repr)
+def test_maps_in_the_order_of_the_photo_are_given_back_in_the_layers_own(scrambling: Any) -> None:
+    random = np.random.default_rng(1)
+    image = random.uniform(size=(1, HEIGHT, WIDTH, 3)).astype(np.float32)
+    maps = random.uniform(size=(3, HEIGHT // 2, WIDTH // 2, 4)).astype(np.float32)
+
+    class Weighed(Positive):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.named(self.conv(x).relu()).flatten(1)
+            return (found * torch.arange(found.shape[1])).sum(1, keepdim=True)
+
+    network = Weighed(BEFORE["nothing"], scrambling).eval()
+    given = scrambling(torch.from_numpy(maps).permute(0, 3, 1, 2)).flatten(1)
+    right = (given * torch.arange(given.shape[1])).sum(1, keepdim=True)
+    classifier = seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit")
+    found = classifier.network.scores_from(image, "named", maps)
+    np.testing.assert_allclose(found, right.numpy(), rtol=1e-4)
+
+
+def test_a_layer_whose_places_are_not_those_of_the_photo_is_refused() -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    network = Positive(BEFORE["nothing"], Mixed())
     with pytest.raises(LayerError) as caught:
         heat_of(network, photo, "named")
     assert str(caught.value) == (
         "'named' of 'Positive' is no map of the photo: patches that were changed do not show at "
-        "their places in it. Its tokens are in another order, or its axes are no rows and columns. "
-        "Choose another layer, or list them: classifier.network.layers"
+        "their places in it. Its places are in no order of the photo's, or its axes are no rows "
+        "and columns. Choose another layer, or list them: classifier.network.layers"
     )
     # Without a name, the layer before it is explained.
     assert seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit").layer == "conv"
@@ -232,3 +295,43 @@ def test_a_map_beyond_the_photo_is_cut_to_what_the_network_saw() -> None:
     placed = heatmap_on_photo(raw, padded, (20, 40))
     row, column = np.unravel_index(placed.argmax(), placed.shape)
     assert (abs(row - 4.5), abs(column - 29.5)) <= (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["swin", "vit"])
+def test_a_transformer_whose_tokens_are_followed_is_not_tried(kind: str) -> None:
+    declare_missing_operators()
+    from torchvision.models.swin_transformer import SwinTransformer
+    from torchvision.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(0)
+    network = (
+        SwinTransformer([4, 4], 16, [2, 2], [2, 2], [4, 4], num_classes=3)
+        if kind == "swin"
+        else VisionTransformer(64, 8, 2, 2, 16, 32, num_classes=3)
+    )
+    adapter = seewhy.Classifier(network.eval(), size=64, preprocess="unit").network
+    assert not adapter.may_move(adapter.default_layer)
+    cells = cells_by_trial(adapter, adapter.default_layer, (64, 64))
+    assert (cells.shows, cells.arrangement, cells.box) == (True, None, (0, 0, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        lambda x: x.flip(3),
+        lambda x: torch.zeros_like(x).index_copy(3, torch.arange(160).flip(0), x),
+        lambda x: torch.cat([x[:, :, 40:], x[:, :, :40]], 2),
+        lambda x: functional.pad(x, (-4, 4)),
+        lambda x: x[:, :, ::2].repeat(1, 1, 2, 1),
+        lambda x: torch.stack(list(x.unbind(2))[::-1], 2),
+    ],
+)
+def test_what_moves_places_is_tried(moving: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    class Moving(Positive):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.named(moving(self.conv(x).relu())).flatten(1).sum(1, keepdim=True)
+
+    network = Moving(BEFORE["nothing"]).eval()
+    adapter = seewhy.Classifier(network, size=(HEIGHT, WIDTH), preprocess="unit").network
+    assert adapter.may_move("named")
+    assert not adapter.may_move("conv")

@@ -27,6 +27,7 @@ from seewhy.networks.base import (
     Top,
     Units,
 )
+from seewhy.networks.cells import arranged, arrangement_of
 from seewhy.networks.checks import (
     by_ending,
     check_finite,
@@ -187,7 +188,13 @@ class Adapter(Network):
             self._check_targets(Top(1), len(images))
         activations = ask(self, images, None, lambda some, _: self._activations(some, names))
         check_finite(self.name, _described(activations))
-        return activations
+        return arranged(self, activations, images)
+
+    def activations_as_returned(
+        self, images: Float[ndarray, "n h w c"], layer: str
+    ) -> Float[ndarray, "n ..."]:
+        """Return a layer's output with its places in the order in which the layer keeps them."""
+        return ask(self, images, None, lambda some, _: self._activations(some, (layer,)))[layer]
 
     def activations_and_gradients(
         self,
@@ -221,6 +228,9 @@ class Adapter(Network):
         check_images(self.name, image, self.input_shape)
         self._check_targets(Top(1), 1)
         (name,) = self._names([layer])
+        arrangement = arrangement_of(self, name, image)
+        if arrangement is not None:
+            activations = arrangement.undo(activations, self._shape(name))
         step = 1 if self.mixes_images else len(activations)
         parts = [activations[i : i + step] for i in range(0, len(activations), step)]
         times = 2 if self._needs_company and step == 1 else 1
@@ -255,7 +265,11 @@ class Adapter(Network):
             | _described(capture.activations)
             | {f"gradients at '{name}'": array for name, array in capture.gradients.items()},
         )
-        return capture
+        return replace(
+            capture,
+            activations=arranged(self, capture.activations, images),
+            gradients=arranged(self, capture.gradients, images),
+        )
 
     def _names(self, layers: Sequence[Any]) -> tuple[str, ...]:
         names = []

@@ -9,7 +9,7 @@ Axes: n image, h row, w column, c channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seewhy.errors import LayerError
-from seewhy.networks.base import INPUT, Network
-from seewhy.networks.checks import layers_hint
+from seewhy.networks.arranging import Arrangement, Maps, arrangement_by_trial
+from seewhy.networks.base import INPUT
+from seewhy.networks.checks import is_name, layers_hint
 
 PATCHES = ((0.3, 0.25), (0.3, 0.75), (0.7, 0.25), (0.7, 0.75))
 """Centres of the patches that are changed, as shares of height and width."""
@@ -52,8 +53,6 @@ Shares = tuple[float, float, float, float]
 
 WHOLE_INPUT: Shares = (0.0, 0.0, 1.0, 1.0)
 
-Maps = Callable[[ndarray], ndarray]
-
 
 @dataclass(frozen=True)
 class Cells:
@@ -62,14 +61,21 @@ class Cells:
     Attributes:
         box: what the map covers; beyond 0 and 1 where the network pads.
         shows: True where changed patches show at their places; else it is no map of the input.
+        arrangement: where its cells are in what the layer returns; None for row after row.
     """
 
     box: Shares = WHOLE_INPUT
     shows: bool = True
+    arrangement: Arrangement | None = None
 
 
-def find_cells(network: Network, layer: str, size: tuple[int, int]) -> Cells:
+def find_cells(network: Any, layer: str, size: tuple[int, int]) -> Cells:
     """Return where a layer's map lies in the network's input, by trial where that may differ.
+
+    Args:
+        network: the adapter.
+        layer: by its name.
+        size: of the images.
 
     Raises:
         LayerError: the layer has no map.
@@ -82,20 +88,56 @@ def find_cells(network: Network, layer: str, size: tuple[int, int]) -> Cells:
     return cells[layer, size]
 
 
-def _tried(network: Network, layer: str, size: tuple[int, int]) -> Cells:
-    def maps(images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n ..."]:
-        return network.activations(images, [layer])[layer]
+def arrangement_of(
+    network: Any, layer: str, images: Float[ndarray, "n h w c"]
+) -> Arrangement | None:
+    """Return where a map's cells are in what the layer returns; None for row after row."""
+    if not is_name(layer):
+        return None
+    return find_cells(network, layer, (images.shape[1], images.shape[2])).arrangement
 
-    shape = next((known.shape for known in network.layers if known.name == layer), ())
+
+def arranged(
+    network: Any, by_layer: Mapping[str, ndarray], images: Float[ndarray, "n h w c"]
+) -> dict[str, ndarray]:
+    """Return activations or gradients (n, ..., a, b, d) in the order of the photo's cells."""
+    found = {layer: arrangement_of(network, layer, images) for layer in by_layer}
+    return {
+        layer: array if (arrangement := found[layer]) is None else arrangement.apply(array)
+        for layer, array in by_layer.items()
+    }
+
+
+def _tried(network: Any, layer: str, size: tuple[int, int]) -> Cells:
+    def maps(images: Float[ndarray, "n h w c"]) -> Float[ndarray, "n ..."]:
+        found: ndarray = network.activations_as_returned(images, layer)
+        return found
+
+    shape: tuple[int, ...] = network._shape(layer)
+    if len(shape) != 3:
+        return Cells()
     base, other = trial_images((*size, network.input_shape[2]))
-    images = tried(base, other, (shape[0], shape[1]) if len(shape) == 3 else size)
+    images = tried(base, other, (shape[0], shape[1]))
     answers = maps(images)
     if answers.ndim != 4 or max(answers.shape[1:3]) < 2:
         return Cells()
     box = _seen(maps, base, other, answers)
     if box == WHOLE_INPUT:
         box = _padded(maps, base, other, answers)
-    return Cells(box, shows_patches(answers, box))
+    cells = Cells(box, shows_patches(answers, box))
+    if cells.shows and not _is_rolled(box):
+        return cells
+    arrangement = arrangement_by_trial(maps, base)
+    if arrangement is None or not shows_patches(arrangement.apply(answers)):
+        return cells
+    return Cells(arrangement=arrangement)
+
+
+def _is_rolled(box: Shares) -> bool:
+    """Return whether a part is as large as the input, but not at its place."""
+    y0, x0, y1, x1 = box
+    sides = y1 - y0, x1 - x0
+    return box != WHOLE_INPUT and max(abs(side - 1) for side in sides) < LARGEST_DIFFERENCE
 
 
 def common_part(network: str, by_layer: Mapping[str, Shares]) -> Shares:
@@ -117,8 +159,8 @@ def not_a_map(network: str, layer: str) -> LayerError:
     """Return the error for a layer whose rows and columns are not those of the photo."""
     return LayerError(
         f"'{layer}' of '{network}' is no map of the photo: patches that were changed do not show "
-        "at their places in it. Its tokens are in another order, or its axes are no rows and "
-        f"columns. Choose another layer, or list them: {layers_hint(network)}"
+        "at their places in it. Its places are in no order of the photo's, or its axes are no rows "
+        f"and columns. Choose another layer, or list them: {layers_hint(network)}"
     )
 
 

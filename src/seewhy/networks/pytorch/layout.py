@@ -14,7 +14,7 @@ Axes: n image, h row, w column, c channel, s token.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -30,11 +30,14 @@ class Layout:
         channel: the axis of the channels; of a map (4 axes) the other two are rows and columns.
         grid: rows and columns of the patches that tokens (3 axes) stand for; None for a map.
         prefix: how many tokens (class, registers) stand before the first patch.
+        is_followed: True where every step from the images is known, and none moved a place;
+            else it is for a trial to say whether rows and columns are those of the photo.
     """
 
     channel: int
     grid: tuple[int, int] | None = None
     prefix: int = 0
+    is_followed: bool = field(default=False, compare=False)
 
 
 CHANNELS_FIRST = Layout(1)
@@ -49,6 +52,15 @@ _MAKERS = frozenset({
 _RESHAPES = frozenset({"reshape", "view", "flatten", "unflatten", "view_as", "reshape_as"})
 _SWAPS = frozenset({"transpose", "transpose_", "swapaxes", "swapdims"})
 _JOINS = frozenset({"cat", "concat", "concatenate"})
+# Functions after which rows and columns may not be where they were.
+_MOVERS = frozenset({
+    "movedim", "moveaxis", "einsum", "roll", "pad", "narrow", "__getitem__", "index_select",
+    "gather", "take", "take_along_dim", "flip", "fliplr", "flipud", "rot90", "unfold", "fold",
+    "grid_sample", "as_strided", "chunk", "split", "tensor_split", "hsplit", "vsplit", "unbind",
+    "unsafe_chunk", "split_with_sizes", "stack", "repeat", "tile", "scatter", "copy_",
+    "index_copy", "masked_scatter", "sort", "set_", "channel_shuffle", "constant_pad_nd",
+    "zeros_like", "empty_like", "ones_like", "full_like", "rand_like", "randn_like",
+})  # fmt: skip
 # Functions whose output has other places than their arguments.
 _MIXERS = frozenset({
     "matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "einsum",
@@ -77,7 +89,7 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         self._tokens: dict[int, Layout] = {}
         self.functions: list[str] = []
         self.draws = False
-        self.set(images, layout)
+        self.set(images, replace(layout, is_followed=True))
 
     def of(self, tensor: torch.Tensor) -> Layout | None:
         """Return the layout of a tensor, None where it has no rows and columns."""
@@ -97,8 +109,9 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
 
     def inherit(self, tensor: torch.Tensor, sources: Iterable[Any]) -> None:
         """Let a tensor of unknown make (a custom function's) have its equally shaped source's."""
-        if self.of(tensor) is None:
-            self.set(tensor, self._alike(tensor, sources))
+        layout = self._alike(tensor, sources) if self.of(tensor) is None else None
+        if layout is not None:
+            self.set(tensor, replace(layout, is_followed=False))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -109,6 +122,8 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         parts = result if isinstance(result, tuple | list) else (result,)
         if any(isinstance(part, torch.Tensor) and part.is_floating_point() for part in parts):
             self.functions.append(name)
+        if name == "__setitem__" and (written := self.of(args[0])) is not None:
+            self.set(args[0], replace(written, is_followed=False))
         for part in parts:
             if isinstance(part, torch.Tensor) and part.ndim in (3, 4):
                 self.set(part, self._layout(name, part, args, kwargs or {}))
@@ -120,7 +135,7 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         first = args[0] if args else next(iter(kwargs.values()), None)
         before = self.of(first) if isinstance(first, torch.Tensor) else None
         if name in _MAKERS and result.ndim == 4:
-            return CHANNELS_FIRST
+            return _followed(CHANNELS_FIRST, before)
         if name in _MIXERS:
             return None
         if name in _JOINS:
@@ -142,7 +157,14 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
             last = 2 if before.grid is not None else 3
             if before.channel != last:  # a linear map over places, as in a mixer
                 return None
-        return self._alike(result, (*args, *kwargs.values())) or self._seen_again(name, result)
+        sources = (*args, *kwargs.values())
+        layout = self._alike(result, sources)
+        if layout is None:
+            return self._seen_again(name, result)
+        known = [self.of(source) for source in sources if isinstance(source, torch.Tensor)]
+        is_followed = any(other is not None and other.is_followed for other in known)
+        moves = name in _MOVERS and not _keeps_places(name, args, result)
+        return replace(layout, is_followed=is_followed and not moves)
 
     def _alike(self, result: torch.Tensor, sources: Iterable[Any]) -> Layout | None:
         """Return the layout of the first source that has as many places as the result."""
@@ -170,14 +192,14 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
         if before is not None and len(old) == 4 and len(new) == 3:
             rows, columns = grid = _rows_and_columns(source.shape, before)
             if before == CHANNELS_FIRST and new == (old[0], old[1], rows * columns):
-                return Layout(1, grid)
+                return _followed(Layout(1, grid), before)
             if before == CHANNELS_LAST and new == (old[0], rows * columns, old[3]):
-                return Layout(2, grid)
+                return _followed(Layout(2, grid), before)
         if before is not None and before.grid is not None and len(new) == 4:
             if before.channel == 2 and new == (old[0], *before.grid, old[2]):
-                return CHANNELS_LAST
+                return _followed(CHANNELS_LAST, before)
             if before.channel == 1 and new == (old[0], old[1], *before.grid):
-                return CHANNELS_FIRST
+                return _followed(CHANNELS_FIRST, before)
         if len(old) > 3 and len(new) == 3 and before is None:
             return self._as_many_tokens(new[1])
         return self._seen_again("reshape", result)
@@ -207,7 +229,8 @@ class LayoutTracker(TorchFunctionMode):  # type: ignore[misc]  # torch ships no 
             return None
         place, layout = layouts[0]
         if layout.grid is None or axis % result.ndim != 3 - layout.channel:
-            return layout
+            is_followed = all(other.is_followed for _, other in layouts)
+            return replace(layout, is_followed=is_followed and axis % result.ndim == layout.channel)
         if len(layouts) > 1:
             return None
         before = sum(tensor.shape[axis] for tensor in tensors[:place])
@@ -236,6 +259,25 @@ def _permuted(before: Layout, order: list[int]) -> Layout | None:
     if before.grid is None and channel == 2:
         return None
     return replace(before, channel=channel)
+
+
+def _followed(layout: Layout, source: Layout | None) -> Layout:
+    """Return a layout that was made of a source's by a step that is known."""
+    return replace(layout, is_followed=source is not None and source.is_followed)
+
+
+def _keeps_places(name: str, args: Any, result: torch.Tensor) -> bool:
+    """Return whether a slice takes every k-th row and column, or a padding is of nothing."""
+    if name == "pad":
+        return len(args) > 1 and not any(args[1]) and args[0].shape == result.shape
+    index = args[1] if name == "__getitem__" and isinstance(args[1], tuple) else ()
+    slices = [part for part in index if part is not Ellipsis]
+    if not slices or result.ndim != 4 or not all(isinstance(part, slice) for part in slices):
+        return False
+    steps = {(part.step or 1) for part in slices} - {1}
+    return len(steps) == 1 and all(
+        part.stop is None and 0 <= (part.start or 0) < (part.step or 1) for part in slices
+    )
 
 
 def _is_training(args: Any, kwargs: Any) -> bool:

@@ -30,14 +30,6 @@ _PROJECTION = re.compile(r"(NonDynamicallyQuantizable)?Linear|Dense|EinsumDense"
 _INNER = re.compile(r"Att(entio)?n|Downsampl|Mlp|FeedForward|PatchMerging", re.IGNORECASE)
 """Kinds of modules whose inside is no state of a transformer."""
 
-MOVERS = frozenset({
-    "reshape", "view", "unflatten", "permute", "transpose", "swapaxes", "swapdims", "movedim",
-    "moveaxis", "einsum", "roll", "pad", "narrow", "__getitem__", "index_select", "gather", "take",
-    "flip", "rot90", "unfold", "fold", "grid_sample", "as_strided", "chunk", "split", "flatten",
-    "tensor_split", "hsplit", "vsplit", "unbind", "unsafe_chunk", "split_with_sizes",
-})  # fmt: skip
-"""Functions after which rows and columns may not be where they were."""
-
 _KEPT_MEANS = 16
 """The means of so many layers are kept: of those whose maps may be what is pooled."""
 
@@ -240,11 +232,9 @@ def ends_linear(trial: TrialPass) -> bool:
 
 
 def moves(trial: TrialPass, layer: str) -> bool:
-    """True where a function before the end of a layer may move rows and columns."""
-    call = next((known for known in trial.calls if known.layer.name == layer), None)
-    if call is None or call.layout is None:
-        return True
-    return not MOVERS.isdisjoint(trial.functions[: call.functions])
+    """True unless a layer's places were followed from the photo's, none of them moved."""
+    layout = trial.layouts.get(layer)
+    return layout is None or not layout.is_followed
 
 
 def pads_far(module: torch.nn.Module) -> bool:
