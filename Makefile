@@ -16,7 +16,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The smaller build, where there is one; a GPU's is never replaced by it: see pyproject.toml.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorflow-cpu,tensorflow)
 
-.PHONY: demo docs notebooks gallery truth fresh test test-environment keras2 check fuzz format clean
+.PHONY: demo docs notebooks gallery truth fresh test test-tensorflow test-jax test-torch test-environment keras2 check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
@@ -60,11 +60,16 @@ gallery: .venv/test
 demo: .venv/demo
 	$(BIN)/python examples/demo.py
 
-# Keras's backend is fixed in a process, so each backend has a run of its own.
-test: .venv/test
+# Keras's backend is fixed in a process, so each backend has a run of its own; JAX's and PyTorch's, which
+# have fewer tests, run side by side.
+test: test-tensorflow
+	$(MAKE) -j 2 --output-sync=target test-jax test-torch
+
+test-tensorflow: .venv/test
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 --durations=15 $(PYTEST)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m backends $(PYTEST)
-	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends $(PYTEST)
+
+test-jax test-torch: test-%: .venv/test
+	KERAS_BACKEND=$* $(BIN)/python -m pytest -m backends --durations=5 $(PYTEST)
 
 test-environment: .venv/test
 
