@@ -14,7 +14,10 @@ OUTSIDE = {
 }
 """Pages of the site whose text lies beside this folder, where a code host expects it."""
 API = {
-    "Networks": ["load", "models", "Classifier", "check", "CheckResult"],
+    "Networks": [
+        "load", "models", "Classifier", "check", "CheckResult", "export_with_cam",
+        "ExportedNetwork",
+    ],
     "Heatmaps": [
         "explain", "compare", "stream", "estimate", "Explanation", "Prediction", "Estimate",
     ],

@@ -52,6 +52,8 @@ _HOMES = {
     "batch": "datasets",
     "read_run": "datasets",
     "export_run": "datasets.exports",
+    "export_with_cam": "explaining.deploying",
+    "ExportedNetwork": "explaining.deploying",
     "report": "reporting",
     "Report": "reporting.result",
     "compare_networks": "reporting",
@@ -86,6 +88,8 @@ if TYPE_CHECKING:
     from seewhy.evaluating._evaluate import evaluate as evaluate
     from seewhy.explaining import Explanation as Explanation
     from seewhy.explaining import Prediction as Prediction
+    from seewhy.explaining.deploying import ExportedNetwork as ExportedNetwork
+    from seewhy.explaining.deploying import export_with_cam as export_with_cam
     from seewhy.explaining.estimating import Estimate as Estimate
     from seewhy.explaining.estimating import estimate as estimate
     from seewhy.explaining.explain import compare as compare

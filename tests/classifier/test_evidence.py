@@ -15,7 +15,7 @@ from seewhy.classifier.evidence import (
     distance,
     is_untrained,
 )
-from seewhy.networks.base import Moments
+from seewhy.networks.weights import Moments
 
 
 def remembered(mean: list[float], variance: list[float]) -> Moments:

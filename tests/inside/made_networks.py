@@ -9,7 +9,8 @@ import numpy as np
 
 from seewhy.classifier import Classifier
 from seewhy.errors import LayerError, UnknownLayer
-from seewhy.networks.base import INPUT, SCORES, Capture, FilterBank, Layer, Units
+from seewhy.networks.base import INPUT, SCORES, Capture, Layer, Units
+from seewhy.networks.weights import FilterBank
 
 
 def correlate(images: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:

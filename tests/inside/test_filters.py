@@ -10,7 +10,8 @@ import pytest
 from seewhy.classifier import Classifier
 from seewhy.errors import LayerError, OptionError, UnknownLayer
 from seewhy.inside import Filters, filters
-from seewhy.networks.base import FilterBank, Layer
+from seewhy.networks.base import Layer
+from seewhy.networks.weights import FilterBank
 from tests.inside.made_networks import Stack, stack
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -296,6 +297,9 @@ class NetworkContract:
 
     separator = "/"
     """Between the names of a nested layer's path."""
+
+    file = "net.onnx"
+    """How a network is written."""
 
     def build(self, steps: Sequence[Step]) -> Network:
         """Make a network called 'tiny' for images of HEIGHT × WIDTH with CHANNELS channels."""
@@ -666,6 +670,24 @@ class NetworkContract:
         assert message.endswith(". Use Grad-CAM, which explains any network")
         behind = {"dense"} if steps is not BODY else {"conv2"}
         assert all(f"{name} (" in message for name in behind)
+
+    @pytest.mark.parametrize("steps", [SOFTMAX, NESTED, SIGMOID], ids=["softmax", "nested", "one"])
+    def test_it_is_written_with_the_maps_of_every_class(
+        self, steps: Sequence[Step], tmp_path: Path
+    ) -> None:
+        network = self.build(steps)
+        before = self.state(network)
+        written = network.with_cam(network.default_layer, tmp_path / self.file)
+        output, maps = written.outputs(IMAGES)
+        expected = answers(steps, IMAGES)
+        weights = next(step.weights for step in steps if isinstance(step, Dense))
+        if steps is SIGMOID:
+            weights = np.concatenate([-weights, weights], axis=1)
+        near(maps, expected["base/relu2" if steps is NESTED else "relu2"] @ weights)
+        near(output, expected[""])
+        near(written.own(IMAGES)[0], expected[""])
+        np.testing.assert_equal(self.state(network), before)
+        assert [path.name for path in tmp_path.iterdir()] == [self.file]
 
     # Replaced activations (Ablation-CAM)
 

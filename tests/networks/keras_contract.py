@@ -237,6 +237,7 @@ class KerasContract(NetworkContract):
     """What every adapter does, and every one for Keras."""
 
     adapter: Any
+    file = "net.keras"
 
     def build(self, steps: Sequence[Step]) -> Network:
         return self.adapt(functional(steps))

@@ -41,6 +41,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 class TestContract(NetworkContract):
+    file = "net.keras"
+
     def build(self, steps: Sequence[Step]) -> Network:
         return KerasTorch(functional(steps), name="tiny")
 

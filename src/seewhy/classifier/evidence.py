@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.networks.base import Moments
+from seewhy.networks.weights import Moments
 
 Kind = Literal["normalization", "answers", "untrained", "nothing"]
 

@@ -18,7 +18,8 @@ from seewhy.errors import LayerError
 from seewhy.explaining.explain import as_classifier
 from seewhy.files import write_arrays
 from seewhy.inside.settings import FIRST
-from seewhy.networks.base import FilterBank, Network
+from seewhy.networks.base import Network
+from seewhy.networks.weights import FilterBank
 from seewhy.rendering.attributions import around_grey
 from seewhy.rendering.page import Cell, Page, tiles
 from seewhy.rendering.saving import save_picture

@@ -20,8 +20,11 @@ from seewhy.errors import LayerError, ModelError, NotACamNetwork, UnknownLayer, 
 from seewhy.photos.preprocessing import Preprocess
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seewhy.incremental import Engine
     from seewhy.networks.execution import Execution
+    from seewhy.networks.weights import FilterBank, Moments, WithCam
 
 Output = Literal["score", "probability", "rest"]
 """What is explained: the score before the softmax or sigmoid, the probability after it, or ReST:
@@ -59,30 +62,6 @@ class Layer:
     def is_spatial(self) -> bool:
         """True for a map that has rows and columns to point at."""
         return len(self.shape) == 3 and (self.shape[0] > 1 or self.shape[1] > 1)
-
-
-@dataclass(frozen=True, eq=False)
-class FilterBank:
-    """The learned filters of a layer.
-
-    Attributes:
-        weights: (h, w, i, o): rows, columns, input channels of one group, output channels.
-        groups: the number of groups of input channels; 1 for a full convolution, the number of
-            input channels for a depthwise one.
-        part: '' if the layer has one set; 'depthwise' and 'pointwise' for a separable one.
-    """
-
-    weights: Float[ndarray, "h w i o"]
-    groups: int = 1
-    part: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """The mean and the variance that a normalization remembers of its training, by channel."""
-
-    mean: Float[ndarray, " c"]
-    variance: Float[ndarray, " c"]
 
 
 @dataclass(frozen=True)
@@ -321,6 +300,15 @@ class Network(ABC):
             NotACamNetwork: something else follows the layer; the message says what.
         """
         raise NotACamNetwork(str(self._lacks("class_weights", "has no weights for CAM")))
+
+    def with_cam(self, layer: str, path: Path) -> WithCam:
+        """Write the network to a file, with CAM's maps of all classes as one more output.
+
+        Raises:
+            NotACamNetwork: as `class_weights`.
+            ModelError: it cannot be written, or not to a file of that extension.
+        """
+        raise self._lacks("with_cam", "cannot be written with its heat")
 
     def weight_arrays(self) -> Iterable[ndarray]:
         """Return all weights, including non-trainable ones, in the framework's own order.

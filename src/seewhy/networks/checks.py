@@ -306,3 +306,15 @@ def explained_classes(
         best = np.argsort(-scores, axis=1, kind="stable")[:, : targets.count]
         return best if targets.also is None else np.concatenate([best, targets.also], axis=1)
     return targets if isinstance(targets, ndarray) else None
+
+
+def check_ending(name: str, path: Path, ending: str) -> None:
+    """Refuse a file of another kind than the one that a framework writes.
+
+    Raises:
+        ModelError: the path has another extension.
+    """
+    if path.suffix.lower() != ending:
+        raise ModelError(
+            f"'{name}' is written to a file ending in {ending}, not in '{path.suffix}'. Name it so."
+        )

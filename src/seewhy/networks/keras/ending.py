@@ -16,13 +16,14 @@ from numpy import ndarray
 
 from seewhy.errors import ModelError
 from seewhy.networks.adapter import StopForward
-from seewhy.networks.base import SCORES, Head, Moments
+from seewhy.networks.base import SCORES, Head
 from seewhy.networks.keras.calls import Around, wrapped
 from seewhy.networks.keras.cam import ends_linear
 from seewhy.networks.keras.filters import to_numpy
 from seewhy.networks.keras.private import functional
 from seewhy.networks.keras.published import family_of
 from seewhy.networks.trying import PROBABILITY_MARGIN, NeedsCompany, ask, ending_by_trial
+from seewhy.networks.weights import Moments
 from seewhy.photos.preprocessing import Preprocess
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy import ndarray
 
-from seewhy.networks.base import FilterBank
+from seewhy.networks.weights import FilterBank
 
 
 def filters_of(layer: Any) -> tuple[FilterBank, ...]:

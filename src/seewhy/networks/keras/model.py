@@ -17,11 +17,11 @@ from numpy import ndarray
 
 from seewhy.errors import ModelError, SeewhyError
 from seewhy.incremental import Graph
-from seewhy.networks.base import FilterBank, Head, Layer, Moments
+from seewhy.networks.base import Head, Layer
 from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.execution import EXACT, Execution
 from seewhy.networks.keras import ending
-from seewhy.networks.keras.batches import BatchedModel, BatchWatch
+from seewhy.networks.keras.batches import BatchWatch
 from seewhy.networks.keras.calls import TRACING, Around, Recorder, wrapped
 from seewhy.networks.keras.cam import layers_after, linear_map, may_be_linear
 from seewhy.networks.keras.copying import copied, learned_weights, no_copy
@@ -43,20 +43,21 @@ from seewhy.networks.keras.structure import (
     walk,
 )
 from seewhy.networks.keras.tokens import TokenGrids, first_that_matters
+from seewhy.networks.keras.writing import WritableModel
 from seewhy.networks.linear import LinearMap
 from seewhy.networks.random_weights import LearnedWeight
 from seewhy.networks.trying import NeedsCompany
+from seewhy.networks.weights import FilterBank, Moments
 from seewhy.photos.preprocessing import Preprocess
 
 _SIZE_FOR_ANY = 224
 
 
-class KerasModel(BatchedModel):
+class KerasModel(WritableModel):
     """A Keras model with its layers by name; knows nothing of gradients.
 
     Attributes:
-        model: the user's model.
-        name: for messages.
+        model, name: the user's model, and how messages name it.
         input_shape: height, width (None: any) and channels.
         call: how the model is called, call(model, images); None: with images alone.
         operations: every layer and operation by its path ('resnet50/conv5_block3_out'), called
@@ -336,8 +337,7 @@ class KerasModel(BatchedModel):
 
     def _image(self, height: int | None, width: int | None) -> Any:
         # Two, as a model that squeezes its tensors means something else with one.
-        shape = (2, height, width, self.input_shape[2])
-        return keras.KerasTensor(shape, dtype="float32")
+        return keras.KerasTensor((2, height, width, self.input_shape[2]), dtype="float32")
 
     def _build(self) -> None:
         """Give a model that was never called its weights, as its first call would."""

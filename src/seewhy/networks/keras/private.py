@@ -8,6 +8,7 @@ another that each name is there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -80,6 +81,35 @@ def calls_in(model: Any) -> Iterator[Any]:
     by_depth = {} if inside is None else inside._nodes_by_depth
     for depth in sorted(by_depth, reverse=True):
         yield from (node for node in by_depth[depth] if node.operation and not node.is_input)
+
+
+def joined_tensor(model: Any, path: str) -> Any | None:
+    """Return what a layer returns within the outermost model's graph; None where it is not there.
+
+    Args:
+        model: that model.
+        path: of the layer; one inside another model must be what that model returns.
+    """
+    name, _, inner = path.partition("/")
+    node = next((node for node in calls_in(model) if node.operation.name == name), None)
+    if node is None or not inner:
+        return None if node is None else node.outputs[0]
+    tensor = joined_tensor(node.operation, inner)
+    inside = functional(node.operation)
+    returned = [] if inside is None or tensor is None else inside.outputs
+    places = [place for place, output in enumerate(returned) if output is tensor]
+    return node.outputs[places[0]] if places else None
+
+
+@contextmanager
+def without_tail(tensor: Any) -> Iterator[None]:
+    """Forget what is joined to a tensor inside, which its layer would remember."""
+    followers = tensor._keras_history.operation._outbound_nodes
+    count = len(followers)
+    try:
+        yield
+    finally:
+        del followers[count:]
 
 
 def attention_softmax(layer: Any) -> Any:

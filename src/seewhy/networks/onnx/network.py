@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -29,6 +30,7 @@ from seewhy.networks.base import (
 )
 from seewhy.networks.checks import (
     by_ending,
+    check_ending,
     check_input_shape,
     explained_classes,
     is_name,
@@ -40,6 +42,8 @@ from seewhy.networks.onnx.differentiating import Converted, Explained, Sample, U
 from seewhy.networks.onnx.graph import TO_FIRST, TO_LAST, Axes, Graph
 from seewhy.networks.onnx.reading import import_onnx
 from seewhy.networks.onnx.session import Runner
+from seewhy.networks.onnx.writing import model_with_cam, outputs_of
+from seewhy.networks.weights import WithCam
 
 SIZE_FOR_ANY = 224
 """The side of the images that layers are listed for, where any size will do."""
@@ -212,6 +216,19 @@ class OnnxNetwork(Adapter):
     def computing(self, execution: Execution) -> Network:
         """Refuse other precisions: a file has its own."""
         raise ModelError("An ONNX network computes in the precision of its file.")
+
+    def with_cam(self, layer: Any, path: Path) -> WithCam:
+        """Write an ONNX file whose last output are CAM's maps of all classes."""
+        check_ending(self.name, path, ".onnx")
+        (name,) = self._names([layer])
+        axes: Axes = self._maps.get(name, "nhwc")
+        model = model_with_cam(self.graph, name, axes, self.class_weights(name))
+        path.write_bytes(model.SerializeToString())
+        turned = partial(self._image, axes=self.axes)
+        return WithCam(
+            outputs_of(path.read_bytes(), turned, name=str(path), axes=axes),
+            outputs_of(self.model.SerializeToString(), turned, name=self.name),
+        )
 
     def weight_arrays(self) -> Iterator[ndarray]:
         """Yield all weights, in the file's order."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -22,21 +23,13 @@ from seewhy.incremental.folding import Subgraph, trim
 from seewhy.incremental.graph import Convolution
 from seewhy.incremental.kernels import Tensor
 from seewhy.networks.adapter import Adapter, Objective
-from seewhy.networks.base import (
-    INPUT,
-    SCORES,
-    Capture,
-    FilterBank,
-    Head,
-    Layer,
-    Moments,
-    Network,
-)
+from seewhy.networks.base import INPUT, SCORES, Capture, Head, Layer, Network
 from seewhy.networks.checks import is_name, not_on_the_way
 from seewhy.networks.execution import Execution
 from seewhy.networks.linear import LinearMap, for_classes
 from seewhy.networks.plain.kernels import NumpyKernels, framed
 from seewhy.networks.plain.reading import PlainModel
+from seewhy.networks.weights import FilterBank, Moments, WithCam
 
 
 class DenseRun(Computation):
@@ -298,3 +291,7 @@ class PlainNetwork(Adapter):
     def computing(self, execution: Execution) -> Network:
         """Return the network on Keras, in another precision."""
         return self._twin_for("in another precision").computing(execution)
+
+    def with_cam(self, layer: Any, path: Path) -> WithCam:
+        """Write the network as Keras does."""
+        return self._twin_for("as a file").with_cam(layer, path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.networks.base import FilterBank
+from seewhy.networks.weights import FilterBank
 
 
 def filters_of(module: Any) -> tuple[FilterBank, ...]:

@@ -25,7 +25,7 @@ from seewhy.incremental import Engine
 from seewhy.incremental.cost import RATES
 from seewhy.networks.adapter import StopForward
 from seewhy.networks.attending import token_grids
-from seewhy.networks.base import INPUT, FilterBank, Head, Layer, Moments
+from seewhy.networks.base import INPUT, Head, Layer
 from seewhy.networks.checks import check_input_shape, no_map
 from seewhy.networks.linear import LinearMap, PooledSamples
 from seewhy.networks.pytorch.batches import BatchedNetwork, image_axis, with_images
@@ -61,6 +61,7 @@ from seewhy.networks.pytorch.trial import (
 from seewhy.networks.pytorch.view import FAILURES, to_numpy
 from seewhy.networks.random_weights import LearnedWeight
 from seewhy.networks.trying import NeedsCompany, adds_up
+from seewhy.networks.weights import FilterBank, Moments
 from seewhy.photos.preprocessing import Preprocess
 
 _SIZE_FOR_ANY = 224

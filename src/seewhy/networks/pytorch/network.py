@@ -7,29 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
+from torch.utils._pytree import tree_leaves
 
 from seewhy.errors import ModelError
 from seewhy.networks.adapter import Objective
 from seewhy.networks.attending import See
 from seewhy.networks.base import SCORES, Capture, Units
 from seewhy.networks.checks import (
+    check_ending,
     check_one_per_image,
     explained_classes,
     no_relu,
     not_on_the_way,
 )
+from seewhy.networks.onnx.writing import outputs_of
 from seewhy.networks.pytorch.attention import AttentionWatcher
 from seewhy.networks.pytorch.blocks import block_hooks
 from seewhy.networks.pytorch.functions import BatchBroadcast, FunctionWatcher
 from seewhy.networks.pytorch.layout import places_of
 from seewhy.networks.pytorch.view import ForwardPass, TorchView, size_of, to_numpy
+from seewhy.networks.pytorch.writing import WithMaps, write_onnx
 from seewhy.networks.trying import NeedsCompany
+from seewhy.networks.weights import WithCam
 
 
 class TorchNetwork(TorchView):
@@ -254,6 +260,39 @@ class TorchNetwork(TorchView):
         with self._hooked({name: replace}), spread, watch:
             before, _ = watch.before_activation(self._ask(tensor))
         return to_numpy(self._class_scores(before))
+
+    # Written
+
+    def with_cam(self, layer: Any, path: Path) -> WithCam:
+        """Write an ONNX file whose last output are CAM's maps of all classes."""
+        check_ending(self.name, path, ".onnx")
+        (name,) = self._names([layer])
+        weights = self.class_weights(name)
+        images = self._noise()
+        with self._undisturbed():
+            module = WithMaps(
+                self.model,
+                lambda hooks, images: self._forward(hooks, guided=False)(images),
+                layer=name,
+                layout=self._layout(name, size_of(images)),
+                weights=weights,
+            )
+            given = self._tensor(images)
+            outputs = len(self._own(images))
+            write_onnx(module.eval().to(given.device), given, path, outputs=outputs, name=self.name)
+        return WithCam(
+            outputs_of(path.read_bytes(), self._given, name=str(path), axes="nchw"), self._own
+        )
+
+    def _given(self, images: Float[ndarray, "n h w c"]) -> ndarray:
+        return self._tensor(images).cpu().numpy()
+
+    def _own(self, images: Float[ndarray, "n h w c"]) -> list[ndarray]:
+        """Return what the model itself returns."""
+        with self._undisturbed(), torch.no_grad():
+            output = self._ask(self._tensor(images))
+        leaves = tree_leaves(output)
+        return [to_numpy(tensor) for tensor in leaves if isinstance(tensor, torch.Tensor)]
 
 
 def _spread(scores: ndarray) -> float:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from seewhy.errors import ModelError
-from seewhy.networks.base import Moments
 from seewhy.networks.pytorch.hugging_face import is_pretrained, scores_of
+from seewhy.networks.weights import Moments
 
 
 def looked_through(model: Any, name: str) -> torch.nn.Module:
