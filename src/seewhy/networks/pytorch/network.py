@@ -285,7 +285,7 @@ class TorchNetwork(TorchView):
         )
 
     def _given(self, images: Float[ndarray, "n h w c"]) -> ndarray:
-        return self._tensor(images).cpu().numpy()
+        return np.asarray(self._tensor(images).cpu())
 
     def _own(self, images: Float[ndarray, "n h w c"]) -> list[ndarray]:
         """Return what the model itself returns."""
