@@ -279,8 +279,7 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
         if not self._is_channels_last:
             # Not contiguous(): one channel counts as contiguous with the strides of channels last.
             tensor = tensor.clone(memory_format=torch.contiguous_format)
-        device, kind = device_and_type(self.model)
-        return tensor.to(device, kind)
+        return tensor.to(*device_and_type(self.model))
 
     def _layout(self, layer: str, size: tuple[int, int]) -> Layout | None:
         if layer == INPUT:
