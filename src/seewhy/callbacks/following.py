@@ -137,7 +137,7 @@ def for_transformers(
     """
     transformers = _imported("transformers", "transformers", "transformers")
     heatmaps = TrainingHeatmaps(
-        photos, Path(folder), every, true_classes, {"call": _logits, **(classifier or {})}, question
+        photos, Path(folder), every, true_classes, classifier or {}, question
     )
 
     class TrainerHeatmaps(transformers.TrainerCallback):  # type: ignore[misc,name-defined]
@@ -162,11 +162,6 @@ def _logs_of(args: Any) -> Path:
     """Return where a trainer writes for TensorBoard: before transformers 5 a setting said so."""
     named = getattr(args, "logging_dir", None) or os.environ.get("TENSORBOARD_LOGGING_DIR")
     return Path(named) if named else Path(args.output_dir) / "runs"
-
-
-def _logits(model: Any, images: Any) -> Any:
-    """Return the scores of a network of transformers, whose output has them beside others."""
-    return model(pixel_values=images).logits
 
 
 def _imported(names: str | Sequence[str], what: str, package: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, SupportsIndex, TypedDict, Unpack
+from typing import Any, SupportsIndex, Unpack
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -26,8 +26,9 @@ from seewhy.classifier.labels import (
 )
 from seewhy.classifier.preprocessing import Preprocessing, spoken
 from seewhy.errors import OptionError
-from seewhy.networks import adapt
+from seewhy.networks import adapt, with_prompts
 from seewhy.networks.base import Network, Output
+from seewhy.networks.prompts import NO_PROMPTS, PromptKeywords, Prompts
 from seewhy.networks.session import Session
 from seewhy.photos.fitting import Fit, fit_photo
 from seewhy.photos.photo import Placement
@@ -43,11 +44,12 @@ LARGEST_INPUT = 2**24
 """Pixels of an input; a file may claim any size, and every photo is fitted to it."""
 
 
-class CallKeywords(TypedDict, total=False):
+class CallKeywords(PromptKeywords, total=False):
     """The keywords of `Classifier` that say how a model is called, where it does not itself."""
 
     call: Callable[..., Any] | None
     channels: int | None
+    tokenizer: Any
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -84,6 +86,12 @@ class Classifier:
         call: for networks with several inputs: call(model, images) returns the model's output, for
             images in the framework's own tensors and layout.
         channels: 1 (grey) or 3, where it does not follow from the model.
+        prompts: the classes of a network that compares images with texts (CLIP, SigLIP), in words:
+            ["a cat", "a dog"].
+        template: the sentence around each prompt, "a photo of a {}"; several are averaged.
+        neutral: the prompt whose score is taken off all others': by default an empty one, since the
+            scores of unrelated prompts are alike. False: no prompt.
+        tokenizer: of such a network, where it is not beside its file.
         references: features of its training photos, which networks of `seewhy.train` contain:
             explanations then flag photos that are unlike all of them.
 
@@ -92,6 +100,7 @@ class Classifier:
         size: (height, width).
         fit: how a photo meets the input size.
         preprocess: as given, known or inferred.
+        prompts: the prompts that are its classes; None where its classes are its own.
         labels: one name per class; empty where the output is not one row of scores per photo.
         wordnet_ids: one per class, or empty.
         layer: the name of the layer that is explained unless another one is given.
@@ -113,11 +122,12 @@ class Classifier:
     layer: str
     name: str
     references: ReferenceFeatures | None
+    prompts: Prompts | None
     session: Session
     _labels: Labels
     _chooser: Chooser
 
-    @name_keywords(CallKeywords, {"call": None, "channels": None})
+    @name_keywords(CallKeywords, {**NO_PROMPTS, "call": None, "channels": None, "tokenizer": None})
     def __init__(
         self,
         model: Any,
@@ -133,11 +143,22 @@ class Classifier:
     ) -> None:
         known = describe(model, size=as_size(size), preprocess=preprocess, labels=labels, fit=fit)
         name = name or _name_of(model)
-        is_pair = known.labels is not None and len(known.labels.names) == 2
-        network = adapt(model, size=known.size, name=name, is_pair=is_pair, **given)
+        call, channels = given.get("call"), given.get("channels")
+        tokenizer = given.get("tokenizer") or getattr(preprocess, "tokenizer", None)
+        asked: dict[str, Any] = {key: given.get(key, NO_PROMPTS[key]) for key in NO_PROMPTS}
+        prompts = Prompts.of(**asked, tokenizer=tokenizer)
+        if call is None or prompts is not None:
+            model = with_prompts(model, prompts, name=name, size=known.size)
+        label_set = known.labels
+        if label_set is None and prompts is not None:
+            label_set = Labels(prompts.texts)
+        is_pair = label_set is not None and len(label_set.names) == 2
+        network = adapt(
+            model, size=known.size, channels=channels, name=name, call=call, is_pair=is_pair
+        )
         known.check(network)
         size = _checked_size(known.size, network.input_shape, name)
-        label_set = labels_for(known.labels, classes=network.classes, network=name)
+        label_set = labels_for(label_set, classes=network.classes, network=name)
         fit = as_fit(known.fit, size)
         for attribute, value in (
             ("network", network),
@@ -148,6 +169,7 @@ class Classifier:
             ("layer", network.default_layer if layer is None else network.layer_name(layer)),
             ("name", name),
             ("references", references),
+            ("prompts", prompts),
             ("session", Session(network)),
             ("_labels", label_set),
             ("_chooser", Chooser(network, fit, known.preprocess, name=name, usual=known.usual)),

@@ -87,7 +87,7 @@ def describe(
             f"transformers' default for '{model.config.model_type}', as no processor is beside it",
         )
     if is_processor(preprocess):
-        name = type(preprocess).__name__
+        name = type(preprocess).__name__.removesuffix("Pil")
         mode, its_fit = from_processor(preprocess)
         fit = its_fit and _resized(its_fit, size) if fit is None else fit
         if size is None and isinstance(fit, Fit):

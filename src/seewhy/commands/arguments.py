@@ -53,6 +53,23 @@ OWN_NETWORK = (
         metavar="LABELS",
     ),
     Setting("fit", "choice", None, "how a photo meets the input size", ("stretch", "crop")),
+    Setting(
+        "prompts",
+        "text",
+        None,
+        "a class of CLIP or SigLIP in words: 'a cat'; repeat for each class, or use commas",
+        metavar="TEXT",
+        several=True,
+        flag="--prompt",
+    ),
+    Setting(
+        "template",
+        "text",
+        None,
+        "the sentence around each prompt: 'a photo of a {}'; the mean of several",
+        metavar="TEXT",
+        several=True,
+    ),
 )
 CLASSES = Setting(
     "classes",
@@ -91,8 +108,9 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
     )
     for row in OWN_NETWORK:
         group.add_argument(
-            f"--{row.name}",
-            action="append",
+            row.flag or f"--{row.name}",
+            dest=row.name,
+            action="extend" if row.several else "append",
             type=reader(row),
             metavar=row.metavar or "{" + ",".join(row.range or ()) + "}",
             help=row.described,
@@ -207,9 +225,9 @@ def each_model(args: argparse.Namespace) -> list[argparse.Namespace]:
         model_args = copy.copy(args)
         model_args.model = model
         for row in OWN_NETWORK:
-            setattr(
-                model_args, row.name, setting_of(row.name, getattr(args, row.name), place, models)
-            )
+            if not row.several:  # prompts are the classes of all
+                given = getattr(args, row.name)
+                setattr(model_args, row.name, setting_of(row.name, given, place, models))
         namespaces.append(model_args)
     return namespaces
 
@@ -240,6 +258,8 @@ def load_model(args: argparse.Namespace) -> Classifier:
     refuse_photos(args.model)
     classifier = load(model_name(args), **model_settings(args))
     sys.stderr.write(f"{classifier.name} on {backend_in_use(classifier)}\n")
+    if classifier.prompts is not None:
+        sys.stderr.write(f"Classes: {classifier.prompts}.\n")
     preprocessing = classifier.preprocessing
     if preprocessing is not None and preprocessing.origin == "known":
         sys.stderr.write(f"Preprocessing: {preprocessing}.\n")

@@ -21,6 +21,7 @@ from seewhy.explaining.request import Request
 from seewhy.explaining.rounding import Rounding
 from seewhy.explaining.rows import Background
 from seewhy.photos.fitting import Fit
+from seewhy.zoo.hugging_face import HUGGING_FACE
 from seewhy.zoo.names import parse_name
 from seewhy.zoo.torch_files import PYTHON
 
@@ -89,7 +90,11 @@ class ModelArguments:
         parts = (part.partition("=") for part in query.split("&") if part)
         stored_query = "&".join(f"{key}={self._found(value)}" for key, _, value in parts)
         settings = {name: self._found(value) for name, value in self.settings.items()}
-        return f"{self._found(base)}{mark}{stored_query}", settings
+        found = self._found(base)
+        if base.startswith(HUGGING_FACE):
+            folder = Path(self.folder) / base.removeprefix(HUGGING_FACE)
+            found = f"{HUGGING_FACE}{folder}" if folder.is_dir() else base
+        return f"{found}{mark}{stored_query}", settings
 
     def _found(self, value: Any) -> Any:
         """Return the path of a file of the run's own folder; all else as it is."""

@@ -193,7 +193,10 @@ def as_command(
     if model != "built-in":
         add("model", model)
     for name, value in settings.items():
-        if value is not None:
+        if name in ("prompts", "template") and value is not None:
+            texts = [value] if isinstance(value, str) else value
+            add(name.removesuffix("s"), *(unsplit(text) for text in texts))
+        elif value is not None:
             add(name, _setting(name, value))
     add("method", *([",".join(request.methods)] if request.methods else []))
     for name, value in _flat_options(request).items():

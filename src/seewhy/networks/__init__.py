@@ -10,6 +10,7 @@ from seewhy.errors import ModelError
 from seewhy.networks.base import Network
 from seewhy.networks.own import OwnNetwork, is_network_like
 from seewhy.networks.predicting import PredictNetwork
+from seewhy.networks.prompts import Prompts
 from seewhy.networks.published import Published
 
 
@@ -69,6 +70,33 @@ def published(model: Any) -> Published:
     from seewhy.networks.pytorch.published import published as of_pytorch
 
     return of_pytorch(model)
+
+
+def with_prompts(
+    model: Any, prompts: Prompts | None, *, name: str, size: tuple[int, int] | None
+) -> Any:
+    """Return a network of images and texts as a classifier of prompts; any other without any.
+
+    Raises:
+        ModelError: it knows no texts and there are prompts, or the reverse, or it has no tokenizer.
+        OptionError: a prompt is too long for it.
+    """
+    if is_pytorch(model):
+        from seewhy.networks.pytorch.prompts import compares_texts, prompted
+
+        if compares_texts(model):
+            if prompts is not None:
+                return prompted(model, prompts, name=name, size=size)
+            raise ModelError(
+                f"'{name}' compares images with texts, and has no classes of its own. Name them: "
+                "prompts=['a cat', 'a dog'], or --prompt 'a cat' --prompt 'a dog'."
+            )
+    if prompts is not None:
+        raise ModelError(
+            f"'{name}' knows no texts, so that prompts cannot be its classes. Leave prompts out, "
+            "or give a network that compares images with texts: CLIP or SigLIP."
+        )
+    return model
 
 
 def is_keras(model: Any) -> bool:

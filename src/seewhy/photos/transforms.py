@@ -21,11 +21,11 @@ from seewhy.errors import OptionError
 from seewhy.photos.fitting import INTERPOLATIONS, Fit
 from seewhy.photos.preprocessing import Preprocess, normalization
 
-PACKAGES = ("torchvision", "timm")
+PACKAGES = ("torchvision", "timm", "open_clip")
 
 TO_UNIT = frozenset({
     "ToTensor", "PILToTensor", "ToImage", "ToDtype", "ConvertImageDtype", "MaybeToTensor",
-    "MaybePILToTensor", "ToRGB", "RGB", "Identity", "ToPureTensor",
+    "MaybePILToTensor", "MaybeConvertMode", "ToRGB", "RGB", "Identity", "ToPureTensor",
 })  # fmt: skip
 """Steps that make a tensor of 0 ... 1, in colour; they change no number besides that."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from seewhy.errors import MissingFramework, ModelError, OptionError, SeewhyError
+from seewhy.photos.processor import PROCESSOR
 from seewhy.zoo.archives import first_line
 from seewhy.zoo.hub import one_try
 from seewhy.zoo.names import LoadedModel, ModelName
@@ -24,6 +26,8 @@ WEIGHTS = (
     "pytorch_model.bin.index.json",
 )  # fmt: skip
 """The files that hold weights; the first one there is read, and none of them runs code."""
+
+PROCESSORS = (PROCESSOR, "processor_config.json")
 
 DAMAGED = (RuntimeError, ValueError, KeyError, TypeError, ImportError, pickle.UnpicklingError)
 """What transformers raises for files that are no network of its own."""
@@ -55,7 +59,7 @@ def build_hugging_face(name: ModelName) -> LoadedModel:
     is_folder = Path(source).is_dir()
     if is_folder:
         _check_folder(Path(source))
-    with contextlib.nullcontext() if is_folder else one_try():
+    with contextlib.nullcontext() if is_folder else one_try(), _quiet(transformers):
         try:
             kind = _kind(transformers, source, name.base)
             model, facts = kind.from_pretrained(
@@ -72,9 +76,7 @@ def build_hugging_face(name: ModelName) -> LoadedModel:
             raise ModelError(
                 f"'{name.base}' cannot be loaded: {first_line(error)} Get it again."
             ) from error
-        from seewhy.networks.pytorch.hugging_face import load_processor
-
-        processor = load_processor(source, local_files_only=is_folder)
+        processor = _processor(source, name.base, is_folder=is_folder)
     missing = sorted(facts["missing_keys"])
     if missing:
         raise ModelError(
@@ -134,6 +136,48 @@ def _kind(transformers: Any, source: str, name: str) -> Any:
             "classifier, or CLIP or SigLIP with prompts."
         )
     return transformers.AutoModelForImageClassification
+
+
+def _processor(source: str, name: str, *, is_folder: bool) -> Any:
+    """Return the processor of a network; None without one.
+
+    Raises:
+        ModelError: it is damaged, or needs code of its own.
+        MissingFramework: transformers cannot import what it needs.
+    """
+    from seewhy.networks.pytorch.hugging_face import load_processor
+
+    if is_folder and not any((Path(source) / file).is_file() for file in PROCESSORS):
+        return None
+    try:
+        return load_processor(source, local_files_only=is_folder)
+    except ImportError as error:
+        raise MissingFramework(
+            f"transformers cannot prepare photos: {first_line(error)} Its torchvision may not fit "
+            "the installed PyTorch. Install both from one place."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and not is_folder:
+            return None
+        raise ModelError(
+            f"The processor of '{name}' cannot be read: {first_line(error)} Get it again, or "
+            "leave its file out and give preprocess=..., or --preprocess."
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Keep the progress bars and remarks of transformers off the terminal."""
+    logging = transformers.utils.logging
+    level, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if has_bar:
+            logging.enable_progress_bar()
 
 
 def _not_there(

@@ -5,15 +5,17 @@
     load("torchvision:resnet50")             with the transforms and labels of its weights
     load("timm:convnext_tiny")               with the data settings of its weights
     load("hf:FOLDER_OR_REPOSITORY")          an image classifier of transformers, with its processor
+    load("openclip:ViT-B-32?pretrained=F", prompts=["a cat", "a dog"])
+                                             CLIP, also hf: CLIP and SigLIP: prompts are its classes
     load("animals.keras")                    a file; also .h5 and .hdf5 from Keras 2
     load("python:mynet:build?weights=F")     what the function build of mynet.py returns
     load("net.onnx")                         a network for onnxruntime; also .tflite
     load("built-in")                         the small network that comes with seewhy
     load("efficientnet-lite0")               ImageNet's 1,000 classes, with seewhy[imagenet]
 
-Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit=, channels= and
-output= (which of several outputs is explained: 0, logits) after '?'; `load`'s own arguments take
-precedence.
+Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit=, channels=,
+prompts=, template=, neutral= and output= (which of several outputs is explained: 0, logits) after
+'?'; `load`'s own arguments take precedence.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from seewhy.classifier import Classifier, Size, as_fit
 from seewhy.classifier.familiarity import ReferenceFeatures
@@ -36,17 +38,20 @@ from seewhy.networks import is_keras, is_pytorch
 from seewhy.networks.checks import LoadableName
 from seewhy.networks.onnx.reading import read_model
 from seewhy.networks.outputs import selecting
+from seewhy.networks.prompts import NO_PROMPTS, PromptKeywords, Prompts
 from seewhy.networks.tflite import TFLiteNetwork
 from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess, preprocess_named
 from seewhy.photos.processor import PROCESSOR, is_processor, read_processor
 from seewhy.settings import as_size
+from seewhy.settings.signature import name_keywords
 from seewhy.zoo.backend import is_keras_installed, keras_in_use
 from seewhy.zoo.hugging_face import HUGGING_FACE, build_hugging_face
 from seewhy.zoo.imagenet import LITE0, build_lite0
 from seewhy.zoo.keras import APPLICATIONS, application_key, build_application
 from seewhy.zoo.keras_files import load_keras_file, read_metadata, write_metadata
 from seewhy.zoo.names import LoadedModel, ModelName, parse_name
+from seewhy.zoo.open_clip import OPEN_CLIP, build_open_clip
 from seewhy.zoo.plain import load_plainly
 from seewhy.zoo.torch import (
     TIMM,
@@ -78,6 +83,7 @@ RUNTIME_FILES: Mapping[str, Callable[[Path], Any]] = {
 TORCH_FILES = (".pt", ".pth", ".pth.tar", ".safetensors", ".ckpt")
 
 
+@name_keywords(PromptKeywords, NO_PROMPTS)
 def load(
     name: str | PathLike[str],
     *,
@@ -87,6 +93,7 @@ def load(
     layer: Any = None,
     fit: Fit | str | None = None,
     channels: int | None = None,
+    **prompts: Unpack[PromptKeywords],
 ) -> Classifier:
     """Load a network by name or from a file, with its input size, preprocessing and labels.
 
@@ -94,6 +101,7 @@ def load(
         name: a name, as in this module's docstring, or a path.
         size, preprocess, labels, layer, fit, channels: as in `Classifier`; each overrides the name
             or file.
+        prompts: prompts, template and neutral, as in `Classifier`.
 
     Raises:
         UnknownModel: no network has that name; the message lists the nearest.
@@ -111,6 +119,11 @@ def load(
         _first(labels, settings.get("labels")),
         given_fit,
     )
+    asked: dict[str, Any] = {
+        key: _first(prompts.get(key), settings.get(key), default)
+        for key, default in NO_PROMPTS.items()
+    }
+    Prompts.of(**asked)
     loaded = _find(parsed, wanted)
     if wanted is None and isinstance(given_fit, Fit):
         wanted = given_fit.size
@@ -125,6 +138,8 @@ def load(
         references=loaded.references,
         channels=_first(channels, _whole_number(settings.get("channels"), parsed)),
         call=_call_of(loaded.model, settings.get("output"), parsed.base),
+        tokenizer=loaded.tokenizer,
+        **asked,
     )
 
 
@@ -202,6 +217,8 @@ def _find(name: ModelName, size: tuple[int, int] | None) -> LoadedModel:
         return build_torchvision(name, size=size)
     if name.base.startswith(TIMM):
         return build_timm(name, size=size)
+    if name.base.startswith(OPEN_CLIP):
+        return build_open_clip(name, size=size)
     if name.base.startswith(HUGGING_FACE):
         return build_hugging_face(name)
     if name.base.startswith(PYTHON):

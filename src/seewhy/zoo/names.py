@@ -15,7 +15,10 @@ from seewhy.photos.fitting import Fit
 from seewhy.photos.preprocessing import Preprocess
 from seewhy.settings import parse_value
 
-SETTINGS = ("size", "preprocess", "labels", "layer", "fit", "channels", "output")
+SETTINGS = (
+    "size", "preprocess", "labels", "layer", "fit", "channels", "output", "prompts", "template",
+    "neutral",
+)  # fmt: skip
 """Settings after '?' that every network accepts; the rest goes to its builder."""
 
 WORDS = {"true": True, "false": False, "none": None}
@@ -55,6 +58,7 @@ class LoadedModel:
         size: of the input; None if the model fixes it, or it is unknown.
         preprocess, labels, layer, fit, references: as in `Classifier`.
         source: where the preprocessing comes from.
+        tokenizer: of a network of images and texts, where it is not beside it.
     """
 
     model: Any
@@ -65,6 +69,7 @@ class LoadedModel:
     fit: Fit | str | None = None
     source: str = ""
     references: ReferenceFeatures | None = None
+    tokenizer: Any = None
 
 
 def parse_name(text: str) -> ModelName:

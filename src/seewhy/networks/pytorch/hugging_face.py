@@ -34,20 +34,26 @@ def own_processor(model: Any) -> Any:
 
     Nothing is downloaded, and no code of the folder runs.
     """
-    folder = model.name_or_path
-    return load_processor(folder, local_files_only=True) if folder else None
+    if not model.name_or_path:
+        return None
+    try:
+        return load_processor(model.name_or_path, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, ImportError):
+        return None
 
 
-def load_processor(folder: str, **options: Any) -> Any:
-    """Return a folder's processor of images, by Pillow as seewhy resizes; None without one."""
+def load_processor(source: str, *, local_files_only: bool) -> Any:
+    """Return the processor of images in a folder or repository, on Pillow as seewhy's own way.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: there is none, or it is damaged.
+        ImportError: something that transformers needs cannot be imported.
+    """
     from transformers import AutoImageProcessor
 
-    try:
-        return AutoImageProcessor.from_pretrained(
-            folder, backend="pil", trust_remote_code=False, **options
-        )
-    except (OSError, ValueError, ImportError):
-        return None
+    return AutoImageProcessor.from_pretrained(
+        source, backend="pil", trust_remote_code=False, local_files_only=local_files_only
+    )
 
 
 def usual_processor(model: Any) -> Any:

@@ -44,7 +44,8 @@ def _size(model: Any) -> tuple[int, int] | None:
             return int(settings["input_size"][1]), int(settings["input_size"][2])
     config = getattr(model, "config", None)
     side = getattr(model, "image_size", None) or getattr(config, "image_size", None)
-    side = side or getattr(getattr(config, "vision_config", None), "image_size", None)
+    for tower in (getattr(config, "vision_config", None), getattr(model, "visual", None)):
+        side = side or getattr(tower, "image_size", None)  # of CLIP
     if isinstance(side, list | tuple) and len(side) == 2:
         return int(side[0]), int(side[1])
     if side is None and _is_classifier_of_torchvision(model):
