@@ -10,7 +10,13 @@ import pytest
 import seewhy
 from seewhy.errors import OptionError
 from seewhy.photos.preprocessing import MODES
-from seewhy.training.base import blocks_of, build_on_base, pooled_part, unfreeze
+from seewhy.training.base import (
+    blocks_of,
+    build_on_base,
+    pooled_part,
+    split_before,
+    unfreeze,
+)
 from seewhy.training.recipe import Recipe
 from seewhy.training.train import train
 from tests.training.made_photos import make_folder
@@ -69,13 +75,21 @@ def test_weights_of_a_whole_network_serve_a_base_of_another_size(tmp_path: Path)
 
 
 def test_the_last_blocks_are_fine_tuned_and_nothing_else(tmp_path: Path) -> None:
+    import keras
+
+    bare = keras.applications.MobileNet(
+        alpha=0.25, weights=None, include_top=False, input_shape=(96, 96, 3)
+    )
+    path = tmp_path / "bare.weights.h5"
+    bare.save_weights(path)
     folder = make_folder(tmp_path / "photos", counts={"ring": 6, "cross": 6})
     out = tmp_path / "a.keras"
+    base = f"mobilenet?alpha=0.25&weights={path}"
     train(
         folder,
         out=out,
         recipe=Recipe(
-            base=MOBILENET,
+            base=base,
             size=64,
             epochs=1,
             batch_size=4,
@@ -84,13 +98,22 @@ def test_the_last_blocks_are_fine_tuned_and_nothing_else(tmp_path: Path) -> None
             fine_tune_learning_rate=0.01,
         ),
     )
-    fresh, _ = build_on_base(MOBILENET, 2, size=(64, 64))
+    fresh, _ = build_on_base(base, 2, size=(64, 64))
     model = seewhy.load(out).network.model
-    names = [layer.name for layer in fresh.layers]
-    assert [layer.name for layer in model.layers] == names
-    unfreeze(fresh, 1)
-    learning = {layer.name for layer in fresh.layers if layer.trainable and layer.weights}
-    assert learning == {"conv_dw_13", "conv_pw_13", "classes"}
+    assert [layer.name for layer in model.layers] == [layer.name for layer in fresh.layers]
+    changed = {
+        layer.name
+        for layer, was in zip(model.layers, fresh.layers, strict=True)
+        if any(
+            not np.array_equal(one, other)
+            for one, other in zip(layer.get_weights(), was.get_weights(), strict=True)
+        )
+    }
+    assert changed == {"conv_dw_13", "conv_pw_13", "classes"}
+    np.testing.assert_array_equal(  # a base's own weights may be in the file
+        fresh.get_layer("conv_pw_13").get_weights()[0],
+        bare.get_layer("conv_pw_13").get_weights()[0],
+    )
 
 
 def test_blocks_are_found_by_name_or_by_convolution() -> None:
@@ -124,3 +147,18 @@ def test_windows_of_photos_go_with_a_base_too(tmp_path: Path) -> None:
     out = tmp_path / "a.keras"
     train(folder, out=out, recipe=Recipe(base=MOBILENET, size=96, crop=64, epochs=1, batch_size=4))
     assert seewhy.load(out).network.input_shape == (96, 96, 3)
+
+
+def test_a_network_is_split_before_its_last_blocks_where_one_map_passes() -> None:
+    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    model, _ = build_on_base("vgg16?weights=none", 2, size=(32, 32))
+    parts = split_before(model, 2)
+    assert parts is not None
+    before, rest = parts
+    assert before.output.shape[1:] == (4, 4, 256)  # after block3_pool
+    np.testing.assert_allclose(
+        rest.predict_on_batch(before.predict_on_batch(photos)),
+        model.predict_on_batch(photos),
+        rtol=1e-5,
+    )
+    assert rest.get_layer("block5_conv1") is model.get_layer("block5_conv1")

@@ -84,6 +84,23 @@ def blocks_of(model: Any) -> list[list[Any]]:
     return [block for block in blocks if any(layer.weights for layer in block)]
 
 
+def split_before(model: Any, count: int) -> tuple[Any, Any] | None:
+    """Return a model's part before its last `count` blocks, and the rest, which shares its layers.
+
+    Returns:
+        None where more than one map passes from the one to the other, as beside a shortcut.
+    """
+    from keras import Model
+
+    # The layer's last call is this model's own: the first was in the base.
+    (middle,) = blocks_of(model)[-count][0]._inbound_nodes[-1].input_tensors
+    try:
+        rest = Model(middle, model.output, name="rest")
+    except ValueError:  # Keras: the output depends on other inputs too
+        return None
+    return Model(model.input, middle, name="before"), rest
+
+
 def unfreeze(model: Any, count: int) -> None:
     """Make only the last `count` blocks and the dense layer trainable.
 
@@ -141,11 +158,7 @@ def _base_maps(base: str, size: tuple[int, int]) -> tuple[Any, str]:
 
 
 def _application_maps(key: str, name: ModelName, size: tuple[int, int]) -> tuple[Any, str]:
-    """Build a network of keras.applications without its classifier, at any size.
-
-    Weights in a file may be those of the whole network: it is built at its own size then, and the
-    base takes the weights that it shares with it.
-    """
+    """Build a network of keras.applications without its classifier, at any size."""
     from keras import Model
 
     from seewhy.zoo.keras import APPLICATIONS, build_application
@@ -162,17 +175,7 @@ def _application_maps(key: str, name: ModelName, size: tuple[int, int]) -> tuple
     )
     loaded = build_application(key, headless, size=size)
     if name.weights not in (None, IMAGENET, "none"):
-        if "include_top" in name.arguments:
-            whole = build_application(key, name, size=None)
-        else:
-            arguments = dict(name.arguments) | {"include_top": "true"}
-            whole = build_application(
-                key,
-                ModelName(name.text, name.base, name.settings, name.weights, arguments),
-                size=None,
-            )
-        weights = whole.model.get_weights()
-        loaded.model.set_weights(weights[: len(loaded.model.get_weights())])
+        _take_weights_of_file(loaded.model, key, name)
     model = loaded.model
     if len(model.output.shape) != 4:
         raise ModelError(
@@ -181,6 +184,26 @@ def _application_maps(key: str, name: ModelName, size: tuple[int, int]) -> tuple
         )
     preprocess = name.settings.get("preprocess", row.preprocess)
     return Model(model.input, _without_last_pooling(model), name=model.name), preprocess
+
+
+def _take_weights_of_file(model: Any, key: str, name: ModelName) -> None:
+    """Give a base the weights of a file: its own, or those of the network with its classifier.
+
+    For the second, the whole network is built at its own size, and the base takes what it shares.
+
+    Raises:
+        ModelError: the file fits neither.
+    """
+    from seewhy.zoo.keras import build_application, load_keras_weights
+
+    assert name.weights is not None
+    try:
+        load_keras_weights(model, name.weights, name=name.base)
+    except ModelError:
+        arguments = {"include_top": "true"} | dict(name.arguments)
+        whole = ModelName(name.text, name.base, name.settings, name.weights, arguments)
+        weights = build_application(key, whole, size=None).model.get_weights()
+        model.set_weights(weights[: len(model.get_weights())])
 
 
 def _without_last_pooling(model: Any) -> Any:

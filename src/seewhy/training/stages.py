@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy import ndarray
 from seewhy.errors import OptionError
 from seewhy.files import written_whole
 from seewhy.training.augmentation import Augmentation
-from seewhy.training.base import build_on_base, freeze, pooled_part, unfreeze
+from seewhy.training.base import build_on_base, freeze, pooled_part, split_before, unfreeze
 from seewhy.training.batches import ordered_batches, steps_per_epoch, training_batches
 from seewhy.training.data import DecodedPhotos, balancing_weights
 from seewhy.training.fit import DAMAGED_STATE, EpochDone, Schedule, fit_stage
@@ -180,8 +181,8 @@ def start_from(network: Any, source: str) -> None:
 def train_on_base(run: TrainingRun) -> tuple[Any, str, list[EpochLogs]]:
     """Train a dense layer on a base out of the zoo, then the base's last blocks at a small rate.
 
-    The frozen base runs once per photo, and its pooled features are stored; where augmentation
-    makes photos look different in every epoch, it runs in every epoch.
+    What is frozen runs once per photo, and its features are stored; where augmentation makes
+    photos look different in every epoch, it runs in every epoch.
 
     Returns:
         The network, its last map's name, and the history of both stages.
@@ -193,7 +194,9 @@ def train_on_base(run: TrainingRun) -> tuple[Any, str, list[EpochLogs]]:
     if recipe.augments:
         model, inputs = run.augmented(network), run.photos.pixels
     else:
-        features = pooled_features(network, run.photos.pixels, run.folder / "features.npy")
+        features = computed_once(
+            pooled_part(network), run.photos.pixels, run.folder / "features.npy"
+        )
         model, inputs = _dense_alone(network, features.shape[1]), features
     rows = run.fit(
         model, first_schedule(recipe), inputs=inputs, state="state.npz", crop=recipe.augments
@@ -208,13 +211,8 @@ def train_on_base(run: TrainingRun) -> tuple[Any, str, list[EpochLogs]]:
             learning_rate=recipe.fine_tune_learning_rate,
             optimizer="adamw",
         )
-        more = run.fit(
-            run.augmented(network),
-            fine,
-            inputs=run.photos.pixels,
-            state="state_fine.npz",
-            crop=True,
-        )
+        model, inputs = _last_blocks(run, network)
+        more = run.fit(model, fine, inputs=inputs, state="state_fine.npz", crop=recipe.augments)
         rows = [*rows, *({**row, "epoch": row["epoch"] + len(rows)} for row in more)]
     if cropped:
         final, last = build_on_base(recipe.base, count, size=recipe.size)
@@ -249,20 +247,36 @@ def first_schedule(recipe: Recipe) -> Schedule:
     )
 
 
-def pooled_features(network: Any, pixels: ndarray, store: Path) -> Float[ndarray, "n c"]:
-    """Return the mean over rows and columns of every photo's last map, computed once and stored."""
-    if store.is_file():
-        with contextlib.suppress(*DAMAGED_STATE):  # damaged: they are computed again
-            with store.open("rb") as file:
-                stored: ndarray = np.load(file)
-            if stored.ndim == 2 and len(stored) == len(pixels) and stored.dtype == np.float32:
-                return stored
-    targets = np.zeros((len(pixels), 1), np.float32)
-    batches = ordered_batches(pixels, targets, np.arange(len(pixels)), batch_size=FEATURE_BATCH)
-    features = np.asarray(pooled_part(network).predict(batches, verbose=0), np.float32)
+def computed_once(part: Any, pixels: ndarray, store: Path) -> Float[ndarray, "n ..."]:
+    """Return what a frozen part of a network makes of every photo, computed once and stored."""
+    shape = (len(pixels), *part.output.shape[1:])
+    with contextlib.suppress(*DAMAGED_STATE):  # not there or damaged: it is computed
+        stored: ndarray = np.load(store, mmap_mode="r")
+        if stored.shape == shape and stored.dtype == np.float32:
+            return stored
     with written_whole(store) as beside:
-        np.save(beside, features)
-    return features
+        values = np.lib.format.open_memmap(beside, "w+", np.float32, shape)
+        for start in range(0, len(pixels), FEATURE_BATCH):
+            some = pixels[start : start + FEATURE_BATCH]
+            values[start : start + FEATURE_BATCH] = part.predict_on_batch(some)
+        values.flush()
+    return np.load(store, mmap_mode="r")
+
+
+def _last_blocks(run: TrainingRun, network: Any) -> tuple[Any, ndarray]:
+    """Return what is fine-tuned, and its inputs: photos, or what the frozen part makes of them.
+
+    The frozen part runs once per photo if photos look the same in every epoch, one map leaves it,
+    and the disk has room for all maps.
+    """
+    photos = run.photos.pixels
+    parts = None if run.recipe.augments else split_before(network, run.recipe.fine_tune)
+    if parts is not None:
+        before, rest = parts
+        needed = 4 * len(photos) * int(np.prod(before.output.shape[1:]))
+        if needed < disk_usage(run.folder).free / 2:
+            return rest, computed_once(before, photos, run.folder / "maps.npy")
+    return run.augmented(network), photos
 
 
 def mean_colour(photos: DecodedPhotos, train: Int[ndarray, " t"]) -> list[float]:

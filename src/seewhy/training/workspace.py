@@ -20,7 +20,7 @@ RECIPE = "recipe.json"
 """A run's own file about itself; it is there while the run can be resumed."""
 
 PHOTOS = "photos.npy"
-STATES = ("state.npz", "state_fine.npz", "features.npy")
+STATES = ("state.npz", "state_fine.npz", "features.npy", "maps.npy")
 CHUNK = 2**20
 REPORT = ("log.csv", "curves.png", "confusion.png", "report.html", "report.json")
 
