@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,99 @@ def test_a_finished_run_may_be_where_nothing_can_be_written(
         lambda self, mode="r", **more: refuse() if "w" in mode else lock(self, mode, **more),
     )
     assert small_run(tmp_path).counts == {"photos": 2, "failed": 0, "rows": 2}
+
+
+@pytest.mark.parametrize("region", ["magic", "page", "footer", "checksum", "length", "end"])
+def test_a_bit_of_any_region_of_a_shard_is_told_on_reading_and_mended_on_resuming(
+    tmp_path: Path, region: str
+) -> None:
+    save_photos(tmp_path / "photos", 2)
+    run = small_run(tmp_path)
+    whole = run.table().drop(["seconds"])
+    (path,) = (tmp_path / "run").glob("part-*")
+    content = bytearray(path.read_bytes())
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    places = {
+        "magic": 1,
+        "page": footer // 2,
+        "footer": footer + 20,
+        "checksum": content.rindex(b'"check": "') + 20,
+        "length": len(content) - 7,
+        "end": len(content) - 1,
+    }
+    content[places[region]] ^= 4
+    path.write_bytes(bytes(content))
+    with pytest.raises(OutputError, match="is damaged: "):
+        run.table()
+    with pytest.raises(OutputError, match="is damaged: "):
+        run[1]
+    assert small_run(tmp_path).table().drop(["seconds"]).equals(whole)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize("name", ["run.json", "manifest.parquet", "part"])
+def test_a_link_in_a_run_leads_nowhere(tmp_path: Path, name: str, kind: str) -> None:
+    save_photos(tmp_path / "photos", 1)
+    small_run(tmp_path)
+    (path,) = (tmp_path / "run").glob(f"{name}*")
+    elsewhere = tmp_path / "elsewhere"
+    path.rename(elsewhere)
+    if kind == "link":
+        path.symlink_to(elsewhere)
+    else:
+        os.mkfifo(path)
+
+    def read() -> None:
+        found = seewhy.read_run(tmp_path / "run")
+        _ = found.items, found.counts, list(found)
+
+    with pytest.raises(OutputError) as caught:
+        read()
+    assert str(caught.value) == (
+        f"'{path}' is a link, or no regular file, and a run may come from anybody: seewhy opens "
+        "only files that are in its folder themselves. Put the file itself there."
+    )
+
+
+def test_nothing_is_written_through_a_link_in_a_run(tmp_path: Path) -> None:
+    save_photos(tmp_path / "photos", 2)
+    small_run(tmp_path)
+    kept = tmp_path / "kept"
+    for name in (".lock", "_SUCCESS.json", "part"):
+        for path in (tmp_path / "run").glob(f"{name}*"):
+            path.unlink()
+            if name == ".lock":  # else a finished run is read without one
+                (tmp_path / "run/_SUCCESS.json").unlink()
+            kept.write_text("mine")
+            path.symlink_to(kept)
+            with pytest.raises(OutputError) if name == ".lock" else nullcontext():
+                small_run(tmp_path)
+            assert kept.read_text() == "mine"
+            path.unlink(missing_ok=True)
+            small_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("map_size", [9, 9]), ("familiarity_limit", 0.5), ("rounding", None), ("boxes", True),
+        ("provenance.preprocess", [1, 2]), ("provenance.preprocess", {"mode": 3}),
+        ("provenance.size", [1, 1]), ("provenance.layer", "other"), ("network.preprocess", [1]),
+        ("network.scores", [0.5, 0.25]), ("network.name", "other"), ("versions.numpy", "1.0"),
+    ],
+)  # fmt: skip
+def test_whatever_is_changed_in_run_json_it_is_told(tmp_path: Path, part: str, value: Any) -> None:
+    save_photos(tmp_path / "photos", 1)
+    small_run(tmp_path)
+    path = tmp_path / "run" / "run.json"
+    content = json.loads(path.read_text())
+    *above, last = part.split(".")
+    place = content
+    for name in above:
+        place = place[name]
+    if place[last] == value:
+        value = 0.25
+    place[last] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(OutputError, match=r"run\.json' is damaged: "):
+        seewhy.read_run(tmp_path / "run")

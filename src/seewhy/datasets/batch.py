@@ -354,7 +354,9 @@ def _locked(folder: Folder) -> Iterator[None]:
         return
     try:
         Path(folder.place).mkdir(parents=True, exist_ok=True)
-        lock = Path(folder.child(LOCK)).open("w")  # noqa: SIM115 - held for the whole run
+        # A link, or a pipe, is not followed: a run may come from anybody.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        lock = open(os.open(folder.child(LOCK), flags, 0o666), "w")  # noqa: SIM115, PTH123
     except OSError as error:
         if SUCCESS in folder.names():  # a finished run may be where nothing can be written
             yield

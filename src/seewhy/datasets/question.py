@@ -26,7 +26,7 @@ from seewhy.zoo.names import parse_name
 from seewhy.zoo.torch_files import PYTHON
 
 NAME = "run.json"
-SCHEMA = 3
+SCHEMA = 4
 """Of run.json and of the rows; it changes when either does."""
 
 
@@ -228,6 +228,7 @@ class RunQuestion:
             "model": None if self.model is None else asdict(self.model),
             "rounding": None if self.rounding is None else asdict(self.rounding),
         }
+        content["check"] = _check_digest(json.loads(json.dumps(content)))
         return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
     @classmethod
@@ -258,6 +259,8 @@ class RunQuestion:
             _check(question)
             if fields["fingerprint"] != question.fingerprint:
                 raise ValueError("it was changed, and its fingerprint is of what it was")
+            if fields["check"] != _check_digest(fields):
+                raise ValueError("it was changed, and its check is of what it was")
             return question
 
 
@@ -266,6 +269,15 @@ _PLAIN_FIELDS = (
     "familiarity_limit", "map_size",
 )  # fmt: skip
 """The attributes that are JSON as they are."""
+
+
+def _check_digest(fields: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all of run.json that its fingerprint leaves out, but for the model.
+
+    The model is a name by which the network may be loaded, and changes where files are moved.
+    """
+    covered = {key: value for key, value in fields.items() if key not in ("model", "check")}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -102,7 +102,7 @@ def finished(folder: Folder, plan: ShardPlan, *, whole: bool = False) -> dict[in
                 content: Any = folder.read(name)
                 check_sum(content)
             else:
-                content = folder.child(name)
+                content = folder.own_file(name)
             footer, rows = read_footer(content)
             start, stop = plan.range(shard)
             right = {"fingerprint": plan.fingerprint, "shard": shard, "photos": stop - start}

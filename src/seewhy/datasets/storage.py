@@ -13,6 +13,7 @@ import io
 import os
 import queue
 import re
+import stat
 import threading
 import time
 import uuid
@@ -221,12 +222,27 @@ class Folder:
 
         Raises:
             OSError: it is not there, or cannot be read.
-            OutputError: a store cannot be reached.
+            OutputError: a store cannot be reached, or it is a link.
         """
         if self.is_local:
-            return read_bytes(self.child(name))
+            return read_bytes(self.own_file(name))
         with _reached(self.child(name)):
             return read_bytes(self.child(name))
+
+    def own_file(self, name: str) -> str:
+        """Return the path of a file of this folder itself: a link in it leads nowhere.
+
+        Raises:
+            OSError: it is not there.
+            OutputError: it is a link, a pipe or a device.
+        """
+        path = Path(self.place, name)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OutputError(
+                f"'{path}' is a link, or no regular file, and a run may come from anybody: seewhy "
+                "opens only files that are in its folder themselves. Put the file itself there."
+            )
+        return str(path)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file: afterwards it is there whole, or not at all.

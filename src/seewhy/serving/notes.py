@@ -68,9 +68,11 @@ class Notes:
         """Read the notes of the run in a folder; none where there is no file yet."""
         place = folder.resolve()
         file = place.with_name(place.name + ENDING)
-        if not file.is_file():
+        if not file.is_symlink() and not file.is_file():
             return cls(file)
         try:
+            if file.is_symlink():
+                raise ValueError("it is a link")
             stored = parse_json(file.read_bytes())
             notes = {str(path): Note.of(note) for path, note in stored["notes"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
