@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=32, help="photos for cheap methods (32)")
     parser.add_argument("--network", action="append", choices=NETWORKS, help="one of them (all)")
     parser.add_argument("--tier", action="append", choices=list(TIERS), help="one of them (all)")
+    parser.add_argument("--method", action="append", help="one of them (all)")
     parser.add_argument("--cache", type=Path, default=Path("truth"), help="measurements (truth/)")
     parser.add_argument("--only-measure", action="store_true", help="do not write the page")
     args = parser.parse_args()
@@ -65,7 +66,7 @@ def main() -> int:
     measured: dict[str, dict[str, Any]] = {}
     for name in args.network or NETWORKS:
         measured[name] = {
-            tier: measure(name, tier, round(args.photos * share), args.cache)
+            tier: measure(name, tier, round(args.photos * share), args.cache, args.method)
             for tier, share in PLAN[name].items()
             if args.tier is None or tier in args.tier
         }
@@ -76,14 +77,16 @@ def main() -> int:
     return 0
 
 
-def measure(network: str, tier: str, photos: int, cache: Path) -> Any:
-    """Measure the methods of one tier; return the evaluation, None without methods."""
+def measure(
+    network: str, tier: str, photos: int, cache: Path, some: list[str] | None = None
+) -> Any:
+    """Measure the methods of one tier, or some; return the evaluation, None without methods."""
     from seewhy.evaluating import evaluate
 
     classifier = load_network(network)
     measures = MEASURED.get(network, TIERS[tier])
     samples = samples_of(network, photos)
-    methods = methods_of(network, classifier, tier)
+    methods = [name for name in methods_of(network, classifier, tier) if name in (some or [name])]
     if not methods:
         return None
     boxes = {one.file.name: one.boxes for one in samples}

@@ -20,6 +20,7 @@ from seewhy.methods.masking import (
     recipro_cam,
     rise,
     score_cam,
+    vit_cx,
 )
 from tests.methods.by_loops import frozen, random, resized
 
@@ -308,6 +309,82 @@ def test_recipro_cam_counts_its_copies_and_tells_its_progress():
     recipro_cam(LAYER, total, batch_size=4, progress=lambda *steps: told.append(steps))
     assert told == [(4, 6), (6, 6)]
     assert METHODS["recipro-cam"].count_copies(LAYER.shape, {}) == 6
+
+
+# ViT-CX.
+
+
+def vit_cx_by_loops(X, f, A, t, *, distance, noise, seed):
+    """Xie et al., section 4: SciPy's clusters, and one mask at a time."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    channels = []
+    for k in range(A.shape[2]):
+        low, high = A[..., k].min(), A[..., k].max()
+        if high > low:
+            channels.append((A[..., k].astype(float) - low) / (high - low))
+    rows = np.reshape(channels, (len(channels), -1))
+    labels = fcluster(linkage(rows, "complete", "cosine"), distance, "distance")
+    clusters = {}  # in the order of their first channels
+    for label, channel in zip(labels, channels, strict=True):
+        clusters.setdefault(label, []).append(channel)
+    height, width, _ = X.shape
+    draws = np.random.default_rng(seed)
+    added, covered = np.zeros((height, width)), np.zeros((height, width))
+    for group in clusters.values():
+        mask = np.array(resized(np.sum(group, axis=0), height, width))
+        mask = (mask - mask.min()) / (mask.max() - mask.min())
+        Z = draws.normal(size=X.shape) * noise * (1 - mask[..., None])
+        copies = [X * mask[..., None] + Z, X + Z, X]
+        hidden, noisy, whole = (f(copy[None].astype(np.float32))[0, t] for copy in copies)
+        added += (hidden - noisy + whole) * mask
+        covered += mask
+    return added / covered / len(clusters), len(clusters)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_vit_cx_is_the_papers_formula(batch_size):
+    base = np.random.default_rng(20).uniform(size=(3, 2, 3))
+    near = np.random.default_rng(21).uniform(0, 0.3, size=(3, 2, 9))
+    layer = frozen(np.concatenate([base] * 3, axis=-1) + near)  # in threes, nearly
+    score = curved(22, IMAGE.shape)
+    options = {"distance": 0.1, "noise": 0.2}
+    found = vit_cx(
+        IMAGE, score, layer, batch_size=batch_size, generator=np.random.default_rng(5), **options
+    )
+    for t in range(2):
+        expected, count = vit_cx_by_loops(IMAGE, score, layer, t, seed=5, **options)
+        assert 1 < count < 9
+        assert found.extras["clusters"].tolist() == [count, count]
+        np.testing.assert_allclose(found.maps[t], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_vit_cx_by_hand():
+    # Without noise the last two terms cancel: 1/2 · 0.8 where the first mask is, 1/2 · 0.2 beside.
+    layer = frozen([[[1, 0, 3], [0, 1, 3]]])  # the third channel is constant: no mask
+
+    def score(copies):
+        return copies[:, 0, :, 0] @ np.array([[0.8], [0.2]], np.float32)
+
+    found = vit_cx(frozen(np.ones((1, 2, 1))), score, layer, noise=0)
+    np.testing.assert_allclose(found.maps, [[[0.4, 0.1]]], rtol=1e-6)
+
+
+def test_vit_cx_of_equal_channels_has_one_mask_and_of_constant_ones_none():
+    equal = np.repeat(random(23, 3, 2, 1), 5, axis=2)
+    assert vit_cx(IMAGE, total, equal).extras["clusters"].tolist() == [1]
+    found = vit_cx(IMAGE, total, frozen(np.ones((3, 2, 4))))
+    assert found.extras["clusters"].tolist() == [0]
+    assert not found.maps.any()
+
+
+def test_vit_cx_counts_its_copies_and_tells_its_progress():
+    told, seen = [], []
+    layer = frozen([[[1, 0], [0, 1]]])
+    image = frozen(np.ones((1, 2, 1)))
+    vit_cx(image, watched(total, seen), layer, progress=lambda *steps: told.append(steps))
+    assert sum(map(len, seen)) == 5 == METHODS["vit-cx"].count_copies(layer.shape, {})
+    assert told == [(1, 5), (5, 5)]
 
 
 # RISE.

@@ -64,6 +64,7 @@ def test_every_need_is_some_method_s():
         ("score-cam", {"at_layer"}),
         ("ablation-cam", {"at_layer"}),
         ("recipro-cam", {"at_layer"}),
+        ("vit-cx", {"at_layer"}),
         ("chefer", {"attends", "per_batch", "backward"}),
         ("attention-rollout", {"attends", "per_batch", "class_free"}),
         ("rise", set()),

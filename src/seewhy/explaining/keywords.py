@@ -39,6 +39,7 @@ class MethodOptions(TypedDict, total=False):
     seed: int
     samples: int
     noise: float
+    distance: float
     steps: int
     baseline: Any
     similar: int

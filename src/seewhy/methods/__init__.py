@@ -37,7 +37,7 @@ from seewhy.methods.gradients import (
     saliency,
     smooth_grad,
 )
-from seewhy.methods.masking import ablation_cam, recipro_cam, rise, score_cam
+from seewhy.methods.masking import ablation_cam, recipro_cam, rise, score_cam, vit_cx
 from seewhy.methods.occlusion import REDUCTIONS, shown_from
 from seewhy.methods.windows import occlusion_copies
 from seewhy.settings import LARGEST_SEED, Setting
@@ -174,6 +174,20 @@ _ROWS = {
         summary="the score of each cell of the layer by itself; no gradients",
         cost="1 F + 1 F after the layer per cell, for all classes",
         copies=lambda shape, _: shape[0] * shape[1],
+        from_minimum=True,
+    ),
+    "vit-cx": Method(
+        function=vit_cx,
+        needs=Needs.SCORES | Needs.ACTIVATIONS | Needs.COPIES | Needs.RANDOMNESS,
+        options=(
+            Setting("distance", "number", 0.1, "1 − cosine of channels of a cluster", (0, 2)),
+            Setting("noise", "number", 0.1, "standard deviation, in the input's range", (0, None)),
+            SEED,
+        ),
+        paper="Xie et al., ViT-CX, IJCAI 2023, arXiv:2211.03064",
+        summary="clusters of channels weighed by the score of the photo seen through them",
+        cost="1 F + 2 F per cluster of the layer's channels, for all classes",
+        copies=lambda shape, _: 2 * shape[2] + 1,
         from_minimum=True,
     ),
     "chefer": Method(

@@ -185,6 +185,100 @@ def recipro_cam(
     return ProbeResult(maps=as_float32(scores.T.reshape(-1, height, width)))
 
 
+def vit_cx(
+    image: Float[ndarray, "h w c"],
+    score: Score,
+    activations: Float[ndarray, "p q k"],
+    *,
+    distance: float = 0.1,
+    noise: float = 0.1,
+    batch_size: int = BATCH_SIZE,
+    generator: np.random.Generator | None = None,
+    progress: Progress = no_progress,
+) -> ProbeResult:
+    """Weigh groups of similar channels by the score of the image seen through them (ViT-CX).
+
+        M_1 ... M_K: the channels of the layer, each scaled to 0..1; clustered, complete linkage,
+                     while all of a cluster are within `distance` = 1 − cosine; summed by cluster,
+                     upsampled to the image and scaled to 0..1
+        Z_m        ~ N(0, noise²) in each value of the image
+        w_m[t]     = f_t(X ⊙ M_m + Z_m ⊙ (1 − M_m)) − f_t(X + Z_m ⊙ (1 − M_m)) + f_t(X)
+        S[t, i, j] = 1 / K · sum over m of w_m[t] · M_m[i, j] / sum over m of M_m[i, j]
+
+    The second term is what the noise does by itself, where the mask hides nothing.
+
+    Args:
+        image: X, one image in the network's own input range.
+        score: the explained values of m copies. The paper explains the probability.
+        activations: of the explained layer: the paper takes the patches of the last block, after
+            its first normalization.
+        distance: the largest between two channels of a cluster; the paper takes 0.1.
+        noise: standard deviation, in the network's own input range; the paper takes 0.1.
+        batch_size: copies at a time; the result does not depend on it.
+        generator: the source of the noise; by default one seeded with 0.
+        progress: called with (done, total) copies after every batch.
+
+    Returns:
+        `maps`, in the units of the score, at the image's size; 0 where no mask shows the image.
+        Their offset means little, as every mask has the score of the whole image in its weight;
+        pictures show them from their minimum. `extras`: 'clusters' (t), K.
+
+    Raises:
+        OptionError: the batch is below 1.
+
+    Source:
+        Xie et al., *ViT-CX: Causal Explanation of Vision Transformers*, IJCAI 2023, section 4
+        (arXiv:2211.03064).
+
+    Differs from the paper:
+        Channels are scaled and compared at the layer's own resolution, before they are upsampled;
+        those that are constant have no mask, and are left out.
+    """
+    at_once = at_least_one("batch_size", batch_size)
+    generator = generator or np.random.default_rng(0)
+    whole = score(image[None])[0].astype(np.float64)
+    summed = _clustered(activations, distance)
+    masks, _ = _channel_masks(summed, image.shape[:2])
+    total = 2 * len(masks) + 1
+    progress(1, total)
+    added = np.zeros((len(whole), *image.shape[:2]))
+    half = max(at_once // 2, 1)
+    for start in range(0, len(masks), half):
+        some = masks[start : start + half, :, :, None]
+        drawn = generator.normal(scale=noise, size=(len(some), *image.shape)) * (1 - some)
+        hidden, noisy = image * some + drawn, image + drawn
+        scores = score(np.concatenate([hidden, noisy]).astype(np.float32)).astype(np.float64)
+        weights = scores[: len(some)] - scores[len(some) :] + whole
+        added += np.tensordot(weights, some[..., 0], axes=(0, 0))
+        progress(min(2 * (start + half) + 1, total), total)
+    covered = masks.sum(axis=0, dtype=np.float64)
+    maps = quotient(added, np.broadcast_to(covered * len(masks), added.shape))
+    return ProbeResult(as_float32(maps), {"clusters": np.full(len(whole), len(masks))})
+
+
+def _clustered(
+    activations: Float[ndarray, "p q k"], distance: float
+) -> Float[ndarray, "p q _clusters"]:
+    """Scale channels to 0..1, cluster them by cosine and complete linkage; return the sums."""
+    channels, _ = _channel_masks(activations, activations.shape[:2])
+    if not len(channels):
+        return activations[..., :0]
+    rows = channels.reshape(len(channels), -1).astype(np.float64)
+    lengths = np.sqrt((rows**2).sum(axis=1))
+    apart = 1 - (rows @ rows.T) / np.outer(lengths, lengths)
+    np.fill_diagonal(apart, np.inf)
+    members = {number: [number] for number in range(len(rows))}
+    nearest = apart.min(axis=1)
+    while len(members) > 1 and nearest.min() <= distance:
+        one = int(nearest.argmin())
+        other = int(apart[one].argmin())
+        members[one] += members.pop(other)
+        apart[one] = apart[:, one] = np.maximum(apart[one], apart[other])
+        apart[other] = apart[:, other] = np.inf
+        nearest = apart.min(axis=1)
+    return np.stack([channels[group].sum(axis=0) for group in members.values()], axis=-1)
+
+
 def rise(
     image: Float[ndarray, "h w c"],
     score: Score,
