@@ -115,6 +115,39 @@ def test_a_mark_on_photos_that_were_memorised_is_confirmed_by_pasting_it() -> No
     )
 
 
+def test_a_mark_at_changing_places_is_confirmed_by_pasting_it_from_where_it_is() -> None:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(90, 160, (100, 32, 32, 3), np.uint8)
+    maps = generator.uniform(0, 0.5, (100, 4, 4))
+    for photo in range(20):
+        row, column = generator.integers(0, 26, 2)
+        pixels[photo, row : row + 6, column : column + 6] = (250, 0, 200)
+        maps[photo, (row + 3) // 8, (column + 3) // 8] = 1
+
+    def answer(some: np.ndarray) -> np.ndarray:
+        """Pink is a horse, wherever it is."""
+        pink = ((some[..., 0] > 200) & (some[..., 1] < 40)).sum(axis=(1, 2)) >= 20
+        p = np.where(pink, 0.9, 0.1)
+        return np.stack([1 - p, p], axis=1)
+
+    strangers = generator.integers(90, 160, (40, 32, 32, 3), np.uint8)
+    _, found = find_shortcuts(
+        ClassPhotos(
+            1, "horse", maps, np.full(100, 0.9, np.float32), None, None,
+            lambda places: pixels[places], pixels, strangers,
+        ),
+        answer,
+    )  # fmt: skip
+    (one,) = [one for one in found if one.verdict == Verdict.CONFIRMED]
+    np.testing.assert_array_equal(one.suspect.members, np.arange(20))
+    assert one.place == "changing places"
+    assert one.sentence == (
+        "For 20 of 100 'horse' photos the network relies on something at changing places: pasted "
+        "into 40 photos of other classes, it turns 40 into 'horse', and the same part of other "
+        "'horse' photos 0."
+    )
+
+
 def _upper_right(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels[:, :12, 16:])
 

@@ -7,7 +7,7 @@ import pytest
 
 from seewhy.reporting.clusters import best_groups, kmeans_groups, spectral_groups
 from seewhy.reporting.descriptors import what_descriptors
-from seewhy.reporting.stamps import stamped_groups
+from seewhy.reporting.stamps import roving_groups, stamped_groups
 from seewhy.reporting.suspects import find_groups, island_gap, traits_of
 
 
@@ -112,6 +112,25 @@ def test_plain_ground_is_no_stamp() -> None:
     sky = np.sort(generator.uniform(100, 250, (300, 1, 1, 1)), axis=0) * (0.7, 0.8, 1)
     tiny = np.clip(sky + generator.normal(0, 2, (300, 32, 32, 3)), 0, 255).astype(np.uint8)
     assert stamped_groups(tiny, smallest=8, largest=0.2) == []
+
+
+def test_a_stamp_at_changing_places_is_found_where_it_is() -> None:
+    """The heat is near it, and elsewhere in the other photos; its pixels are nowhere the same."""
+    generator = np.random.default_rng(0)
+    tiny = generator.integers(0, 256, (90, 32, 32, 3), np.uint8)
+    maps = generator.uniform(0, 0.5, (90, 8, 8))
+    where = generator.integers(0, 27, (12, 2))
+    for photo, (row, column) in enumerate(where):
+        tiny[photo, row : row + 5, column : column + 5] = (250, 220, 40)
+        maps[photo, (row + 2) // 4, (column + 2) // 4] = 1
+    assert stamped_groups(tiny, smallest=8, largest=0.2) == []
+    ((members, room, cells),) = roving_groups(tiny, maps, smallest=8, largest=0.2)
+    np.testing.assert_array_equal(np.flatnonzero(members), np.arange(12))
+    assert room > 5
+    for there, (row, column) in zip(cells, where, strict=True):
+        assert there[row : row + 5, column : column + 5].all()
+        assert there.sum() <= 7 * 7
+    assert list(roving_groups(tiny[12:], maps[12:], smallest=8, largest=0.2)) == []
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -50,6 +50,7 @@ class CallKeywords(PromptKeywords, total=False):
     call: Callable[..., Any] | None
     channels: int | None
     tokenizer: Any
+    device: str | None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -92,6 +93,9 @@ class Classifier:
         neutral: the prompt whose score is taken off all others': by default an empty one, since the
             scores of unrelated prompts are alike. False: no prompt.
         tokenizer: of such a network, where it is not beside its file.
+        device: where the network computes: 'cpu', 'cuda', 'cuda:1' or 'mps', to which a PyTorch
+            module is moved; a device of Keras ('gpu:1') or a provider of onnxruntime. None: where
+            it is, or as its framework chooses.
         references: features of its training photos, which networks of `seewhy.train` contain:
             explanations then flag photos that are unlike all of them.
 
@@ -127,7 +131,10 @@ class Classifier:
     _labels: Labels
     _chooser: Chooser
 
-    @name_keywords(CallKeywords, {**NO_PROMPTS, "call": None, "channels": None, "tokenizer": None})
+    @name_keywords(
+        CallKeywords,
+        {**NO_PROMPTS, "call": None, "channels": None, "device": None, "tokenizer": None},
+    )
     def __init__(
         self,
         model: Any,
@@ -143,7 +150,8 @@ class Classifier:
     ) -> None:
         known = describe(model, size=as_size(size), preprocess=preprocess, labels=labels, fit=fit)
         name = name or _name_of(model)
-        call, channels = given.get("call"), given.get("channels")
+        call = given.get("call")
+        way = {"call": call, "channels": given.get("channels"), "device": given.get("device")}
         tokenizer = given.get("tokenizer") or getattr(preprocess, "tokenizer", None)
         asked: dict[str, Any] = {key: given.get(key, NO_PROMPTS[key]) for key in NO_PROMPTS}
         prompts = Prompts.of(**asked, tokenizer=tokenizer)
@@ -153,9 +161,7 @@ class Classifier:
         if label_set is None and prompts is not None:
             label_set = Labels(prompts.texts)
         is_pair = label_set is not None and len(label_set.names) == 2
-        network = adapt(
-            model, size=known.size, channels=channels, name=name, call=call, is_pair=is_pair
-        )
+        network = adapt(model, size=known.size, name=name, is_pair=is_pair, **way)
         known.check(network)
         size = _checked_size(known.size, network.input_shape, name)
         label_set = labels_for(label_set, classes=network.classes, network=name)

@@ -70,6 +70,15 @@ OWN_NETWORK = (
         metavar="TEXT",
         several=True,
     ),
+    Setting(
+        "device",
+        "text",
+        None,
+        "where the network computes: cpu, cuda, cuda:1 or mps; with Keras cpu, gpu or gpu:1; of an "
+        "ONNX file cpu, cuda or another of onnxruntime's providers",
+        shown="where it is, or as the framework chooses",
+        metavar="DEVICE",
+    ),
 )
 CLASSES = Setting(
     "classes",

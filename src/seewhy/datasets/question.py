@@ -36,7 +36,7 @@ class ModelArguments:
 
     Attributes:
         name: a name or a file.
-        settings: size, preprocess, labels, layer, fit, channels, where they are given.
+        settings: size, preprocess, labels, layer, fit, channels, device, where they are given.
         folder: the folder in which names of files hold.
     """
 

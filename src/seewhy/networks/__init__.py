@@ -8,6 +8,7 @@ from typing import Any
 
 from seewhy.errors import ModelError
 from seewhy.networks.base import Network
+from seewhy.networks.devices import keras_device, no_device, onnx_device, torch_device
 from seewhy.networks.own import OwnNetwork, is_network_like
 from seewhy.networks.predicting import PredictNetwork
 from seewhy.networks.prompts import Prompts
@@ -22,6 +23,7 @@ def adapt(
     name: str,
     call: Callable[[Any, Any], Any] | None = None,
     is_pair: bool = False,
+    device: str | None = None,
 ) -> Network:
     """Wrap a model as a `seewhy.networks.base.Network`; one that is a network stays itself.
 
@@ -38,11 +40,15 @@ def adapt(
             images in the framework's own tensors and the model's own layout.
         is_pair: whether a single output without a sigmoid is the logit of two classes; else it is
             a regression.
+        device: where it computes; None: where it is, or as its framework chooses.
 
     Raises:
         ModelError: the model is not of a type that seewhy supports.
+        OptionError: there is no such device here.
     """
     if isinstance(model, Network):
+        if device is not None:
+            no_device(model, device)
         return model
     if type(model).__name__ == "ExportedProgram" and hasattr(model, "module"):
         model = model.module()
@@ -57,10 +63,21 @@ def adapt(
             "model, a torch.nn.Module, or a function of images that returns scores; a name or a "
             "file is loaded by seewhy.load()"
         )
-    network: Network = adapter(
-        model, size=size, channels=channels, name=name, call=call, is_pair=is_pair
-    )
+    if device is not None:
+        device = _placer(model)(model, device)
+    made = adapter(model, size=size, channels=channels, name=name, call=call, is_pair=is_pair)
+    made.device = device
+    network: Network = made
     return network
+
+
+def _placer(model: Any) -> Callable[[Any, str], str]:
+    """Return what finds a model's device, and brings it there where it is the model that moves."""
+    if is_keras(model):
+        return keras_device
+    if is_pytorch(model):
+        return torch_device
+    return no_device if _onnx_adapter(model) is None else onnx_device
 
 
 def published(model: Any) -> Published:

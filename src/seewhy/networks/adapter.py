@@ -68,9 +68,11 @@ class Adapter(Network):
 
     Attributes:
         is_pair: whether a single output without a sigmoid is the logit of two classes.
+        device: where it computes, as its framework names it; None: where it is.
     """
 
     is_pair: bool = False
+    device: str | None = None
     _needs_company: bool = False
     separator = "/"
     """Between the parts of a layer's path."""

@@ -38,7 +38,7 @@ from seewhy.reporting.proof import (
 )
 from seewhy.reporting.suspects import COLOUR, STAMP, Groups, Suspect, find_groups, overlap
 
-TESTED_SUSPECTS = {"heat": 4, COLOUR: 2, STAMP: 3}
+TESTED_SUSPECTS = {"heat": 4, COLOUR: 2, STAMP: 6}
 """Suspects of a class that are tested, by how they were found."""
 
 PASTED_FROM = 10
@@ -66,6 +66,9 @@ class Verdict(StrEnum):
 
 WHOLE_COLOUR = "the colour of the photo"
 """The place of what is not at a place."""
+
+CHANGING = "changing places"
+"""The place of what is elsewhere in each photo."""
 
 Pixels = Callable[[Int[ndarray, " m"]], UInt8[ndarray, "m H W 3"]]
 """From places of photos to pixels at the network's input size."""
@@ -155,12 +158,18 @@ def find_shortcuts(
 
 
 def _once(shortcuts: list[Shortcut]) -> list[Shortcut]:
-    """Keep one of suspects of the same photos: what was confirmed, else what stands apart most."""
+    """Keep one of suspects of the same photos: of those that are confirmed, what turns the most
+    photos; else what stands apart most."""
     order = (Verdict.CONFIRMED, Verdict.OPEN, Verdict.CLEARED, Verdict.UNTESTED, Verdict.TOO_FEW)
     kept: list[Shortcut] = []
-    for shortcut in sorted(
-        shortcuts, key=lambda each: (order.index(each.verdict), -each.suspect.gap)
-    ):
+
+    def rank(shortcut: Shortcut) -> tuple[int, float, float]:
+        turned = max(
+            (paste.against.mean for paste in shortcut.pasted if paste.confirmed), default=0
+        )
+        return order.index(shortcut.verdict), -turned, -shortcut.suspect.gap
+
+    for shortcut in sorted(shortcuts, key=rank):
         if not any(overlap(shortcut.suspect, other.suspect) for other in kept):
             kept.append(shortcut)
     return kept
@@ -212,7 +221,7 @@ class _Evidence:
 
 
 def _in_words(region: Region) -> str:
-    return place_of(region.cells[0]) if region.shared else "changing places"
+    return place_of(region.cells[0]) if region.shared else CHANGING
 
 
 def _examined(
@@ -258,6 +267,9 @@ def _tested(photos: ClassPhotos, suspect: Suspect, predict: Answer, *, seed: int
     right = None if photos.right is None else (photos.right[members], photos.right[others])
     compared = Comparison(predict, photos.index, ours, theirs, generator, right)
     regions: tuple[Region, ...] = (shared_pixels(ours, theirs),)
+    if suspect.cells is not None:
+        cells = suspect.cells[np.searchsorted(suspect.members, members)]
+        regions = (Region("pixels", cells, False),)
     if suspect.descriptor != STAMP:  # the heat of photos with a stamp is on the thing as well
         regions = (hot_regions(photos.maps[members], photos.maps[outside]), *regions)
     trials: list[Trial] = []
@@ -287,7 +299,8 @@ def _sentence(
     if suspect.descriptor == COLOUR:
         apart = "their colours are unlike the others'"
     if suspect.descriptor == STAMP:
-        apart = f"they have the same pixels, {place}"
+        where = "at changing places" if place == CHANGING else place
+        apart = f"they have the same pixels, {where}"
     stand = f"{which} stand apart ({apart})"
     if verdict == Verdict.TOO_FEW:
         return f"{stand}; too few to tell: a test needs {FEWEST_MEMBERS}."
@@ -316,7 +329,7 @@ def _proof(photos: ClassPhotos, which: str, evidence: _Evidence) -> str:
         if trial is None:
             place = _in_words(paste.region)
         clauses.append(_pasted(photos, paste))
-    what = "something at changing places" if place == "changing places" else place
+    what = "something at changing places" if place == CHANGING else place
     return f"For {which} the network relies on {what}: {'; '.join(clauses)}."
 
 

@@ -5,6 +5,7 @@ Axes: n photo, h row, w column of a map, d feature of a descriptor, t trait.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from seewhy.reporting.clusters import (
     spectral_groups,
 )
 from seewhy.reporting.descriptors import colour_descriptors, scikit_learn, where_descriptors
-from seewhy.reporting.stamps import stamped_groups
+from seewhy.reporting.stamps import roving_groups, stamped_groups
 
 LARGEST_SHARE = 0.2
 """The share of a class that a suspect has at most: more is what the class looks like."""
@@ -31,6 +32,9 @@ SMALLEST_SUSPECT = 8
 
 SMALLEST_STAMPED_GROUP = 10
 """Photos of a suspect that is found by its pixels, at least."""
+
+ROVING_SUSPECTS = 3
+"""Groups of a class with a patch in common at any place, at most."""
 
 GAP = 3.0
 """Standard deviations of the others between them and a suspect."""
@@ -65,10 +69,11 @@ class Suspect:
         members: their places among the photos of the class.
         descriptor: in which the cluster was found: 'where' the heat is, 'what' is under it,
             'colour', of the whole photo, or 'pixels' that are the same.
-        by: 'k-means', 'spectral' or 'patches'.
+        by: 'k-means', 'spectral', 'patches' (at the same place) or 'roving patches' (anywhere).
         gap: standard deviations between the others and the group, see `island_gap`; of pixels,
             how many times as far away the others are.
         odd: the share of the mean heat that is where the others have none.
+        cells: where roving patches are in each member; None of other groups.
     """
 
     members: Int[ndarray, " m"]
@@ -76,6 +81,7 @@ class Suspect:
     by: str
     gap: float
     odd: float
+    cells: Bool[ndarray, "m h w"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +147,9 @@ def find_groups(
     kept = []
     by_colour = [suspect for suspect in suspects if suspect.descriptor == COLOUR]
     others = [suspect for suspect in suspects if suspect.descriptor != COLOUR]
-    stamps = [] if tiny is None else _stamps(tiny, seed=seed)
-    for suspect in (*_distinct(others), *_distinct(stamps), *_distinct(by_colour)):
+    still, roving = ([], []) if tiny is None else _stamps(tiny, maps, seed=seed)
+    kinds = (others, still, roving, by_colour)
+    for suspect in itertools.chain.from_iterable(map(_distinct, kinds)):
         widens = count > SAMPLE and suspect.descriptor != STAMP
         whole = _widened(suspect, chosen, lines[suspect.descriptor]) if widens else suspect
         inside = np.zeros(count, bool)
@@ -152,13 +159,18 @@ def find_groups(
     return Groups(parts, tuple(kept))
 
 
-def _stamps(tiny: UInt8[ndarray, "n 32 32 3"], *, seed: int) -> list[Suspect]:
-    """Return the groups that have pixels in common."""
+def _stamps(
+    tiny: UInt8[ndarray, "n 32 32 3"], maps: Float[ndarray, "n h w"], *, seed: int
+) -> tuple[list[Suspect], list[Suspect]]:
+    """Return the groups that have pixels in common: at the same place, and anywhere."""
+    smallest, largest = SMALLEST_STAMPED_GROUP, LARGEST_SHARE
+    stamps = stamped_groups(tiny, smallest=smallest, largest=largest, seed=seed)
+    roving = roving_groups(tiny, maps, smallest=smallest, largest=largest, seed=seed)
     return [
-        Suspect(np.flatnonzero(members), STAMP, "patches", room, 0.0)
-        for members, room in stamped_groups(
-            tiny, smallest=SMALLEST_STAMPED_GROUP, largest=LARGEST_SHARE, seed=seed
-        )
+        Suspect(np.flatnonzero(members), STAMP, "patches", room, 0.0) for members, room in stamps
+    ], [
+        Suspect(np.flatnonzero(members), STAMP, "roving patches", room, 0.0, cells)
+        for members, room, cells in itertools.islice(roving, ROVING_SUSPECTS)
     ]
 
 

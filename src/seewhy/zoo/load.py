@@ -13,7 +13,7 @@
     load("built-in")                         the small network that comes with seewhy
     load("efficientnet-lite0")               ImageNet's 1,000 classes, with seewhy[imagenet]
 
-Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit=, channels=,
+Any name also accepts size=224 (or 224x320), preprocess=, labels=, layer=, fit=, channels=, device=,
 prompts=, template=, neutral= and output= (which of several outputs is explained: 0, logits) after
 '?'; `load`'s own arguments take precedence.
 """
@@ -93,14 +93,15 @@ def load(
     layer: Any = None,
     fit: Fit | str | None = None,
     channels: int | None = None,
+    device: str | None = None,
     **prompts: Unpack[PromptKeywords],
 ) -> Classifier:
     """Load a network by name or from a file, with its input size, preprocessing and labels.
 
     Args:
         name: a name, as in this module's docstring, or a path.
-        size, preprocess, labels, layer, fit, channels: as in `Classifier`; each overrides the name
-            or file.
+        size, preprocess, labels, layer, fit, channels, device: as in `Classifier`; each overrides
+            the name or file.
         prompts: prompts, template and neutral, as in `Classifier`.
 
     Raises:
@@ -137,6 +138,7 @@ def load(
         name=LoadableName(parsed.text),
         references=loaded.references,
         channels=_first(channels, _whole_number(settings.get("channels"), parsed)),
+        device=_first(device, settings.get("device")),
         call=_call_of(loaded.model, settings.get("output"), parsed.base),
         tokenizer=loaded.tokenizer,
         **asked,

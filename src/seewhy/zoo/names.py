@@ -16,8 +16,8 @@ from seewhy.photos.preprocessing import Preprocess
 from seewhy.settings import parse_value
 
 SETTINGS = (
-    "size", "preprocess", "labels", "layer", "fit", "channels", "output", "prompts", "template",
-    "neutral",
+    "size", "preprocess", "labels", "layer", "fit", "channels", "device", "output", "prompts",
+    "template", "neutral",
 )  # fmt: skip
 """Settings after '?' that every network accepts; the rest goes to its builder."""
 

@@ -13,6 +13,7 @@ value (each class's, or only one).
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -260,14 +261,17 @@ class KerasNetwork(AttendingKeras, ABC):
 
     def _ask(self, request: Request, *arrays: ndarray) -> Mapping[str, ndarray]:
         images, further = arrays[0].astype(np.float32, copy=False), arrays[1:]
+        with contextlib.nullcontext() if self.device is None else keras.device(self.device):
+            return self._function(request)(images, *further)
+
+    def _function(self, request: Request) -> Callable[..., Mapping[str, ndarray]]:
         with TRACING:
             if request not in self._compiled:
                 self._compiled[request] = self.compile(request)
             self._compiled.move_to_end(request)
             while len(self._compiled) > _KEPT_REQUESTS:
                 self._compiled.popitem(last=False)
-            function = self._compiled[request]
-        return function(images, *further)
+            return self._compiled[request]
 
     def _grid(self, layer: str, size: tuple[int, ...]) -> Grid | None:
         """Return where a layer's tokens are, in images of a size; None for no tokens."""

@@ -249,7 +249,7 @@ class OnnxNetwork(Adapter):
     def _new_runner(self, content: bytes) -> Runner:
         if len(self._runners) >= MOST_RUNNERS:
             self._runners.popitem(last=False)
-        return Runner(content, name=self.name, one_by_one=self.one_by_one)
+        return Runner(content, name=self.name, one_by_one=self.one_by_one, device=self.device)
 
     def _image(self, images: Float[ndarray, "n h w c"], axes: Axes) -> ndarray:
         turned = images.transpose(TO_FIRST) if axes == "nchw" else images

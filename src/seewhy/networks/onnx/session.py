@@ -10,6 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.errors import LayerError, ModelError, SeewhyError
+from seewhy.networks.devices import provider_of
 from seewhy.networks.onnx.reading import import_onnx
 
 ERROR_LEVEL = 3
@@ -23,18 +24,23 @@ class Runner:
         content: the part, as a file.
         name: the network's name, for messages.
         one_by_one: whether its batch is always one image.
+        device: where it computes; None: on the first of onnxruntime's providers.
     """
 
-    def __init__(self, content: bytes, *, name: str, one_by_one: bool) -> None:
+    def __init__(
+        self, content: bytes, *, name: str, one_by_one: bool, device: str | None = None
+    ) -> None:
         _, runtime = import_onnx()
         self.name, self.one_by_one = name, one_by_one
         options = runtime.SessionOptions()
         options.log_severity_level = ERROR_LEVEL
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if _has_affinity() else 0
+        providers = runtime.get_available_providers()
+        if device is not None:
+            providers = list(dict.fromkeys([provider_of(device)[0], "CPUExecutionProvider"]))
+            providers[0] = provider_of(device)
         try:
-            self.session = runtime.InferenceSession(
-                content, options, providers=runtime.get_available_providers()
-            )
+            self.session = runtime.InferenceSession(content, options, providers=providers)
         except Exception as error:
             raise _refused(name, error) from error
         self.inputs = [source.name for source in self.session.get_inputs()]
