@@ -151,7 +151,11 @@ class Classifier:
         known = describe(model, size=as_size(size), preprocess=preprocess, labels=labels, fit=fit)
         name = name or _name_of(model)
         call = given.get("call")
-        way = {"call": call, "channels": given.get("channels"), "device": given.get("device")}
+        way: dict[str, Any] = {
+            "call": call,
+            "channels": given.get("channels"),
+            "device": given.get("device"),
+        }
         tokenizer = given.get("tokenizer") or getattr(preprocess, "tokenizer", None)
         asked: dict[str, Any] = {key: given.get(key, NO_PROMPTS[key]) for key in NO_PROMPTS}
         prompts = Prompts.of(**asked, tokenizer=tokenizer)
