@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from seewhy.errors import OptionError, OutputError
 from seewhy.files import (
     Inputs,
     UniqueStems,
+    in_one_direction,
     is_file,
     parse_json,
     read_text,
@@ -156,3 +158,13 @@ def test_no_result_overwrites_what_is_read_whatever_its_name(tmp_path: Path) -> 
             f"{path} is one of the photos, and the result would overwrite it. Choose another "
             "place for the results."
         )
+
+
+def test_changes_of_direction_are_replaced_in_text_and_in_json() -> None:
+    name = "cat\u202egnp.exe\u2069 \\u202e \u05d0\u200f"
+    shown = "cat\ufffdgnp.exe\ufffd"
+    assert in_one_direction(name).startswith(shown)
+    text = in_one_direction(json.dumps({"name": name}))
+    assert json.loads(text)["name"].startswith(shown)
+    assert json.loads(text)["name"].endswith("\u05d0\u200f")
+    assert not {*"\u202a\u202e\u2066\u2069"} & set(json.loads(text)["name"])

@@ -163,6 +163,18 @@ def _host() -> str:
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_ESCAPED_DIRECTIONS = re.compile(r"\\u(?:202[a-e]|206[6-9])")
+
+
+def in_one_direction(text: str) -> str:
+    """Return text, HTML or JSON without changes of direction, by which a name reads as another.
+
+    Each is replaced by U+FFFD, in JSON's escapes too.
+    """
+    return _ESCAPED_DIRECTIONS.sub(r"\\ufffd", _DIRECTIONS.sub("\ufffd", text))
+
+
 def finite(value: SupportsFloat | None) -> float | None:
     """Return a number as JSON can say it: None for NaN and infinity."""
     number = math.nan if value is None else float(value)

@@ -34,6 +34,12 @@ def form_of(source: Any) -> str:
     return re.sub(r"0x[0-9a-f]+", "", repr(sorted(source) if isinstance(source, set) else source))
 
 
+@pytest.mark.parametrize("control", ["\u202e", "\u2066", "\x1b", "\x9b", "\n", "\u2028"])
+def test_a_name_has_no_codes_that_change_how_others_are_read(control: str) -> None:
+    (name,) = names([f"c{control}at"])
+    assert name in ("c at", "c\ufffdat")
+
+
 @pytest.mark.parametrize(
     "source",
     [

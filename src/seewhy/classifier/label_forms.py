@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from seewhy.files import in_one_direction
+
 LABEL_KEYS = (
     "id2label", "label2id", "class_to_idx", "class_indices", "label_names", "class_names", "labels",
     "classes", "names", "categories",
@@ -272,7 +274,7 @@ def _as_number(value: Any) -> int | None:
     return int(value) if is_digits else None
 
 
-_BREAKS = re.compile(r"\s*[\x00-\x1f\x7f\x85\u2028\u2029]\s*")
+_BREAKS = re.compile(r"\s*[\x00-\x1f\x7f-\x9f\u2028\u2029]\s*")
 """Line breaks and other control codes, which a name in a table or a title cannot have."""
 
 
@@ -282,7 +284,7 @@ def _name(value: Any) -> str:
         return _in_rows([value])[0][0]
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"it has {_kind(value)} where a name should be")
-    name = _BREAKS.sub(" ", str(value)).strip()
+    name = in_one_direction(_BREAKS.sub(" ", str(value))).strip()
     if not name:
         raise ValueError("one of its names is empty")
     return name

@@ -18,7 +18,7 @@ from PIL import Image
 from seewhy.datasets.asking import read_listed
 from seewhy.errors import MissingFramework, PhotoError
 from seewhy.evaluating.intervals import Interval
-from seewhy.files import Inputs, write_whole
+from seewhy.files import Inputs, in_one_direction, write_whole
 from seewhy.photos.threads import map_ahead
 from seewhy.reporting.comparison import NetworkComparison
 from seewhy.reporting.result import Report
@@ -128,7 +128,7 @@ def _filled(
         style=Markup(_static("report.css")),
         script=Markup(_script()),
     )
-    return page.encode("utf-8", "backslashreplace")
+    return in_one_direction(page).encode("utf-8", "backslashreplace")
 
 
 def _script() -> str:

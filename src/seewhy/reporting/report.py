@@ -56,6 +56,7 @@ class ReportKeywords(MapKeywords, total=False):
     changes: int
     run: str | os.PathLike[str] | None
     workers: int
+    worker_timeout: int
     seed: int
 
 
@@ -103,6 +104,7 @@ def report(
         run: keep the run in this folder, so that it can be resumed and reported on again; by
             default nothing is kept.
         workers: processes that explain photos; needs `run`.
+        worker_timeout: seconds, as for `seewhy.batch`.
         seed: of clusters and draws.
 
     Returns:
@@ -117,7 +119,7 @@ def report(
     """
     scikit_learn("cluster")
     of_report, own = parted(request, ("boxes", "object_masks", "changes", "seed"))
-    own, asked = parted(own, ("true_labels", "column", "run", "workers"))
+    own, asked = parted(own, ("true_labels", "column", "run", "workers", "worker_timeout"))
     wanted, true_labels, run = ReportSettings(**of_report), own.get("true_labels"), own.get("run")
     for name in CLASSES:
         if name in asked:
@@ -151,7 +153,8 @@ def report(
         network = loaded(classifier, settings or {})
         return report_on_items(network, items, question, wanted, progress=progress)
     shelf = Shelf(_sample(items, wanted))
-    asked |= {"workers": own.get("workers", 0), "shard_size": 32 * at_once}
+    asked |= {name: own[name] for name in ("workers", "worker_timeout") if name in own}
+    asked |= {"shard_size": 32 * at_once}
     asked |= {"descriptors": True, "maps": "float16"}
     made = run_batch(
         classifier, items, run, asked, settings=settings, progress=progress, read=shelf.read

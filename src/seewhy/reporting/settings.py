@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from numpy import ndarray
 
-from seewhy.datasets.settings import BATCH_SIZE, COLUMN
+from seewhy.datasets.settings import BATCH_SIZE, COLUMN, WORKER_TIMEOUT
 from seewhy.settings import LARGEST_SEED, Setting, check_fields
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ WORK = (
     CHANGES,
     Setting("run", "text", None, "keep the run here, to resume or reuse it", metavar="RUN"),
     Setting("workers", "integer", 0, "worker processes, with --run; 0: only this one", (0, 1024)),
+    WORKER_TIMEOUT,
     BATCH_SIZE,
 )
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.files import shared_folder
+from seewhy.files import in_one_direction, shared_folder
 from seewhy.reporting.gallery import Gallery
 from seewhy.reporting.observations import Observations, coarse
 from seewhy.reporting.shelf import Thumbnail
@@ -127,7 +127,7 @@ class Tiles:
         }
         return {
             "data": {"photos": photos, "tiles": self._tiles, "maps": shape},
-            "table": _packed(json.dumps(table, separators=(",", ":")).encode()),
+            "table": _packed(in_one_direction(json.dumps(table, separators=(",", ":"))).encode()),
             "maps": _packed(maps),
         }
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError, OutputError, PhotoError, SeewhyError
+from seewhy.files import in_one_direction
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.serving import answers, costs
@@ -314,4 +315,5 @@ def _no_model(name: str) -> str:
 
 
 def _json(value: Any) -> Response:
-    return Response(json.dumps(value, allow_nan=False), media_type="application/json")
+    text = in_one_direction(json.dumps(value, allow_nan=False))
+    return Response(text, media_type="application/json")

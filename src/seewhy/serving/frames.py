@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from seewhy.files import in_one_direction
+
 TYPES = {"f": "<f4", "u": "u1"}
 
 
@@ -34,7 +36,7 @@ def frame(header: Mapping[str, Any], arrays: Mapping[str, ndarray] | None = None
         for name, array in packed.items()
     ]
     text = json.dumps({**header, "arrays": listed}, allow_nan=False)  # ASCII: any name is sent
-    head = text.encode()
+    head = in_one_direction(text).encode()
     return b"".join(
         [len(head).to_bytes(4, "little"), head, *(array.tobytes() for array in packed.values())]
     )
