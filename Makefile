@@ -6,6 +6,7 @@
 # make gallery  redraw every picture of the built-in network in docs/images, and those of the page (chromium)
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
 # make fresh  install nothing but seewhy into an empty environment, and measure it
+# make huggingface  the tests of transformers and open_clip, which make test skips without them
 # make fuzz   100,000 damaged photos, model files, options, runs and side files, by a new seed
 
 PYTHON ?= python3
@@ -78,6 +79,12 @@ keras2: .venv/test
 	$(PYTHON) -m venv .venv-keras2
 	.venv-keras2/bin/python -m pip -q install 'tf_keras==2.19.0' 'tensorflow-cpu==2.19.1'
 	SEEWHY_KERAS2_PYTHON=.venv-keras2/bin/python $(BIN)/python -m pytest tests/zoo/test_keras2.py
+
+# Not in CI: 20 MB more to download, 160 MB on the disk, half a minute.
+huggingface: .venv/test
+	$(PIP) install -c constraints.txt --no-deps transformers tokenizers regex open_clip_torch ftfy wcwidth
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/networks/test_hugging_face.py \
+		tests/networks/test_prompts.py tests/zoo/test_hugging_face.py tests/photos/test_processor.py
 
 truth: .venv/test
 	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),32) $(TRUTH)

@@ -60,27 +60,9 @@ ARCHITECTURES: dict[str, tuple[str, str, dict[str, Any], str]] = {
         },
         "mobilevit.conv_1x1_exp.activation",
     ),
-    "SegFormer": (
-        "Segformer",
-        CLASSIFIER,
-        {**STAGES, "num_attention_heads": [1, 1, 2, 2]},
-        "segformer.stages.3",
-    ),
     "ConvNeXt": ("ConvNext", CLASSIFIER, STAGES, "convnext.encoder.stages.3.layers.0"),
     "ConvNeXt V2": ("ConvNextV2", CLASSIFIER, STAGES, "convnextv2.encoder.stages.3.layers.0"),
     "ResNet": ("ResNet", CLASSIFIER, CONVOLUTIONS, "resnet.encoder.stages.3.layers.0.activation"),
-    "RegNet": (
-        "RegNet",
-        CLASSIFIER,
-        {**CONVOLUTIONS, "groups_width": 8},
-        "regnet.encoder.stages.3.layers.0.activation",
-    ),
-    "MobileNet V2": (
-        "MobileNetV2",
-        CLASSIFIER,
-        {"image_size": 64},
-        "mobilenet_v2.conv_1x1.activation",
-    ),
 }  # fmt: skip
 
 

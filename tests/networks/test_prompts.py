@@ -76,6 +76,29 @@ def test_the_empty_prompt_changes_no_probability_but_the_map(folders: dict[str, 
     assert not np.allclose(found[0].maps, found[1].maps, rtol=0.1)
 
 
+def test_the_map_is_grad_cam_of_the_librarys_score_less_that_of_the_empty_prompt(
+    folders: dict[str, Path],
+) -> None:
+    """By hand: a hook on transformers' own model, its own gradient, the formula."""
+    explanation = seewhy.explain(seewhy.load(f"hf:{folders['CLIP']}", prompts=PROMPTS), PHOTO)
+    model = transformers.AutoModel.from_pretrained(folders["CLIP"]).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folders["CLIP"], backend="pil")
+    caught: list[torch.Tensor] = []
+    layer = model.get_submodule(explanation.layer)
+    layer.register_forward_hook(lambda module, inputs, output: caught.append(output))
+    given = processor(
+        text=[*PROMPTS, ""], images=Image.fromarray(PHOTO), padding="max_length",
+        return_tensors="pt",
+    )  # fmt: skip
+    logits = model(**given).logits_per_image[0]
+    best = explanation.targets[0][0].index
+    (slope,) = torch.autograd.grad(logits[best] - logits[3], caught)
+    patches, slopes = caught[0][0, 1:], slope[0, 1:]  # without the class token
+    by_hand = (patches * slopes.mean(0)).sum(1).relu().reshape(4, 4).detach().numpy()
+    assert explanation.method == "grad-cam"
+    np.testing.assert_allclose(explanation.maps[0, 0], by_hand, atol=1e-5)
+
+
 def test_embeddings_of_several_templates_are_averaged(folders: dict[str, Path]) -> None:
     templates = ["a photo of a {}", "the {}"]
     model = transformers.AutoModel.from_pretrained(folders["CLIP"]).eval()
@@ -120,8 +143,8 @@ def test_one_prompt_is_a_value_and_names_may_be_given_to_prompts() -> None:
 
 def test_occlusion_and_boxes_and_a_contrast_work_unchanged() -> None:
     classifier = seewhy.Classifier(make_clip(), prompts=PROMPTS, preprocess=make_processor())
-    occluded = seewhy.explain(classifier, PHOTO, method="occlusion", patch=32, stride=32)
-    assert occluded.maps.shape[1] == 3
+    occluded = seewhy.explain(classifier, PHOTO, method="occlusion", patch=32, stride=32, top=3)
+    assert occluded.maps.shape == (1, 3, 64, 64)
     contrasted = seewhy.explain(classifier, PHOTO, classes=["a cat"], contrast=["a dog"])
     assert contrasted.targets[0][0].rivals is not None
     assert len(seewhy.locate(classifier, PHOTO)) == 1
