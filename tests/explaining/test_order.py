@@ -32,6 +32,15 @@ def test_a_photo_in_the_place_of_the_network_is_told(
     )
 
 
+def test_a_folder_in_the_place_of_the_network_is_told(tmp_path: Path) -> None:
+    with pytest.raises(errors.ModelError) as caught:
+        seewhy.locate(tmp_path, colour_classifier())
+    assert str(caught.value) == (
+        f"'{tmp_path}' is a folder, and a network belongs in its place. Swap the two, or name a "
+        "network: seewhy models"
+    )
+
+
 @pytest.mark.parametrize("photos", [PHOTO, [PHOTO], ["cat.jpg"]])
 def test_arrays_and_lists_in_the_place_of_the_network_are_told(photos: Any) -> None:
     with pytest.raises(errors.ModelError) as caught:

@@ -13,6 +13,7 @@ from seewhy.explaining.keywords import RequestKeywords
 from seewhy.explaining.order import refuse_networks, refuse_photos
 from seewhy.explaining.request import Request, with_keywords
 from seewhy.explaining.result import Explanation
+from seewhy.explaining.tensors import prepared_photos
 from seewhy.photos.reading import Photo, find_photos, read_ahead, read_photo
 from seewhy.progress import Progress, no_progress
 
@@ -22,6 +23,7 @@ def explain(
     classifier: Any,
     photos: Any,
     *,
+    input_is_preprocessed: bool = False,
     progress: Progress = no_progress,
     **request: Unpack[RequestKeywords],
 ) -> Explanation:
@@ -53,6 +55,10 @@ def explain(
         precision: of the network: "float32", or "bfloat16", which is faster on processors and GPUs
             with units for it, and off by some per cent. The first photos are explained in both,
             and the error is in the result (`Explanation.rounding`).
+        input_is_preprocessed: `photos` is a DataLoader's batch of tensors, (n, c, h, w) at the
+            network's input size, prepared by the classifier's own preprocessing, which is undone
+            for pictures; where it is not known, pictures show each channel from its smallest value
+            to its largest, and a warning says so.
         progress: called with (done, total).
         request: `patch=32`, `stride=16` and so on are options of the method: see
             `METHODS[method].options`.
@@ -67,7 +73,10 @@ def explain(
     Warns:
         SeewhyWarning: the precision is not offered here, or a map is off by more than 10 %.
     """
-    (explanation,) = _explained(Request.single(**request), classifier, photos, progress).values()
+    asked = Request.single(**request)
+    if input_is_preprocessed:
+        classifier, photos = prepared_photos(as_classifier(classifier), photos)
+    (explanation,) = _explained(asked, classifier, photos, progress).values()
     return explanation
 
 

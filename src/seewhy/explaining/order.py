@@ -17,14 +17,17 @@ def refuse_photos(given: Any) -> None:
     Raises:
         ModelError: that is so.
     """
+    kind = "a photo"
     if isinstance(given, str | os.PathLike):
-        is_photo = Path(given).suffix.lower() in PHOTO_ENDINGS
+        is_folder = Path(given).is_dir()
+        kind = "a folder" if is_folder else kind
+        is_photo = is_folder or Path(given).suffix.lower() in PHOTO_ENDINGS
     else:
         is_photo = isinstance(given, list | tuple | set) or (
             hasattr(given, "__array__") and not callable(given)
         )
     if is_photo:
-        what = f"'{given}' is a photo" if isinstance(given, str | os.PathLike) else "This is photos"
+        what = f"'{given}' is {kind}" if isinstance(given, str | os.PathLike) else "This is photos"
         raise ModelError(
             f"{what}, and a network belongs in its place. Swap the two, or name a network: "
             "seewhy models"
