@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+import onnx
+import pytest
 import torch
 from numpy.random import Generator
 from torch import nn
 
+import seewhy
 from seewhy.zoo.keras_files import load_keras_file
 from seewhy.zoo.torch_files import load_torch_weights
 from tests.fuzz.mutations import damaged
 from tests.fuzz.rule import CASES, violations
+from tests.networks.contract import CHANNELS, FLAT, HEIGHT, SOFTMAX, WIDTH
+from tests.networks.onnx_builder import built
+from tests.networks.test_runtimes import converted
 
 
 def torch_files(tmp_path: Path) -> dict[str, bytes]:
@@ -99,4 +107,91 @@ def test_damaged_keras_files_are_loaded_or_refused(tmp_path: Path) -> None:
         keras.backend.clear_session(free_memory=False)  # gc.collect is slow
 
     found = violations(case, CASES // 25, tmp_path)
+    assert not found
+
+
+WHOLE = (0, 1, -1, 2, 3, 7, 255, 65536, 2**31 - 1, -(2**31), 2**40, 2**62)
+"""Whole numbers at which readers of dimensions and types stumble."""
+
+OPERATORS = ("", "x", "image", "dense", "Conv", "Loop", "If", "Reshape", "Unique", "Resize", "a.b")
+
+
+def fields(message: Any) -> list[tuple[Any, Any]]:
+    """List every field of a message of Protocol Buffers, and of those inside, that has values."""
+    found = []
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.type != field.TYPE_MESSAGE:
+            found += [(message, field)] * bool(len(value) if repeated(value) else value)
+        elif repeated(value):
+            found += [one for inner in value for one in fields(inner)]
+        elif message.HasField(field.name):
+            found += fields(value)
+    return found
+
+
+def repeated(value: Any) -> bool:
+    return hasattr(value, "append") or hasattr(value, "add")
+
+
+def odd(value: Any, generator: Generator) -> Any:
+    if isinstance(value, int):
+        return int(generator.choice(WHOLE))
+    if isinstance(value, float):
+        return float(generator.choice([0.0, -1.0, 1e30, np.nan, np.inf]))
+    if isinstance(value, bytes):
+        return damaged(value, [value], generator)
+    return str(generator.choice(OPERATORS))
+
+
+def changed_fields(content: bytes, generator: Generator) -> bytes:
+    """Change one to three values of an ONNX file, and let its messages be whole."""
+    model = onnx.ModelProto.FromString(content)
+    for _ in range(int(generator.integers(1, 4))):
+        known = fields(model)
+        message, field = known[int(generator.integers(len(known)))]
+        value = getattr(message, field.name)
+        with contextlib.suppress(ValueError, TypeError):  # a number that the field cannot have
+            if repeated(value):
+                place = int(generator.integers(len(value)))
+                value[place] = odd(value[place], generator)
+            else:
+                setattr(message, field.name, odd(value, generator))
+    return model.SerializeToString()
+
+
+def test_damaged_onnx_files_are_explained_or_refused(tmp_path: Path) -> None:
+    files = [built(steps).SerializeToString() for steps in (SOFTMAX, FLAT)]
+    photo = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+
+    def case(generator: Generator) -> None:
+        content = files[int(generator.integers(2))]
+        is_whole = generator.random() < 0.9
+        path = tmp_path / "damaged.onnx"
+        path.write_bytes(
+            changed_fields(content, generator) if is_whole else damaged(content, files, generator)
+        )
+        classifier = seewhy.load(path, preprocess=lambda pixels: pixels[..., :CHANNELS])
+        seewhy.explain(classifier, photo, method="eigen-cam", top=1)
+
+    found = violations(case, CASES // 25, tmp_path)
+    assert not found
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow converts")
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_tflite_files_are_explained_or_refused(tmp_path: Path) -> None:
+    files = [converted(quantized=False)]
+    path = tmp_path / "damaged.tflite"
+    photo = np.zeros((8, 8, 3), np.uint8)
+
+    def case(generator: Generator) -> None:
+        path.write_bytes(damaged(files[0], files, generator))
+        classifier = seewhy.load(path, preprocess="unit")
+        seewhy.explain(classifier, photo, patch=4, stride=4)
+
+    found = violations(case, CASES // 25, tmp_path)
+    path.write_bytes(files[0].replace(b"\x0c\0\0\0\x0c\0\0\0\x03", b"\0\0\x10\0\0\0\x10\0\x03"))
+    with pytest.raises(seewhy.errors.OptionError, match=r"one of them would take 13\d+"):
+        seewhy.load(path)
     assert not found

@@ -336,3 +336,15 @@ def test_without_onnx2torch_gradients_name_what_to_install(monkeypatch: pytest.M
         "'seewhy[onnx,torch]' onnx2torch, or use a method without gradients, such as occlusion or "
         "eigen-cam."
     )
+
+
+def test_a_file_that_claims_a_huge_image_is_refused_before_memory_is_taken() -> None:
+    model = built(SOFTMAX)
+    for axis in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = 100_000
+    with pytest.raises(seewhy.errors.OptionError) as caught:
+        OnnxNetwork(model, name="vast")
+    assert str(caught.value) == (
+        "'vast' takes photos of 100000×100000 pixels, and one of them would take 120.0 GB. Give a "
+        "network, or a size, of at most 17 megapixels."
+    )

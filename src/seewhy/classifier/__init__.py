@@ -28,6 +28,7 @@ from seewhy.classifier.preprocessing import Preprocessing, spoken
 from seewhy.errors import OptionError
 from seewhy.networks import adapt, with_prompts
 from seewhy.networks.base import Network, Output
+from seewhy.networks.checks import check_input_size
 from seewhy.networks.prompts import NO_PROMPTS, PromptKeywords, Prompts
 from seewhy.networks.session import Session
 from seewhy.photos.fitting import Fit, fit_photo
@@ -39,9 +40,6 @@ from seewhy.settings.signature import name_keywords
 
 Size = int | tuple[int, int]
 """The input size: one number for a square, or (height, width)."""
-
-LARGEST_INPUT = 2**24
-"""Pixels of an input; a file may claim any size, and every photo is fitted to it."""
 
 
 class CallKeywords(PromptKeywords, total=False):
@@ -356,7 +354,7 @@ def as_fit(fit: Fit | str | None, size: tuple[int, int]) -> Fit:
 def _checked_size(
     wanted: tuple[int, int] | None, shape: tuple[int | None, int | None, int], name: str
 ) -> tuple[int, int]:
-    height, width, _ = shape
+    height, width, channels = shape
     if wanted is None:
         if height is None or width is None:
             raise OptionError(
@@ -364,12 +362,7 @@ def _checked_size(
                 "size=(height, width) in Python, --size 224 on the command line."
             )
         wanted = height, width
-    if wanted[0] * wanted[1] > LARGEST_INPUT:
-        raise OptionError(
-            f"'{name}' takes photos of {wanted[0]}×{wanted[1]} pixels, and one of them would take "
-            f"{wanted[0] * wanted[1] * 12 / 1e9:.1f} GB. Give a network, or a size, of at most "
-            f"{LARGEST_INPUT / 1e6:.0f} megapixels."
-        )
+    check_input_size(name, wanted, channels)
     if (height or wanted[0], width or wanted[1]) != wanted:
         raise OptionError(
             f"'{name}' takes photos of {height or 'any'}×{width or 'any'} pixels, but the size "

@@ -19,12 +19,16 @@ from seewhy.errors import (
     ModelError,
     NotACamNetwork,
     NotFinite,
+    OptionError,
     PhotoError,
     TargetError,
     UnknownLayer,
     nearest_names,
 )
 from seewhy.networks.base import INPUT, SCORES, Layer, Targets, Top, Units
+
+LARGEST_INPUT = 2**24
+"""Pixels of an input; a file may claim any size, and every photo is fitted to it."""
 
 _CONVOLUTION = re.compile(r"(Depthwise|Separable|Lazy)?Conv(\dd)?(Transpose)?", re.IGNORECASE)
 
@@ -186,6 +190,20 @@ def check_input_shape(
             "channels=3 for colour or 1 for grey"
         )
     return fixed[0], fixed[1], depth
+
+
+def check_input_size(network: str, size: tuple[int, int], channels: int = 3) -> None:
+    """Refuse an input that takes more memory than any photo is worth, before one is made.
+
+    Raises:
+        OptionError: that is so.
+    """
+    if size[0] * size[1] * max(channels, 3) > 3 * LARGEST_INPUT:
+        raise OptionError(
+            f"'{network}' takes photos of {size[0]}×{size[1]} pixels, and one of them would take "
+            f"{size[0] * size[1] * max(channels, 3) * 4 / 1e9:.1f} GB. Give a network, or a size, "
+            f"of at most {LARGEST_INPUT / 1e6:.0f} megapixels."
+        )
 
 
 def check_targets(

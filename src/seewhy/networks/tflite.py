@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,7 +16,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seewhy.errors import MissingFramework, ModelError
+from seewhy.errors import MissingFramework, ModelError, SeewhyError
+from seewhy.networks.checks import check_input_size
 from seewhy.networks.predicting import PredictNetwork
 
 
@@ -36,21 +38,17 @@ class TFLiteNetwork(PredictNetwork):
         _refuse_flex(path)
         try:
             self._interpreter = _interpreter_class()(model_path=str(path))
+            inputs = self._interpreter.get_input_details()
+            shape = _image_shape(path, [list(map(int, tensor["shape"])) for tensor in inputs])
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, ValueError) as error:
+            if isinstance(error, SeewhyError):
+                raise
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ModelError(
                 f"'{path}' is not a TFLite network that LiteRT can run: {lines[0].rstrip('.')}. It "
                 "may be damaged, or need operators of its own; convert it again."
             ) from error
-        inputs = self._interpreter.get_input_details()
-        shape = [int(side) for side in inputs[0]["shape"]]
-        if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1:
-            listed = ", ".join(" × ".join(map(str, tensor["shape"])) for tensor in inputs)
-            raise ModelError(
-                f"'{path}' does not take one image (1 × rows × columns × channels): its inputs are "
-                f"{listed}. Convert the network with one image as its only input."
-            )
         self._input, self._output = inputs[0], self._interpreter.get_output_details()[0]
         self._lock = Lock()
         super().__init__(
@@ -75,6 +73,23 @@ class TFLiteNetwork(PredictNetwork):
         scale, zero = self._output["quantization"]
         row: ndarray = (numbers - zero) * scale if scale else numbers
         return row.reshape(-1)
+
+
+def _image_shape(path: Path, shapes: Sequence[Sequence[int]]) -> Sequence[int]:
+    """Return the shape of the one image that a file takes; no memory is taken for it yet.
+
+    Raises:
+        ModelError, OptionError: it takes something else, or too large an image.
+    """
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1:
+        listed = ", ".join(" × ".join(map(str, shape)) for shape in shapes)
+        raise ModelError(
+            f"'{path}' does not take one image (1 × rows × columns × channels): its inputs are "
+            f"{listed}. Convert the network with one image as its only input."
+        )
+    _, height, width, channels = shapes[0]
+    check_input_size(str(path), (height, width), channels)
+    return shapes[0]
 
 
 def _interpreter_class() -> Any:

@@ -32,6 +32,7 @@ from seewhy.networks.checks import (
     by_ending,
     check_ending,
     check_input_shape,
+    check_input_size,
     explained_classes,
     is_name,
     unknown_layer,
@@ -102,6 +103,7 @@ class OnnxNetwork(Adapter):
             height, width = self.graph.size_of(axes)
             side = size or (SIZE_FOR_ANY, SIZE_FOR_ANY)
             shape = (height or side[0], width or side[1], number)
+            check_input_size(self.name, shape[:2], number)
             names = tuple(tensor.name for tensor in self.graph.tensors(axes))
             for batch in (1,) if self.one_by_one else (2, 1):
                 try:

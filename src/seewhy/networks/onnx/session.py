@@ -13,8 +13,8 @@ from seewhy.errors import LayerError, ModelError, SeewhyError
 from seewhy.networks.devices import provider_of
 from seewhy.networks.onnx.reading import import_onnx
 
-ERROR_LEVEL = 3
-"""onnxruntime's level of messages from which on it prints them: errors."""
+FATAL_LEVEL = 4
+"""onnxruntime's level of messages from which on it prints them: errors are raised, and told."""
 
 
 class Runner:
@@ -33,7 +33,7 @@ class Runner:
         _, runtime = import_onnx()
         self.name, self.one_by_one = name, one_by_one
         options = runtime.SessionOptions()
-        options.log_severity_level = ERROR_LEVEL
+        options.log_severity_level = FATAL_LEVEL
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if _has_affinity() else 0
         providers = runtime.get_available_providers()
         if device is not None:
