@@ -87,7 +87,7 @@ huggingface: .venv/test
 		tests/networks/test_prompts.py tests/zoo/test_hugging_face.py tests/photos/test_processor.py
 
 truth: .venv/test
-	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),32) $(TRUTH)
+	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),100) $(TRUTH)
 
 fresh: .venv/test
 	SEEWHY_FRESH=1 $(BIN)/python -m pytest tests/test_bare.py

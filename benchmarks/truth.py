@@ -1,8 +1,8 @@
 """Which heatmap to trust: every method and baseline, measured on real networks and photos.
 
-    python benchmarks/truth.py --photos 32                       measure, write page and table
-    python benchmarks/truth.py --photos 32 --only-measure        on a machine of its own, say
-    python benchmarks/truth.py --photos 32 --network built-in    one network, and its tables
+    python benchmarks/truth.py --photos 100                      measure, write page and table
+    python benchmarks/truth.py --photos 100 --only-measure       on a machine of its own, say
+    python benchmarks/truth.py --photos 100 --network built-in   one network, and its tables
 
 Measurements are kept in --cache, one file per network and tier of methods, and are not repeated:
 stop it at any time, and go on with the same command, or with more photos. On a busy machine set
@@ -37,10 +37,11 @@ TIERS = {"cheap": EVERYTHING, "middle": EVERYTHING, "costly": ("removal", "occlu
 """What is measured of methods, by what they cost."""
 
 PLAN = {
-    "mobilenet": {"cheap": 1.0, "middle": 0.5, "costly": 0.1875},
-    "built-in": {"cheap": 0.5},
-    "squeezenet": {"cheap": 0.25},
-    "vits14": {"cheap": 4.0},
+    "mobilenet": {"cheap": 1.0, "middle": 0.4, "costly": 0.2},
+    "efficientnet-lite0": {"cheap": 1.0, "middle": 0.4},
+    "squeezenet": {"cheap": 1.0, "middle": 0.4},
+    "built-in": {"cheap": 1.0, "middle": 0.4},
+    "vits14": {"cheap": 1.28},
 }
 """By network and tier, the share of the photos on which it is measured."""
 
@@ -53,7 +54,7 @@ COSTLY = 300
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--photos", type=int, default=32, help="photos for cheap methods (32)")
+    parser.add_argument("--photos", type=int, default=100, help="photos for cheap methods (100)")
     parser.add_argument("--network", action="append", choices=NETWORKS, help="one of them (all)")
     parser.add_argument("--tier", action="append", choices=list(TIERS), help="one of them (all)")
     parser.add_argument("--method", action="append", help="one of them (all)")

@@ -71,7 +71,7 @@ KINDS: dict[str, tuple[int, ...]] = {
 }
 """ImageNet's classes by COCO's kinds, where they are the same things."""
 
-NETWORKS = ("mobilenet", "squeezenet", "built-in", "vits14")
+NETWORKS = ("mobilenet", "efficientnet-lite0", "squeezenet", "built-in", "vits14")
 
 VITS14 = "vits14_animals19"
 """A file of weights (.pth) and one of labels (.labels.txt), in the folder of networks."""
@@ -127,6 +127,16 @@ def load_network(name: str) -> Any:
         return seewhy.load("built-in")
     if name == "vits14":
         return vits14()
+    if name == "efficientnet-lite0":  # on PyTorch as a whole: numpy takes twice the time
+        plain = seewhy.load(name)
+        return seewhy.Classifier(
+            plain.network.twin,
+            size=plain.size,
+            fit=plain.fit,
+            preprocess="tf",
+            labels="imagenet",
+            name=name,
+        )
     from tests.incremental.test_real_networks import squeezenet
 
     model = squeezenet(DATA / "networks" / "squeezenet_v1.0.npz")
@@ -157,7 +167,10 @@ def vits14() -> Any:
 
 @cache
 def samples_of(network: str, count: int) -> list[Sample]:
-    """Return the first samples of a network: photos of COCO and of dogs by turns."""
+    """Return the first samples of a network: photos of COCO, dogs and ImageNet by turns.
+
+    Of ImageNet's, those with one box.
+    """
     from seewhy.photos.reading import read_photo
 
     classifier = load_network(network)
@@ -165,15 +178,15 @@ def samples_of(network: str, count: int) -> list[Sample]:
     if network == "vits14":
         return animals_of(classifier, boxes)[:count]
     found: list[Sample] = []
-    for file in _by_turns(sorted(boxes)):
+    files = [file for file in boxes if file[0] != "i" or len(boxes[file]) == 1]
+    for file in _by_turns(sorted(files), "coco", "dogs", "imagenet"):
         if len(found) == count:
             break
         photo = read_photo(DATA / "boxes" / file)
         best = int(classifier.network.scores(classifier.prepare([photo])[0])[0].argmax())
-        kind = _kind(classifier, best, {one["class"] for one in boxes[file]})
-        if kind is None:
-            continue
-        found.append(_sample(file, [one for one in boxes[file] if one["class"] == kind]))
+        right = sorted({one["class"] for one in boxes[file] if _is_of(one, classifier, best)})
+        if right:
+            found.append(_sample(file, [one for one in boxes[file] if one["class"] == right[0]]))
     return found
 
 
@@ -210,17 +223,17 @@ def _sample(file: str, objects: list[dict[str, Any]], index: int | None = None) 
 
 def _by_turns(files: list[str], *folders: str) -> list[str]:
     """Return one photo of each folder, and so on; what one has more comes last."""
-    by_folder = [
-        [file for file in files if file.startswith(one)] for one in folders or ("coco", "dogs")
-    ]
+    by_folder = [[file for file in files if file.startswith(one)] for one in folders]
     return [one for pair in zip_longest(*by_folder) for one in pair if one is not None]
 
 
-def _kind(classifier: Any, best: int, there: set[str]) -> str | None:
-    """Return the kind of a class, if the photo has boxes of it."""
-    if len(classifier.labels) < 1000:
-        return classifier.label(best) if classifier.label(best) in there else None
-    return next((kind for kind in sorted(there) if best in KINDS.get(kind, ())), None)
+def _is_of(thing: dict[str, Any], classifier: Any, best: int) -> bool:
+    """Return whether a thing that has a box is of the class with an index."""
+    if len(classifier.labels) == 1000:
+        return best == thing["index"] if "index" in thing else best in KINDS.get(thing["class"], ())
+    label = classifier.label(best)
+    animals = ANIMALS.get(label.replace(" ", "_"), ())
+    return thing["index"] in animals if "index" in thing else label == thing["class"]
 
 
 def mask_of(samples: list[Sample]) -> Any:

@@ -76,6 +76,7 @@ def test_a_true_heatmap_beats_what_looks_at_nothing(classifier):
     assert cam.lift.min() > centre.lift.max()
     assert steps[-1] == (10, 10)
     assert cam.box.tolist() == cam.held_out.hits[1].tolist()
+    np.testing.assert_allclose(cam.box_v2.mean(), np.mean(cam.held_out.accuracies))
     assert cam.agreement.min() > 0.3 > abs(random.agreement.mean())
 
 

@@ -60,6 +60,7 @@ def _scores(
         held_out = held_out_box_accuracy(np.array(overlaps, np.float64))
         hits = held_out.hits[OVERLAPS.index(FOUND_AT)]
         arrays |= {"held_out": held_out, "box": hits.astype(np.float64)}
+        arrays["box_v2"] = held_out.hits.mean(axis=0)
     filled = [f"{name}_{fill}" for name in ("deletion", "insertion") for fill in FILLS]
     there = [name for name in filled if name in measured[0].curves]
     return MethodScores(

@@ -51,6 +51,7 @@ MEASURES = {
     "lift": Measure("lift ↑", True, "energy_lift", "boxes", "that over the object's share"),
     "pointing": Measure("pointing ↑", True, "pointing_game", "boxes", "hottest pixel on it"),
     "box": Measure("box ↑", True, "held_out_box_accuracy", "boxes", "box at IoU 0.5"),
+    "box_v2": Measure("boxV2 ↑", True, "held_out_box_accuracy_v2", "boxes", "IoU 0.3, 0.5 and 0.7"),
 }
 """The measures that have one value per photo, in the order of the table."""
 

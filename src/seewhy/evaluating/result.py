@@ -56,6 +56,7 @@ class MethodScores:
         pointing: whether the hottest pixel is on an object.
         box: whether the heatmap's box is the object's at IoU 0.5, at the threshold that the other
             half of the photos chose.
+        box_v2: the mean of the same at IoU 0.3, 0.5 and 0.7 (as MaxBoxAccV2).
         held_out: the same for every IoU, with the thresholds.
         fills: deletion and insertion by fill: 'deletion_mean', 'insertion_blur'.
         curves: by the same names, the mean probability at each step, (s).
@@ -73,6 +74,7 @@ class MethodScores:
     lift: Float[ndarray, " n"] | None = None
     pointing: Float[ndarray, " n"] | None = None
     box: Float[ndarray, " n"] | None = None
+    box_v2: Float[ndarray, " n"] | None = None
     held_out: HeldOutBoxAccuracy | None = None
     fills: Mapping[str, Float[ndarray, " n"]] = field(default_factory=dict)
     curves: Mapping[str, Float[ndarray, " s"]] = field(default_factory=dict)

@@ -260,7 +260,8 @@ def computed_once(part: Any, pixels: ndarray, store: Path) -> Float[ndarray, "n 
             some = pixels[start : start + FEATURE_BATCH]
             values[start : start + FEATURE_BATCH] = part.predict_on_batch(some)
         values.flush()
-    return np.load(store, mmap_mode="r")
+    result: ndarray = np.load(store, mmap_mode="r")
+    return result
 
 
 def _last_blocks(run: TrainingRun, network: Any) -> tuple[Any, ndarray]:
