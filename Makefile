@@ -84,7 +84,8 @@ keras2: .venv/test
 huggingface: .venv/test
 	$(PIP) install -c constraints.txt --no-deps transformers tokenizers regex open_clip_torch ftfy wcwidth
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/networks/test_hugging_face.py \
-		tests/networks/test_prompts.py tests/zoo/test_hugging_face.py tests/photos/test_processor.py
+		tests/networks/test_prompts.py tests/zoo/test_hugging_face.py tests/photos/test_processor.py \
+		tests/serving/test_prompts.py
 
 truth: .venv/test
 	PYTHONPATH=. $(BIN)/python benchmarks/truth.py --photos $(or $(PHOTOS),100) $(TRUTH)

@@ -192,8 +192,9 @@ def test_bad_prompts_are_refused_in_one_sentence() -> None:
         "'CLIPModel' compares images with texts, and has no classes of its own. Name them: "
         "prompts=['a cat', 'a dog'], or --prompt 'a cat' --prompt 'a dog'."
     )
-    assert refused(prompts=[]) == (
-        "prompts=[] are no texts. Give a list of words: prompts=['a cat', 'a dog']."
+    assert refused(prompts=[]) == "There is no text in prompts. Name at least one: 'a cat'."
+    assert refused(prompts=[1]) == (
+        "prompts=[1] are no texts. Give a list of words: prompts=['a cat', 'a dog']."
     )
     assert refused(prompts=["a cat", "a  cat"]) == (
         "The prompt 'a cat' is given twice. Give each class once."

@@ -96,7 +96,9 @@ class Prompts:
 
 def _texts(given: Any, name: str) -> tuple[str, ...]:
     texts = tuple(split_names(given)) if isinstance(given, str) else given
-    if not isinstance(texts, Sequence) or not texts or not all(isinstance(t, str) for t in texts):
+    if isinstance(texts, list | tuple) and not texts:
+        raise OptionError(f"There is no text in {name}. Name at least one: 'a cat'.")
+    if not isinstance(texts, Sequence) or not all(isinstance(t, str) for t in texts):
         raise OptionError(
             f"{name}={given!r} are no texts. Give a list of words: {name}="
             + ("['a cat', 'a dog']." if name == "prompts" else "'a photo of a {}'.")

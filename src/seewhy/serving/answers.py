@@ -28,6 +28,7 @@ from seewhy.locating import locate
 from seewhy.methods import METHODS
 from seewhy.methods.base import Method
 from seewhy.networks.base import SCORES
+from seewhy.networks.prompts import Prompts
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.rendering.text import short_name
@@ -243,6 +244,10 @@ def _options(method: Method) -> tuple[Setting, ...]:
     return (*method.options, *precision)
 
 
+def _prompts_listed(prompts: Prompts) -> dict[str, Any]:
+    return {"texts": list(prompts.texts), "says": str(prompts)}
+
+
 def model_listed(name: str, classifier: Classifier) -> dict[str, Any]:
     """Return a model as the page shows it: its classes, and the layers that have a map."""
     layers = [
@@ -257,6 +262,7 @@ def model_listed(name: str, classifier: Classifier) -> dict[str, Any]:
         "short": short_name(name),
         "size": list(classifier.size),
         "labels": list(classifier.labels),
+        "prompts": classifier.prompts and _prompts_listed(classifier.prompts),
         "layer": classifier.layer,
         "layers": layers,
         "slow": slow_methods(classifier),

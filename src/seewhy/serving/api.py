@@ -37,9 +37,13 @@ from seewhy.serving.stored import KEY, StoredRun
 from seewhy.serving.streams import Stream, sentence
 from seewhy.serving.trust import trusted
 from seewhy.serving.work import Busy, Worker
+from seewhy.zoo.load import load
 
 JSON_BYTES = 256 * 1024
 """Of a question."""
+
+PROMPT_LETTERS = 10_000
+"""Of all prompts together."""
 
 THREADS = 4
 """That decode photos and shrink them: each keeps memory of its own."""
@@ -71,6 +75,19 @@ class Model:
     spec: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def name_classes(self, prompts: Any) -> None:
+        """Load the network again, with other prompts as its classes; what is asked now goes on.
+
+        Raises:
+            OptionError: they are no prompts, or too many.
+        """
+        letters = sum(map(len, map(str, prompts))) if isinstance(prompts, list) else 0
+        if letters > PROMPT_LETTERS:
+            raise OptionError(f"The prompts have {letters:,} letters; {PROMPT_LETTERS:,} may be.")
+        settings = {**self.settings, "prompts": prompts}
+        classifier = load(self.spec, **settings)
+        self.classifier, self.inner, self.settings = classifier, Inner(classifier), settings
+
 
 @dataclass(eq=False)
 class Api:
@@ -99,6 +116,7 @@ class Api:
             Route("/api/sample", self.sampled),
             Route("/api/photos", self.upload, methods=["POST"]),
             Route("/api/photos/{id}", self.photo),
+            Route("/api/prompts", self.prompted, methods=["POST"]),
             Route("/api/run", self.sifted),
             Route("/api/run/{number}", self.stored),
             Route("/api/run/{number}/note", self.noted, methods=["POST"]),
@@ -137,6 +155,21 @@ class Api:
         if self.sample is None:
             return refuse(404, "There is no sample photo here. Drop one of your own.")
         return Response(self.sample, media_type="image/png")
+
+    async def prompted(self, request: Request) -> Response:
+        """Make other prompts the classes of a network that compares images with texts."""
+        try:
+            asked = read_json(await self._json_body(request))
+            name = str(asked.get("model", ""))
+            model = self.models.get(name)
+            if model is None or model.classifier.prompts is None or self.run is not None:
+                return refuse(404, f"'{clean_name(name)}' has no prompts here that may change.")
+            await self.in_thread(model.name_classes, asked.get("prompts"))
+        except Refused as refused:
+            return refused.response
+        except SeewhyError as error:
+            return refuse(400, sentence(error))
+        return _json(answers.model_listed(model.name, model.classifier))
 
     async def sifted(self, request: Request) -> Response:
         """List the run's photos that ?class, ?right, ?low and ?high let through."""

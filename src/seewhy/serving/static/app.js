@@ -6,6 +6,7 @@ import { asHash, fromHash } from "./link.js";
 import { MODES, drawModes, modeBeside, modeNamed, modesThere, setMode, show } from "./modes.js";
 import * as panel from "./panel.js";
 import { changeModel, drawStrip, photoBeside, select, take } from "./photos.js";
+import * as prompts from "./prompts.js";
 import { drawFilter, filtered, layerOf } from "./run.js";
 import * as sharing from "./share.js";
 import { relook, step, view } from "./stage.js";
@@ -124,6 +125,7 @@ function listen() {
   panel.setUp();
   display.setUp();
   sharing.setUp();
+  prompts.setUp();
   listenForPhotos();
   addEventListener("keydown", keys);
   addEventListener(
@@ -140,6 +142,7 @@ function listen() {
   });
   $("model").addEventListener("change", () => {
     changeModel($("model").value);
+    prompts.drawPrompts();
     hooks.changed();
   });
   $("work-stop").addEventListener("click", () => {
@@ -244,6 +247,7 @@ async function start() {
   state.about.photos.forEach(knownPhoto);
   drawModes();
   drawHelp();
+  prompts.drawPrompts();
   listen();
   if (state.about.run) await openRun();
   const [first] = state.about.photos;
