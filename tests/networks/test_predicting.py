@@ -26,6 +26,13 @@ def softmax(images: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def overflowing(images: np.ndarray) -> np.ndarray:
+    """The softmax as it is often written: values that are too large for it become NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        powers = np.exp(logits(images))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
 def sigmoids(images: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * logits(images)))
 
@@ -46,11 +53,12 @@ IMAGES = np.random.default_rng(3).uniform(size=(4, 6, 8, 3)).astype(np.float32)
     [
         (logits, "linear", 3),
         (softmax, "softmax", 3),
+        (overflowing, "softmax", 3),
         (sigmoids, "sigmoid", 3),
         (one_probability, "sigmoid", 2),
         (lambda images: logits(images)[:, 0], "linear", 1),
     ],
-    ids=["scores", "softmax", "sigmoids", "one probability", "one value"],
+    ids=["scores", "softmax", "overflowing", "sigmoids", "one probability", "one value"],
 )
 def test_scores_and_probabilities_are_told_apart(predict: Any, head: str, classes: int) -> None:
     network = made(predict).network

@@ -476,3 +476,22 @@ def test_a_model_is_shown_by_the_last_part_of_its_name_and_copied_by_all_of_it()
         )
         assert 'seewhy.load("nets/my.keras", size="32")' in code["python"]
         assert "--model nets/my.keras --size 32" in code["command"]
+
+
+def test_a_function_is_explained_on_the_page_and_what_needs_layers_is_told() -> None:
+    def predict(images: np.ndarray) -> np.ndarray:
+        return images.mean((1, 2))
+
+    classifier = seewhy.Classifier(predict, size=(16, 24), preprocess="unit", name="mine")
+    app = build_app(loaded({"mine": classifier}), hosts=frozenset({HOST}))
+    with TestClient(app, base_url=f"http://{HOST}", headers=OWN) as client:
+        (model,) = client.get("/api/about").json()["models"]
+        assert {"cam", "grad-cam", "saliency", "score-cam"} <= set(model["unfit"])
+        assert not {"occlusion", "rise"} & set(model["unfit"])
+        photo = photo_of(client)
+        found = last(asked(client, "explain", photo=photo, model="mine", top=1))
+        assert (found["kind"], found["method"]) == ("result", "occlusion")
+        field = last(asked(client, "field", photo=photo, model="mine"))
+        assert field["message"] == (
+            "The layer 'input' has no rows and columns to show. Choose another layer."
+        )

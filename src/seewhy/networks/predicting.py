@@ -98,7 +98,9 @@ class PredictNetwork(Network):
         noise = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
         extreme = np.float32(LARGEST_TRIAL_VALUE) * (2 * noise - 1)
         ordinary = np.concatenate([noise, 255 * noise, np.zeros_like(noise[:1])])
-        return np.concatenate([self._predict(ordinary), self._predict(extreme)])
+        outputs = np.concatenate([self._predict(ordinary), self._predict(extreme)])
+        finite = np.isfinite(outputs).all(axis=1)  # a softmax of one's own may overflow
+        return outputs[finite] if finite.any() else outputs
 
     @cached_property
     def head(self) -> Head:

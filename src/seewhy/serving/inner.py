@@ -127,7 +127,8 @@ class Inner:
 
     def _shape(self, layer: str) -> tuple[int, ...]:
         name = self.classifier.network.layer_name(layer)
-        shape = next(layer.shape for layer in self.classifier.network.layers if layer.name == name)
+        layers = self.classifier.network.layers
+        shape = next((known.shape for known in layers if known.name == name), ())
         _check_map(layer, shape)
         return shape
 
