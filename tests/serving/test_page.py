@@ -776,7 +776,7 @@ def test_a_contrast_is_read_at_both_ends_and_drawn_as_the_library_draws_it(page,
     page.click(".bar >> nth=1", modifiers=["Shift"])
     title_is(page, f"{cat.label} rather than {second.label}")
     low, high = (one.inner_text() for one in page.query_selector_all(".scale span"))
-    assert low.startswith(f"for {second.label} -")
+    assert low.startswith(f"for {second.label} −")
     assert high.startswith(f"for {cat.label} ")
     bare = sample().pixels.astype(int)
     picture = np.asarray(Image.open(saved(page, "#save-png").path()).convert("RGB"), int)

@@ -138,7 +138,7 @@ def test_pixel_level_maps_are_drawn_as_the_command_line_draws_them(page, signed)
         {
             "data": raw.ravel().tolist(), "h": 40, "w": 30, "width": width, "height": height,
             "look": {
-                "palette": "for-against" if signed else "gray",
+                "palette": "coolwarm" if signed else "gray",
                 "opacity": 1,
                 "heatIsOpacity": False,
             },

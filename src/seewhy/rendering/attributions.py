@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from seewhy.errors import OptionError, needed
 from seewhy.rendering.colours import colour, colour_signed
-from seewhy.rendering.palettes import FOR_AND_AGAINST
+from seewhy.rendering.palettes import PIXELS_FOR_AND_AGAINST
 
 PERCENTILE = 99.0
 """Percentile of |value| at which colours end: an extreme pixel would leave all others grey."""
@@ -54,15 +54,15 @@ def paint_attribution(
 ) -> UInt8[ndarray, "h w 3"]:
     """Paint a pixel-level map: its colours end at ±`end`; NaN is white.
 
-    Signed maps are red for, blue against, and light grey at 0 (for-against); the others run from
-    black at 0 to white (gray).
+    Signed maps are red for, blue against, and light grey at 0 (coolwarm); the others run from black
+    at 0 to white (gray).
 
     Raises:
         OptionError: the colour map is unknown.
     """
     scaled = np.asarray(values / end if end > 0 else values, np.float32)
     if signed:
-        return colour_signed(scaled, colormap=colormap or FOR_AND_AGAINST)
+        return colour_signed(scaled, colormap=colormap or PIXELS_FOR_AND_AGAINST)
     return colour(scaled, colormap=colormap or "gray")
 
 

@@ -20,6 +20,10 @@ FOR_AND_AGAINST = "for-against"
 """The palette of signed maps: blue against, red for; matplotlib's diverging ones are dark or pale
 at their ends, where they must be seen over a photo."""
 
+PIXELS_FOR_AND_AGAINST = "coolwarm"
+"""The palette of signed maps of pixels, which are pictures of their own: the same two colours,
+softer, since next to no pixel is near 0."""
+
 STOPS = {
     0.0: (0, 60, 240),
     0.3: (0, 140, 255),

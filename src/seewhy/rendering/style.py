@@ -68,8 +68,8 @@ class Style:
     """How heat is drawn.
 
     Attributes:
-        colormap: a colour map of matplotlib, or the diverging "for-against"; None: turbo, gray for
-            pixel-level maps, and for-against for signed ones.
+        colormap: a colour map of matplotlib, or the diverging "for-against"; None: turbo, and
+            for-against for signed maps; of pixel-level maps gray, and coolwarm for signed ones.
         opacity: of the heat over the photo, 0..1; None: 0.8, or 0.4 where the heat is not the
             opacity.
         heat_is_opacity: False colours the whole photo; otherwise the heat fades where there is

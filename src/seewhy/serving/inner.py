@@ -5,6 +5,7 @@ Axes: h row, w column, c channel.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from seewhy.classifier import Classifier
-from seewhy.errors import LayerError, OptionError
+from seewhy.errors import LayerError, NotACamNetwork, OptionError
 from seewhy.inside import maximize_activation
 from seewhy.inside.receptive_field import ReceptiveFields
 from seewhy.photos.reading import Photo
@@ -118,6 +119,14 @@ class Inner:
 
     def _captured(self, photo: Photo, layer: str, index: int) -> tuple[ndarray, ndarray]:
         images, _ = self.classifier.prepare([photo])
+        with contextlib.suppress(
+            NotACamNetwork
+        ):  # CAM's weights are the gradients, times the places
+            weights = self.classifier.session.class_weights(layer)[index]
+            answers = self.classifier.network.activations(images, [layer])[layer][0]
+            _check_map(layer, answers.shape)
+            rows, columns, _ = answers.shape
+            return answers, np.broadcast_to(weights / (rows * columns), answers.shape)
         capture = self.classifier.network.activations_and_gradients(
             images, [layer], np.array([[index]])
         )

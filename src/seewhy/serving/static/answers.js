@@ -8,6 +8,7 @@ import * as work from "./work.js";
 
 const MOST_ANSWERS = 300;
 const SLOW_SECONDS = 2.5;
+const SILENT_BEATS = 3; // of half a second each
 
 const answers = new Map();
 const coming = new Map();
@@ -64,6 +65,7 @@ export async function mapFor(asked, signal) {
     work.restart();
     work.show(`${name} is starting`, 0);
   }
+  let silent = 0;
   const request = classes ? { ...asked.request, classes } : asked.request;
   if (classes) delete request.top;
   const result = await ask(
@@ -72,7 +74,12 @@ export async function mapFor(asked, signal) {
     {
       signal,
       progress: (header) => {
+        silent = 0;
         if (header.total > 16) work.progress(name, header);
+      },
+      alive: () => {
+        silent += 1;
+        if (silent === SILENT_BEATS) work.show(`${name} loads what its first map needs`);
       },
       queued: ({ ahead }) =>
         work.show(`${name} waits behind ${ahead} ${ahead === 1 ? "question" : "questions"}`),

@@ -17,7 +17,7 @@ export function drawLook(map) {
   $("opacity").value = look.opacity;
   $("opacity-value").textContent = percent(look.opacity);
   $("threshold").value = share;
-  const value = map ? ` · ${number(share * map.peak)}` : "";
+  const value = map ? ` · ${number(share * (map.end ?? map.peak))}` : "";
   $("threshold-value").textContent = `${Math.round(100 * share)} %${value}`;
   for (const name of FLAGS) $(name).checked = state.flags[name];
   $("heat-is-opacity").checked = look.heatIsOpacity;

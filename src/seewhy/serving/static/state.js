@@ -26,7 +26,7 @@ export const LOOKS = {
   heat: { palette: "turbo", opacity: 0.8, heatIsOpacity: true },
   signed: { palette: "for-against", opacity: 0.8, heatIsOpacity: true },
   pixels: { palette: "gray", opacity: 1, heatIsOpacity: false },
-  signedPixels: { palette: "for-against", opacity: 1, heatIsOpacity: false },
+  signedPixels: { palette: "coolwarm", opacity: 1, heatIsOpacity: false },
 };
 
 /**

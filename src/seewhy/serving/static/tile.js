@@ -224,7 +224,7 @@ export class Tile {
     drawColours(this.ramp, colours);
     const { signed, target } = this.map;
     const other = target.rivals ? `for ${target.rivals}` : `against ${target.label}`;
-    this.low.textContent = signed ? `${other} ${number(-peak)}` : "0";
+    this.low.textContent = signed ? `${other} −${number(peak)}` : "0";
     this.high.textContent = signed ? `for ${target.label} ${number(peak)}` : number(peak);
   }
 
