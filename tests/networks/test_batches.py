@@ -66,6 +66,7 @@ def by_hand(network: Any, raw: torch.Tensor, score: torch.Tensor) -> np.ndarray:
 
 MIXING: dict[str, Callable[[Any, torch.Tensor], torch.Tensor]] = {
     "batch normalization on batch statistics": lambda net, h: plain(net, net.norm(h) * h),
+    "over the largest of all": lambda net, h: plain(net, h / (1 + h.abs().max())),
     "less the mean of all": lambda net, h: plain(net, h - h.mean()),
     "over the deviation of all": lambda net, h: plain(net, h / h.std()),
 }
@@ -242,3 +243,39 @@ def test_a_module_of_int8_is_explained_without_gradients() -> None:
         "before it was quantized."
     )
     assert any(one.startswith("guided") for one in seewhy.check(classifier(network)).limits)
+
+
+class Counting(nn.Module):
+    """Moves its buffers in every pass: in place, by a new tensor, and by a normalization."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.out = nn.Linear(8, 3)
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(8))
+        self.register_buffer("moving", torch.zeros(8))
+        self.register_buffer("variance", torch.ones(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.conv(x)
+        self.calls += 1
+        self.mean = 0.9 * self.mean + 0.1 * h.detach().mean((0, 2, 3))
+        h = functional.batch_norm(h, self.moving, self.variance, training=True)
+        scores: torch.Tensor = self.out(h.relu().mean((2, 3)))
+        return scores
+
+
+def test_buffers_that_a_pass_moves_are_put_back() -> None:
+    network = Counting().eval()
+    before = {name: (buffer, buffer.clone()) for name, buffer in network.named_buffers()}
+    found = classifier(network)
+    for asked in METHODS:
+        seewhy.explain(found, [PHOTO, DARK], classes=[1], **asked)
+        for name, buffer in network.named_buffers():
+            assert buffer is before[name][0]
+            assert torch.equal(buffer, before[name][1]), name
+    network.moving += 1  # the user's own change stays
+    seewhy.explain(found, PHOTO, classes=[1], method="grad-cam")
+    assert torch.equal(network.moving, before["moving"][1] + 1)

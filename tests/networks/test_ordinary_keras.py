@@ -209,3 +209,51 @@ def test_a_segmentation_is_explained_at_the_last_layer_before_the_scores(end: st
     inner = keras.Model(image, dec)(PHOTO[None].astype(np.float32) / 255)
     by_hand = np.maximum(keras.ops.convert_to_numpy(inner)[0] @ weights, 0)
     np.testing.assert_allclose(explained.maps[0, 0], by_hand, atol=1e-4)
+
+
+class CentredOverImages(layers.Layer):
+    """A layer of the user's own: the mean of all images is taken off."""
+
+    def call(self, x: Any) -> Any:
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
+def _over_images(kind: str, x: Any) -> Any:
+    if kind == "own layer":
+        return CentredOverImages()(x) + 0.3 * x
+    if kind == "operation":
+        return x / (1 + keras.ops.max(keras.ops.abs(x)))
+    if kind == "lambda":
+        return layers.Lambda(lambda y: y - keras.ops.flip(y, 0) / 2)(x)
+    return layers.UnitNormalization(axis=0)(x) + x
+
+
+@pytest.mark.parametrize("kind", ["own layer", "operation", "lambda", "norm over images"])
+def test_a_photo_is_explained_as_if_alone_whatever_layer_mixes_images(kind: str) -> None:
+    keras.utils.set_random_seed(1)
+    image = keras.Input((32, 48, 3))
+    h = _over_images(kind, layers.Conv2D(4, 3, padding="same", name="conv")(image))
+    h = layers.Activation("relu", name="last")(h)
+    scores = layers.Dense(3)(layers.GlobalAveragePooling2D()(h))
+    classifier = seewhy.Classifier(keras.Model(image, scores), preprocess="unit")
+    assert classifier.network.mixes_images
+    other = 255 - PHOTO // 3
+    alone = seewhy.explain(classifier, PHOTO, method="grad-cam", layer="last", classes=[1])
+    beside = seewhy.explain(
+        classifier, [other, PHOTO], method="grad-cam", layer="last", classes=[1]
+    )
+    np.testing.assert_allclose(beside.maps[1], alone.maps[0], atol=1e-6)
+    expected = keras.ops.softmax(classifier.network.model(PHOTO[None].astype(np.float32) / 255))
+    found = {one.index: one.probability for one in beside.predictions[1]}
+    for index, value in enumerate(np.asarray(keras.ops.convert_to_numpy(expected))[0]):
+        assert found[index] == pytest.approx(float(value), abs=1e-5)
+
+
+def test_plain_models_are_not_tried_for_mixing() -> None:
+    image = keras.Input((32, 48, 3))
+    h = layers.BatchNormalization()(layers.Conv2D(4, 3, name="conv")(image))
+    h = layers.Add()([h, layers.ReLU()(h)])
+    model = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(h)))
+    network = seewhy.Classifier(model, preprocess="unit").network
+    assert network.structure().is_plain
+    assert not network.mixes_images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import graphlib
+import io
 import posixpath
 import re
 import socket
@@ -11,11 +12,13 @@ import sys
 import time
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from seewhy.errors import OptionError
 from seewhy.serving import protocol
 from seewhy.serving.server import bound_socket, build_app, check_host, host_names
+from seewhy.serving.shelf import Shelf, UnknownPhoto
 from tests.colour_network import colour_classifier
 from tests.serving.conftest import HOST, OWN, loaded, png, running, send
 
@@ -305,3 +308,24 @@ def read_all(sock: socket.socket) -> int:
 def test_uploads_with_a_foreign_name_keep_it_as_plain_text(client):
     said = send(client, name="..%2F..%2Fetc%2F%3Cimg%20src%3Dx%3E%0A.png")
     assert b'"name": "<img src=x>.png"' in said.content
+
+
+def test_photos_that_questions_hold_count_as_kept_ones(tmp_path):
+    def painted(value):
+        content = io.BytesIO()
+        Image.new("RGB", (100, 100), (value, 0, 0)).save(content, "PNG")
+        return content.getvalue()
+
+    shelf = Shelf([], memory=4 * 30_000)
+    held = [
+        shelf.get(shelf.add(painted(value), "photo")) for value in range(3)
+    ]  # in a model's queue
+    keys = [shelf.add(painted(value), "photo") for value in range(10, 16)]
+    assert shelf.used <= 4 * 30_000
+    assert shelf.get(keys[-1]).pixels[0, 0, 0] == 15
+    with pytest.raises(UnknownPhoto):
+        shelf.get(keys[-2])
+    held.clear()
+    for value in range(20, 26):
+        shelf.add(painted(value), "photo")
+    assert len(shelf) == 4

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from seewhy.serving.guard import refuse
 
-MEMORY = 256 * 2**20
+MEMORY = 96 * 2**20
 """Bytes of bodies that are held at a time, whoever sends them."""
 
 CHUNK_SECONDS = 10.0

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from PIL import Image
 
@@ -17,7 +18,7 @@ UPLOAD_BYTES = 25 * 2**20
 """Of one photo's file."""
 
 MEMORY = 768 * 2**20
-"""Bytes of decoded pixels that are kept."""
+"""Bytes of decoded pixels that are kept, those that questions hold among them."""
 
 NAME_LETTERS = 120
 """Of a photo's name that are kept."""
@@ -48,13 +49,18 @@ class Shelf:
             for photo in (ListedPhoto(_id(str(path).encode()), path) for path in paths)
         }
         self._photos: OrderedDict[str, Photo] = OrderedDict()
+        # Also those that were dropped, and that a question in the queue holds.
+        self._alive: WeakValueDictionary[str, Photo] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     @property
     def used(self) -> int:
         """How much memory the pixels take now."""
         with self._lock:
-            return sum(photo.pixels.nbytes for photo in self._photos.values())
+            return self._bytes()
+
+    def _bytes(self) -> int:
+        return sum(photo.pixels.nbytes for photo in self._alive.values())
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -92,12 +98,10 @@ class Shelf:
 
     def _keep(self, key: str, photo: Photo) -> None:
         with self._lock:
-            self._photos[key] = photo
+            self._photos[key] = self._alive[key] = photo
             self._photos.move_to_end(key)
-            total = sum(photo.pixels.nbytes for photo in self._photos.values())
-            while total > self.memory and len(self._photos) > 1:
-                _, gone = self._photos.popitem(last=False)
-                total -= gone.pixels.nbytes
+            while len(self._photos) > 1 and self._bytes() > self.memory:
+                self._photos.popitem(last=False)
 
 
 def clean_name(name: str) -> str:

@@ -397,4 +397,4 @@ class KerasModel(WritableModel):
             return images
 
         backend.compute_output_spec(look, self._image(height, width))
-        return replace(structures[-1], mixes=watch.mixes, draws=watch.draws)
+        return replace(structures[-1], **vars(watch))

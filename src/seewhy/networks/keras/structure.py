@@ -66,6 +66,7 @@ class ModelStructure:
         outputs_named: the names of several outputs, or their numbers; () for one.
         mixes: whether a batch normalization is on the statistics of the batch.
         draws: whether random numbers are drawn.
+        is_plain: whether all layers are Keras's own.
     """
 
     layers: tuple[Layer, ...]
@@ -79,6 +80,7 @@ class ModelStructure:
     outputs_named: tuple[str, ...] = ()
     mixes: bool = False
     draws: bool = False
+    is_plain: bool = False
 
     @property
     def token_grids(self) -> dict[int, list[TokenGrid]]:

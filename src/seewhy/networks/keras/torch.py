@@ -64,17 +64,18 @@ class KerasTorch(KerasModel, TorchNetwork):
         parameters = {
             id(weight): weight for weight in weights if isinstance(weight, torch.nn.Parameter)
         }
-        parts = {"modules": modules.values(), "parameters": parameters.values()}
-        with undisturbed(self.model, **parts), self._kernels.used_by(layers):
-            states = [weight for weight in weights if weight.ndim <= 1]
-            before = [state.detach().clone() for state in states]
-            try:
-                yield
-            finally:  # a layer that is called with training=True has moved its statistics
-                with torch.no_grad():
-                    for state, values in zip(states, before, strict=True):
-                        if not torch.equal(state, values):
-                            state.copy_(values)
+        # A layer that is called with training=True moves its statistics.
+        moves = self.structure().mixes
+        with (
+            undisturbed(
+                self.model,
+                modules=modules.values(),
+                parameters=parameters.values(),
+                states=[weight for weight in weights if weight.ndim <= 1] if moves else (),
+            ),
+            self._kernels.used_by(layers),
+        ):
+            yield
 
     def _hooked(self, hooks: Mapping[str, LayerHook]) -> AbstractContextManager[None]:
         def around(hook: LayerHook) -> Around:

@@ -78,8 +78,11 @@ class BatchedNetwork(TorchNetwork):
         if self._axis == "dropped":
             return True
         pair = self._noise()
-        beside_another, beside_itself = _first(self, pair), _first(self, pair[[0, 0]])
-        return _differ(self, beside_another, beside_itself) and not self.is_random
+        mixes = any(  # the brighter image may change the darker one, and not the other way
+            _differ(self, _first(self, pair[[row, 1 - row]]), _first(self, pair[[row, row]]))
+            for row in (0, 1)
+        )
+        return mixes and not self.is_random
 
     @cached_property
     def is_random(self) -> bool:

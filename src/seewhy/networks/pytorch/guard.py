@@ -12,6 +12,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+_moving: WeakKeyDictionary[torch.nn.Module, set[tuple[int, str]]] = WeakKeyDictionary()
+"""By model, the buffers that a pass moves: the numbers of their modules, and their names."""
+
 _turns: WeakKeyDictionary[torch.nn.Module, threading.RLock] = WeakKeyDictionary()
 _holders: Counter[tuple[int, str]] = Counter()
 _found: dict[tuple[int, str], Any] = {}
@@ -24,6 +27,7 @@ def undisturbed(
     *,
     modules: Iterable[torch.nn.Module],
     parameters: Iterable[torch.nn.Parameter],
+    states: Iterable[torch.Tensor] = (),
 ) -> Iterator[None]:
     """Run what is inside in evaluation mode, differentiable, with no parameter differentiated.
 
@@ -38,6 +42,8 @@ def undisturbed(
         model: whose turn is waited for.
         modules: that are put into evaluation mode, and back.
         parameters: that are frozen, and thawed again.
+        states: that a pass may move, as statistics of a batch, and that are put back. Of the
+            modules' buffers it is found out once which are moved.
     """
     with ExitStack() as stack:
         stack.enter_context(_turn(model))
@@ -52,9 +58,49 @@ def undisturbed(
         stack.enter_context(
             _switched_off(saving, "_checkpoint_without_reentrant_generator", off=_nothing_besides)
         )
+        stack.enter_context(_put_back(model, modules, list(states)))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         yield
+
+
+@contextmanager
+def _put_back(
+    model: torch.nn.Module, modules: list[torch.nn.Module], states: list[torch.Tensor]
+) -> Iterator[None]:
+    """Put buffers, and further states, back as they were: values, and the tensors themselves.
+
+    The first time all are copied, and afterwards those that have ever been moved.
+    """
+    buffers = {
+        (number, name): buffer
+        for number, module in enumerate(modules)
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    }
+    moving = _moving.get(model)
+    known = buffers if moving is None else {key: buffers[key] for key in moving & buffers.keys()}
+    copies: list[tuple[tuple[int, str] | None, torch.Tensor, torch.Tensor]]
+    copies = [(None, state, state.detach().clone()) for state in states]
+    copies += [(key, state, state.detach().clone()) for key, state in known.items()]
+    versions = {key: _version(buffer) for key, buffer in buffers.items()}
+    try:
+        yield
+    finally:
+        moved = {key for key, buffer in buffers.items() if _version(buffer) != versions[key]}
+        with torch.inference_mode(False), torch.no_grad():
+            for key, state, values in copies:
+                if not torch.equal(state, values):
+                    state.copy_(values)
+                    moved |= set() if key is None else {key}  # not every operation counts versions
+        for (number, name), buffer in buffers.items():
+            if modules[number]._buffers.get(name) is not buffer:
+                modules[number]._buffers[name] = buffer
+        _moving[model] = (moving or set()) | moved
+
+
+def _version(tensor: torch.Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
 
 
 class _Called:
