@@ -320,7 +320,13 @@ def test_keys_choose_classes_views_and_cells(page, ranked, explained):
     after = page.inner_text(".readout")
     assert f"row {rows // 2 + 1}, column {columns // 2 + 1}" in first
     assert f"row {rows // 2 + 1}, column {columns // 2 + 2}" in after
-    for key, mode in {"w": "swipe", "o": "cover", "i": "inside", "l": "look"}.items():
+    for key, mode in {
+        "w": "swipe",
+        "o": "cover",
+        "i": "inside",
+        "f": "features",
+        "l": "look",
+    }.items():
         page.keyboard.press(key)
         assert page.get_attribute('[role="tab"][aria-selected="true"]', "data-mode") == mode
     page.keyboard.press("?")
@@ -431,6 +437,40 @@ def test_layers_are_slid_through_and_feature_maps_sorted_under_the_cursor(page, 
         arg=[f"{times * rows} × {times * columns}" for times in (2, 4)],
         timeout=WAIT,
     )
+
+
+def test_features_are_coloured_and_likeness_follows_the_cursor(page, built_in):
+    page.keyboard.press("f")
+    page.wait_for_selector("#features canvas", timeout=WAIT)
+    found = seewhy.features(built_in, sample())
+    share = f"{100 * found.components()[1].sum():.0f}"
+    assert share in page.inner_text("#maps-title")
+    pixels = """() => {
+        const canvas = document.querySelector('#features canvas');
+        const {width, height} = canvas;
+        return [...canvas.getContext('2d').getImageData(0, 0, width, height).data];
+    }"""
+    shape = (*found.maps.shape[1:3], 4)
+    drawn = np.reshape(page.evaluate(pixels), shape)[..., :3]
+    assert np.abs(drawn - 255 * found.colours()[0]).max() <= 1
+    frame = page.locator(".frame").bounding_box()
+    assert page.locator(".frame canvas").first.bounding_box()["width"] == pytest.approx(
+        frame["width"], abs=2
+    )
+    page.mouse.move(frame["x"] + frame["width"] * 0.97, frame["y"] + frame["height"] * 0.97)
+    page.wait_for_function(
+        "(words) => document.querySelectorAll('#features figcaption')[1]?.textContent"
+        ".startsWith(words)",
+        arg=f"like row {shape[0]}, column {shape[1]}: cosine",
+        timeout=WAIT,
+    )
+
+
+def test_methods_that_do_not_apply_are_hidden_and_the_page_says_why(page):
+    said = page.inner_text("#method-unfit")
+    assert said == "Not for this network: chefer, legrad, grad-eclip, attention-rollout."
+    assert page.get_attribute("#method-unfit", "title").startswith("'built-in' shows no attention")
+    assert page.query_selector("#method option[value=chefer]") is None
 
 
 def test_a_feature_maps_picture_is_found_with_progress_and_cancelled(page, server):

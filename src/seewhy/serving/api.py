@@ -109,6 +109,7 @@ class Api:
             "code": _code_of,
             "field": lambda model: model.inner.field,
             "channels": lambda model: model.inner.channels,
+            "features": lambda model: model.inner.features,
             "maximize": lambda model: model.inner.maximized,
         }
         return [
@@ -319,7 +320,9 @@ ANSWERS: dict[str, Callable[[Classifier, Photo, PageQuestion, Progress], bytes]]
 }
 """What computes the answer to a question that needs nothing but the network."""
 
-QUICK_QUESTIONS = frozenset({"explain", "cover", "covered", "code", "cost", "field", "channels"})
+QUICK_QUESTIONS = frozenset(
+    {"explain", "cover", "covered", "code", "cost", "field", "channels", "features"}
+)
 """Questions that may run between two batches of a slow one."""
 
 BUSY_MESSAGE = "The model's queue is full (eight questions). Wait a moment, or cancel one."

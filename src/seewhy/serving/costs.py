@@ -17,6 +17,7 @@ from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
 from seewhy.serving.frames import frame
 from seewhy.serving.questions import PageQuestion
+from seewhy.serving.streams import sentence
 
 QUICK_PASSES = 12
 """Forward passes that a question may take beside others: two batches of photos or less."""
@@ -66,19 +67,19 @@ def slow_methods(classifier: Classifier) -> list[str]:
     return slow
 
 
-def unfit_methods(classifier: Classifier) -> list[str]:
-    """Return the methods that need what a network lacks; the page does not list them.
+def unfit_methods(classifier: Classifier) -> dict[str, str]:
+    """Return the methods that need what a network lacks, and why; the page does not list them.
 
     That is attention, gradients, or layers to look at.
     """
-    network, unfit = classifier.network, []
+    network, unfit = classifier.network, {}
     for name, method in METHODS.items():
-        lacks_gradients = method.backward and not network.has_gradients
-        lacks_layers = not network.layers and bool(method.needs & OF_LAYERS)
+        if method.backward and not network.has_gradients:
+            unfit[name] = "It needs gradients, which this network does not have here."
+        elif not network.layers and method.needs & OF_LAYERS:
+            unfit[name] = "It looks at a layer, and this network shows none."
         try:
             check_attends(classifier, method)
-        except SeewhyError:
-            lacks_layers = True
-        if lacks_gradients or lacks_layers:
-            unfit.append(name)
+        except SeewhyError as error:
+            unfit.setdefault(name, sentence(error))
     return unfit

@@ -15,7 +15,8 @@ from numpy import ndarray
 
 from seewhy.classifier import Classifier
 from seewhy.errors import LayerError, NotACamNetwork, OptionError
-from seewhy.inside import maximize_activation
+from seewhy.inside import Features, features, maximize_activation
+from seewhy.inside.features import cosines
 from seewhy.inside.receptive_field import ReceptiveFields
 from seewhy.photos.reading import Photo
 from seewhy.progress import Progress
@@ -75,12 +76,7 @@ class Inner:
         if asked.place is None:
             contributions = product.sum(axis=(0, 1))
         else:
-            row, column = asked.place
-            if row >= product.shape[0] or column >= product.shape[1]:
-                raise OptionError(
-                    f"The map of '{layer}' has no cell at row {row}, column {column}."
-                )
-            contributions = product[row, column]
+            contributions = product[_cell(asked.place, layer, product.shape)]
         order = np.argsort(-contributions, kind="stable")[:CHANNELS]
         header = {
             "kind": "result",
@@ -91,6 +87,22 @@ class Inner:
             "count": int(product.shape[2]),
         }
         return frame(header, {"maps": np.moveaxis(answers[..., order], -1, 0)})
+
+    def features(self, photo: Photo, asked: PageQuestion, _progress: Progress) -> bytes:
+        """Return a layer's features as colours, and what is like one place of it."""
+        layer = asked.layer or self.classifier.layer
+        self._shape(layer)
+
+        def find() -> tuple[Features, ndarray, float]:
+            found = features(self.classifier, photo, layer=layer)
+            return found, found.colours()[0], float(found.components()[1].sum())
+
+        found, colours, share = self._once(("features", asked.photo, layer), find)
+        arrays = {"colours": np.rint(255 * colours).astype(np.uint8)}
+        if asked.place is not None:
+            one = found.maps[0][_cell(asked.place, layer, colours.shape)]
+            arrays["likeness"] = cosines(found.maps[0], one[None])[..., 0]
+        return frame({"kind": "result", "layer": layer, "share": share}, arrays)
 
     def maximized(self, _photo: Photo | None, asked: PageQuestion, progress: Progress) -> bytes:
         """Return the picture that a channel answers to most."""
@@ -152,6 +164,18 @@ class Inner:
             while len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         return result
+
+
+def _cell(place: tuple[int, int], layer: str, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return a place that the map has.
+
+    Raises:
+        OptionError: it has none there.
+    """
+    row, column = place
+    if row >= shape[0] or column >= shape[1]:
+        raise OptionError(f"The map of '{layer}' has no cell at row {row}, column {column}.")
+    return place
 
 
 def _check_map(layer: str, shape: tuple[int, ...]) -> None:

@@ -3,6 +3,7 @@
 import { $, h } from "./dom.js";
 import compare from "./modes/compare.js";
 import cover from "./modes/cover.js";
+import features from "./modes/features.js";
 import inside from "./modes/inside.js";
 import look from "./modes/look.js";
 import mistakes from "./modes/mistakes.js";
@@ -11,7 +12,7 @@ import { attempt, photo, state } from "./state.js";
 import * as work from "./work.js";
 
 /** @type {import("./state.js").Mode[]} */
-export const MODES = [look, compare, swipe, cover, inside, mistakes];
+export const MODES = [look, compare, swipe, cover, inside, features, mistakes];
 
 export const modesThere = () => MODES.filter((one) => one.isThere?.() ?? true);
 

@@ -206,6 +206,11 @@ export function drawControls(map) {
   }
   drawnMethods = key;
   $("method").value = state.method ?? "";
+  const unfit = Object.entries(model().unfit);
+  $("method-unfit").hidden = !unfit.length;
+  $("method-unfit").textContent =
+    `Not for this network: ${unfit.map(([name]) => name).join(", ")}.`;
+  $("method-unfit").title = [...new Set(unfit.map(([, why]) => why))].join("\n");
   const row = methodRow(state.method ?? map?.method ?? "grad-cam");
   drawMethod(row);
   $("layer").disabled = !row.atLayer && !state.mode.layers;

@@ -72,7 +72,7 @@ export const threshold = () => state.threshold ?? THRESHOLD;
 export const model = () => state.about.models.find((one) => one.name === state.model);
 /** The methods that apply to the model. */
 export const fittingMethods = () =>
-  state.about.methods.filter((one) => !model().unfit.includes(one.name));
+  state.about.methods.filter((one) => !(one.name in model().unfit));
 
 export const methodRow = (name) => state.about.methods.find((one) => one.name === name);
 

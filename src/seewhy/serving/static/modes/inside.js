@@ -11,7 +11,7 @@ import * as work from "../work.js";
 /** @type {{place: any}} */
 const shown = { place: undefined };
 
-const layerNow = () => state.layer ?? model().layer;
+export const layerNow = () => state.layer ?? model().layer;
 
 async function show(signal) {
   const map = await bringMain(mainTile(), signal);
@@ -32,7 +32,7 @@ function follow() {
 }
 
 /** Return the row and column of the layer's map under the cursor; null where there is none. */
-function placeInLayer() {
+export function placeInLayer() {
   const layer = model().layers.find((one) => one.name === layerNow());
   const map = view.main?.map;
   if (!view.cursor || !map || !layer) return null;
