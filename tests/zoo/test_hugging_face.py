@@ -104,6 +104,24 @@ def test_code_that_comes_with_a_network_does_not_run(folder: Path, tmp_path: Pat
     )
 
 
+def test_code_in_pickled_weights_does_not_run(folder: Path, tmp_path: Path) -> None:
+    copied(folder, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({"weight": Mine(tmp_path / "ran")}, tmp_path / "pytorch_model.bin")
+    assert refused(f"hf:{tmp_path}").startswith(f"'hf:{tmp_path}' cannot be loaded: ")
+    assert not (tmp_path / "ran").exists()
+
+
+class Mine:
+    """What a hostile file unpickles to: a call that makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (Path.mkdir, (self.path,))
+
+
 def test_a_text_model_and_an_unknown_kind_are_refused(folder: Path, tmp_path: Path) -> None:
     copied(folder, tmp_path, lambda settings: settings.update(model_type="bert"))
     assert refused(f"hf:{tmp_path}") == (
