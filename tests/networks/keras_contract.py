@@ -248,6 +248,13 @@ class KerasContract(NetworkContract):
     def state(self, network: Any) -> Any:
         return state_of(network.model)
 
+    def test_a_model_of_volumes_is_refused_in_a_sentence(self) -> None:
+        model = keras.Sequential(
+            [keras.Input((4, 8, 8, 3)), layers.GlobalAveragePooling3D(), layers.Dense(2)]
+        )
+        with pytest.raises(ModelError, match=r"^'tiny' takes volumes or videos, and seewhy "):
+            self.adapt(model)
+
     # The softmax
 
     @pytest.mark.parametrize("make", SOFTMAXES)

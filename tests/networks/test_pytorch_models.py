@@ -812,3 +812,14 @@ def test_a_one_channel_network_that_views_a_map_is_explained() -> None:
     with torch.no_grad():
         expected = model(torch.tensor(images).reshape(2, 1, 8, 6)).numpy()
     near(network(model, size=(8, 6)).scores(images), expected)
+
+
+def test_a_network_of_volumes_is_refused_in_a_sentence() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv3d(3, 4, 3), torch.nn.AdaptiveAvgPool3d(1))
+    with pytest.raises(ModelError) as caught:
+        adapt(model, size=(16, 16), name="clips")
+    assert str(caught.value) == (
+        "'clips' takes volumes or videos, and seewhy explains photos, which have no depth or time. "
+        "Give a network of single slices or frames, or make a volume of an image, in Python: "
+        "seewhy.Classifier(model, size=..., channels=3, call=lambda model, image: model(...))"
+    )

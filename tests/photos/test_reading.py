@@ -724,3 +724,17 @@ def test_a_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     assert read_photo(path).pixels.shape == (3, 4, 3)
     assert opened == [path]
+
+
+def test_a_tiff_file_of_eight_bands_is_told_as_such(tmp_path: Path) -> None:
+    entries = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 200, 277: 8, 278: 4, 279: 128}
+    folder = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + folder + bytes(4)
+    path = tmp_path / "bands.tif"
+    path.write_bytes(head.ljust(200, b"\0") + bytes(128))
+    with pytest.raises(PhotoError) as caught:
+        read_photo(path)
+    assert str(caught.value) == (
+        f"'{path}' is a TIFF file whose bands or numbers seewhy does not read: it reads grey, RGB "
+        "and RGBA of 8 bits, and grey and RGB of 16. Save three of its bands as RGB."
+    )

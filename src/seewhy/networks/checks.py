@@ -206,6 +206,15 @@ def check_input_size(network: str, size: tuple[int, int], channels: int = 3) -> 
         )
 
 
+def takes_volumes(network: str) -> ModelError:
+    """Return the error for a network whose input has an axis of depth or time."""
+    return ModelError(
+        f"'{network}' takes volumes or videos, and seewhy explains photos, which have no depth or "
+        "time. Give a network of single slices or frames, or make a volume of an image, in Python: "
+        "seewhy.Classifier(model, size=..., channels=3, call=lambda model, image: model(...))"
+    )
+
+
 def check_targets(
     network: str,
     targets: Targets,

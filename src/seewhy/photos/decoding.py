@@ -59,6 +59,9 @@ DECODER_ERRORS = (
 )
 """What Pillow's decoders raise for damaged files, and (an assertion) for closed ones."""
 
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""The first bytes of TIFF and BigTIFF files."""
+
 BITS_8, BITS_12 = 255, 4095
 """The largest values of 8 and of 12 bits."""
 
@@ -132,11 +135,8 @@ def opened(source: Any, name: str) -> Iterator[Image.Image]:
                 f"There is no file '{name}'. Check the path and its spelling."
             ) from error
         except UnidentifiedImageError as error:
-            raise PhotoError(
-                f"'{name}' is not an image in a format that seewhy reads. Give a JPEG, PNG, WebP, "
-                "AVIF, TIFF, BMP, GIF, JPEG 2000, TGA or PPM file; convert others (HEIC) to JPEG "
-                "first."
-            ) from error
+            file.seek(0)
+            raise PhotoError(_unidentified(file.read(4), name)) from error
         except DECODER_ERRORS as error:
             raise PhotoError(_unreadable(name, error)) from error
         check_claim(image, length, name)
@@ -279,6 +279,18 @@ def _seekable(source: Any) -> Any:
     except (AttributeError, io.UnsupportedOperation):
         return io.BytesIO(source.read())
     return source
+
+
+def _unidentified(start: bytes, name: str) -> str:
+    if start in TIFF_STARTS:
+        return (
+            f"'{name}' is a TIFF file whose bands or numbers seewhy does not read: it reads grey, "
+            "RGB and RGBA of 8 bits, and grey and RGB of 16. Save three of its bands as RGB."
+        )
+    return (
+        f"'{name}' is not an image in a format that seewhy reads. Give a JPEG, PNG, WebP, AVIF, "
+        "TIFF, BMP, GIF, JPEG 2000, TGA or PPM file; convert others (HEIC) to JPEG first."
+    )
 
 
 def _check_header(file: Any, name: str) -> None:

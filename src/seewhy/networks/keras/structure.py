@@ -16,6 +16,7 @@ from seewhy.attention import Grid as TokenGrid
 from seewhy.errors import ModelError
 from seewhy.networks.attending import token_grids
 from seewhy.networks.base import Head, Layer
+from seewhy.networks.checks import takes_volumes
 from seewhy.networks.keras.private import backend, functional, inner_layers
 from seewhy.networks.keras.tokens import Grid, TokenGrids
 from seewhy.networks.outputs import output_names
@@ -28,6 +29,9 @@ _MOVERS = (
     "Moveaxis", "Swapaxes", "Einsum", "Resizing", "Patch", "Split", "Unstack",
 )  # fmt: skip
 """Kinds of layers and operations after which rows and columns may not be where they were."""
+
+VOLUME_AXES = 5
+"""Of an input with rows, columns and depth or time."""
 
 FAILURES = (ValueError, TypeError, RuntimeError, AssertionError, LookupError)
 """What a model may raise when it is called with images that it cannot take."""
@@ -144,9 +148,12 @@ def check_inputs(model: Any, network: str, call: Any) -> None:
     """Refuse a model that takes more than images, unless the user's function calls it.
 
     Raises:
-        ModelError: it has several inputs; the message says what to do.
+        ModelError: it has several inputs, or takes volumes; the message says what to do.
     """
-    names = [str(tensor.name) for tensor in getattr(model, "inputs", None) or []]
+    inputs = getattr(model, "inputs", None) or []
+    if call is None and any(len(tensor.shape) == VOLUME_AXES for tensor in inputs):
+        raise takes_volumes(network)
+    names = [str(tensor.name) for tensor in inputs]
     if call is not None or len(names) < 2:
         return
     listed = ", ".join(f"'{name}'" for name in names)

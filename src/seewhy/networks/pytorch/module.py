@@ -100,7 +100,7 @@ class PyTorchNetwork(BatchedNetwork, NarrowableNetwork):
     ) -> None:
         self.name = name
         self.model = looked_through(model, name)
-        told = (*told_size(self.model), channels or told_channels(self.model))
+        told = (*told_size(self.model), channels or told_channels(self.model, name))
         height, width, depth = check_input_shape(name, told, size, channels)
         self.input_shape = (*(size or (height, width)), depth)
         self.call, self.is_pair = call or told_call(self.model), is_pair

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from seewhy.errors import ModelError
+from seewhy.networks.checks import takes_volumes
 from seewhy.networks.pytorch.hugging_face import is_pretrained, scores_of
 from seewhy.networks.weights import Moments
 
@@ -61,9 +62,15 @@ def told_size(model: torch.nn.Module) -> tuple[int | None, int | None]:
     return None, None
 
 
-def told_channels(model: torch.nn.Module) -> int | None:
-    """Return how many channels the first convolution takes."""
+def told_channels(model: torch.nn.Module, name: str) -> int | None:
+    """Return how many channels the first convolution takes.
+
+    Raises:
+        ModelError: it is one of volumes.
+    """
     for module in model.modules():
+        if isinstance(module, torch.nn.Conv3d):
+            raise takes_volumes(name)
         if isinstance(module, torch.nn.Conv2d):
             return int(module.in_channels)
     return None
