@@ -4,6 +4,7 @@
 # make docs   build the site of docs/ into docs/_build/html, for a browser without a network
 # make notebooks  run docs/notebooks; the site (make docs) then shows what they print and draw
 # make gallery  redraw every picture of the built-in network in docs/images, and those of the page (chromium)
+# make test-oldest  the tests of the networks with the oldest versions of everything (constraints-oldest.txt)
 # make truth  measure every method on real networks (SEEWHY_TEST_DATA), and write docs/trust.md
 # make fresh  install nothing but seewhy into an empty environment, and measure it
 # make huggingface  the tests of transformers and open_clip, which make test skips without them
@@ -17,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 # The smaller build, where there is one; a GPU's is never replaced by it: see pyproject.toml.
 TENSORFLOW := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),tensorflow-cpu,tensorflow)
 
-.PHONY: demo docs notebooks gallery truth fresh test test-tensorflow test-jax test-torch test-environment keras2 check fuzz format clean
+.PHONY: demo docs notebooks gallery truth fresh test test-tensorflow test-jax test-torch test-environment test-oldest keras2 check fuzz format clean
 
 .venv/created:
 	$(PYTHON) -m venv .venv
@@ -57,6 +58,7 @@ gallery: .venv/test
 	$(BIN)/python examples/docs_pictures.py
 	$(BIN)/python examples/docs_gallery.py
 	$(BIN)/python examples/docs_pages.py
+	PYTHONPATH=.venv/lite0 $(BIN)/python examples/docs_moving.py
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py
@@ -92,6 +94,15 @@ truth: .venv/test
 
 fresh: .venv/test
 	SEEWHY_FRESH=1 $(BIN)/python -m pytest tests/test_bare.py
+
+# The oldest versions that pyproject.toml admits, in an environment of their own: Python 3.11, and 6 GB, since
+# torch 2.3 comes with CUDA.
+test-oldest:
+	python3.11 -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip -q install -c constraints-oldest.txt -e '.[tensorflow-cpu,torch,onnx,data,report,serve]' \
+		'pytest>=8' 'pytest-timeout>=2.3' 'beartype>=0.18'
+	KERAS_BACKEND=tensorflow .venv-oldest/bin/python -m pytest -m backends tests/networks tests/methods tests/explaining \
+		--continue-on-collection-errors $(PYTEST)
 
 FUZZ_SEED := $(or $(SEEWHY_FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 

@@ -1,7 +1,11 @@
 """How the site is made of the Markdown of this folder: `make docs`, by Sphinx and MyST."""
 
 import re
+from html import escape
 from pathlib import Path
+
+from docutils import nodes
+from latex2mathml.converter import convert
 
 import seewhy
 
@@ -55,6 +59,7 @@ napoleon_use_ivar = True
 nitpicky = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"seewhy {release}"
 html_static_path: list[str] = []
@@ -139,8 +144,17 @@ def write_list(app, failure: Exception | None) -> None:
     (Path(app.outdir) / "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
 
 
+def write_formula(writer, node) -> None:
+    """Write a formula as MathML, which browsers draw without a script."""
+    display = "block" if node.tagname == "math_block" else "inline"
+    formula = convert(node.astext(), display=display)
+    writer.body.append(f'<span class="math" title="{escape(node.astext())}">{formula}</span>')
+    raise nodes.SkipNode
+
+
 def setup(app) -> None:
     """Register what is above with Sphinx."""
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.connect("config-inited", write_pages)
     app.connect("autodoc-process-signature", name_functions)
     app.connect("autodoc-process-docstring", keep_bars)

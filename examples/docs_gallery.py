@@ -29,3 +29,9 @@ swept = {
 write(
     grid([(title, drops.overlays()[0][0]) for title, drops in swept.items()]), "occlusion_sizes.jpg"
 )
+targets, (a, b) = seewhy.targets, map(network.class_index, ("cat", "dog"))
+asked = [targets.score(a), targets.counterfactual(a), targets.contrast(a, b)]
+found = [seewhy.explain(network, cat, method="hires-cam", target=one) for one in asked]
+write(grid([(one.caption(), one.overlays()[0][0]) for one in found]), "targets.jpg")
+drops = seewhy.explain(network, cat, method="occlusion")
+write(drops.picture(style=seewhy.Style(scale="photo")), "occlusion.jpg")

@@ -36,12 +36,12 @@ def table(*rows: Setting) -> str:
 
 
 TABLES = {
-    ("methods.md", "options"): markdown(
+    ("asking.md", "options"): markdown(
         [(f"`{one.name}` | ", row) for one in METHODS.values() for row in one.options],
         first="method | ",
     ),
-    ("methods.md", "question"): table(*QUESTION),
-    ("methods.md", "style"): table(*STYLE),
+    ("asking.md", "question"): table(*QUESTION),
+    ("asking.md", "style"): table(*STYLE),
     ("training.md", "recipe"): table(
         *(row for rows in settings_of_recipes().values() for row in rows)
     ),

@@ -87,7 +87,7 @@ def test_every_method_has_its_place_in_the_docs() -> None:
 
 @pytest.mark.parametrize(("page", "mark"), TABLES)
 def test_the_tables_of_settings_are_those_of_the_code(page: str, mark: str) -> None:
-    """Where it fails: `python -m tests.settings_tables` writes them anew."""
+    """Where it fails: `python -m tests.settings_tables` rewrites them."""
     assert parts(ROOT / "docs" / page, mark)[1] == TABLES[page, mark]
 
 

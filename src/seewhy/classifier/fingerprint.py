@@ -24,8 +24,8 @@ SCORES = 16
 """How many scores of the made image are kept, at most."""
 
 CLOSE_SHARE, ALIKE_SHARE = 1e-2, 1e-4
-"""Scores may differ by this share of the largest: where the weights are the same, since another
-machine adds up in another order; and where there are none to compare."""
+"""Scores may differ by this share of the largest: the first where the weights are the same, since
+another machine adds up in another order; the second where a network shows no weights to compare."""
 
 
 @dataclass(frozen=True)

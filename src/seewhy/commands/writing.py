@@ -142,7 +142,7 @@ def _mark(first: Path, request: Request, classifier: Classifier) -> str:
             question = parse_json(stream.readline())["entry"]["question"]
             model, contrast = question["model"], question["request"]["contrast"]
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # there is none, or it is not ours, which its reader tells
+        return ""  # no such file, or one of another program: whoever reads it next says so
     parts = []
     if model != classifier.name:
         short = Path(short_name(classifier.name)).stem

@@ -34,7 +34,7 @@ class Journal:
         kind: whose entries they are: 'seewhy evaluate'.
         question: everything that changes an entry, ready for JSON, by name.
         network: what was asked.
-        resume: False begins the file anew, if it is ours.
+        resume: False starts the file again, if seewhy wrote it.
 
     Attributes:
         entries: those of the file, in its order, whatever was asked there.
