@@ -119,4 +119,6 @@ def attention_softmax(layer: Any) -> Any:
 
 def shows_weights(layer: Any) -> bool:
     """True for an attention layer that computes its weights where it is asked for them."""
-    return isinstance(layer, keras.layers.MultiHeadAttention) and not layer._flash_attention
+    return isinstance(layer, keras.layers.MultiHeadAttention) and not getattr(
+        layer, "_flash_attention", False
+    )
