@@ -26,7 +26,7 @@ from seewhy.networks.attending import AttendingAdapter, See
 from seewhy.networks.base import Capture
 from seewhy.networks.keras.calls import Around
 from seewhy.networks.keras.model import KerasModel
-from seewhy.networks.keras.private import attention_softmax, backend, shows_weights
+from seewhy.networks.keras.private import FOR_WEIGHTS, attention_softmax, backend, shows_weights
 from seewhy.networks.keras.request import ATTENTION, Request
 
 _BYTES_AT_ONCE = 2**30
@@ -151,7 +151,7 @@ def _around(layer: str, note: Callable[[str, Any], Any]) -> tuple[Around, Around
         for part, tensor in zip(ATTENTION[1:], args[:3], strict=True):
             note(layer + part, keras.ops.transpose(tensor, (0, 2, 1, 3)))
         mask, training = (*args[3:5], None, None)[:2]
-        return call(*args[:3], mask, training, True, **kwargs)
+        return call(*args[:3], mask, training, *FOR_WEIGHTS, **kwargs)
 
     def softmax(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return note(layer + ATTENTION[0], call(*args, **kwargs))

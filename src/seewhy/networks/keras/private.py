@@ -7,6 +7,7 @@ another that each name is there.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -115,6 +116,12 @@ def without_tail(tensor: Any) -> Iterator[None]:
 def attention_softmax(layer: Any) -> Any:
     """Return the layer that makes the weights of a `MultiHeadAttention`, once it is built."""
     return layer._softmax
+
+
+_COMPUTING = inspect.signature(keras.layers.MultiHeadAttention._compute_attention).parameters
+
+FOR_WEIGHTS = (True,) if "return_attention_scores" in _COMPUTING else ()
+"""What `_compute_attention` is given last for its weights; Keras 3.5 computes them in any case."""
 
 
 def shows_weights(layer: Any) -> bool:
