@@ -187,3 +187,11 @@ def test_line_breaks_and_control_codes_in_a_name_become_blanks() -> None:
         "big bear",
         "sea lion",
     )
+
+
+@pytest.mark.parametrize("name", ["a.toml", "A.XML", "a.xlsx", "a.npy", "a.pkl", "a.pbtxt", "a.py"])
+def test_files_whose_lines_are_no_names_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("cat\ndog\n")
+    with pytest.raises(OptionError, match=r"which seewhy does not read\. Write the names into"):
+        labels_from(path)

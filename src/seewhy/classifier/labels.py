@@ -140,13 +140,33 @@ def read_labels(path: str | PathLike[str]) -> Labels:
     Raises:
         OptionError: the file is missing, or is not in one of these forms.
     """
-    if Path(path).suffix.lower() in (".yaml", ".yml"):
+    foreign = _FOREIGN.get(Path(path).suffix.lower())
+    if foreign is not None:
         raise OptionError(
-            f"The labels {path} are YAML, which seewhy does not read. Write the names into a text "
-            "file, one label per line, or into JSON."
+            f"The labels {path} are {foreign}, which seewhy does not read. Write the names into a "
+            "text file, one label per line, or into JSON."
         )
     text = read_text(path, what="The labels", advice=LABELS_ADVICE)
     return _labels_in_text(text, path)
+
+
+_FOREIGN = {
+    ending: kind
+    for kind, endings in {
+        "YAML": ".yaml .yml",
+        "TOML": ".toml",
+        "XML": ".xml",
+        "HTML": ".html .htm",
+        "a spreadsheet": ".xlsx .xls .ods",
+        "NumPy's arrays": ".npy .npz",
+        "a pickle": ".pkl .pickle",
+        "a protocol buffer's text": ".pbtxt",
+        "settings": ".ini .cfg",
+        "code": ".py .ipynb",
+    }.items()
+    for ending in endings.split()
+}
+"""What files are, by their endings, whose lines are no names."""
 
 
 def _labels_in_text(text: str, path: str | PathLike[str]) -> Labels:
