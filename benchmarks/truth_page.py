@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.truth_words import NAMES, USES
+from benchmarks.truth_words import ABOUT, NAMES, USES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "trust.md"
@@ -120,8 +120,9 @@ def section(network: str, rows: Mapping[str, Row]) -> str:
     lines = [
         f"### {NAMES[network]}{trained_for(network)}",
         "",
-        f"On {spoken} photos that it is right about. Bold: better than every baseline at 95 %, "
-        "photo by photo. The last row is the median half-width of the 95 % intervals.",
+        f"On {spoken} photos {ABOUT.get(network, 'that it is right about')}. Bold: better than "
+        "every baseline at 95 %, photo by photo. The last row is the median half-width of the 95 % "
+        "intervals.",
         "",
         *main_table(rows),
         "",
@@ -228,6 +229,8 @@ def halves(rows: Mapping[str, Row]) -> list[str]:
     names = [name for name, row in rows.items() if row.photos == most and not name.startswith("(")]
     told = []
     for measure in HALVES:
+        if rows[names[0]].scores.values(measure) is None:
+            continue  # not measured on this network
         means = [
             [np.nanmean(rows[name].scores.values(measure)[half::2]) for name in names]
             for half in (0, 1)

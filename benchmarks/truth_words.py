@@ -6,8 +6,16 @@ NAMES = {
     "mobilenet": "MobileNet (α = 0.75)",
     "squeezenet": "SqueezeNet v1.0",
     "built-in": "The built-in network",
+    "vits14": "A ViT-S/14",
 }
 """How the titles of the networks' tables begin, in their order."""
+
+ABOUT = {
+    "vits14": "of animals of three origins (ImageNet's validation photos, dogs, COCO), for the "
+    "animal's class, whatever the best one is: the network was tuned for saliency, and is right "
+    "about few of them",
+}
+"""What the photos of a network are, where it is not right about all of them."""
 
 USES: dict[str, str] = {
     "grad-cam": "Use it first where CAM does not apply: as faithful as CAM, for one backward pass "
