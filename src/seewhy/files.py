@@ -97,6 +97,11 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises for names that are too long)
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether a folder exists; False for a name that no folder can have."""
+    return os.path.isdir(path)  # noqa: PTH112  (as above)
+
+
 def read_text(path: str | os.PathLike[str], *, what: str, advice: str) -> str:
     """Read a text file in UTF-8, with or without a byte order mark.
 

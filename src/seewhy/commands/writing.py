@@ -140,7 +140,7 @@ def _mark(first: Path, request: Request, classifier: Classifier) -> str:
     try:
         with first.open("rb") as stream:
             question = parse_json(stream.readline())["entry"]["question"]
-            model, contrast = question["model"], question["request"]["contrast"]
+            model, contrast = str(question["model"]), question["request"]["contrast"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # no such file, or one of another program: whoever reads it next says so
     parts = []

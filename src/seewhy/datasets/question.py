@@ -20,6 +20,7 @@ from seewhy.explaining.provenance import Provenance
 from seewhy.explaining.request import Request
 from seewhy.explaining.rounding import Rounding
 from seewhy.explaining.rows import Background
+from seewhy.files import is_folder
 from seewhy.photos.fitting import Fit
 from seewhy.zoo.hugging_face import HUGGING_FACE
 from seewhy.zoo.names import parse_name
@@ -93,7 +94,7 @@ class ModelArguments:
         found = self._found(base)
         if base.startswith(HUGGING_FACE):
             folder = Path(self.folder) / base.removeprefix(HUGGING_FACE)
-            found = f"{HUGGING_FACE}{folder}" if folder.is_dir() else base
+            found = f"{HUGGING_FACE}{folder}" if is_folder(folder) else base
         return f"{found}{mark}{stored_query}", settings
 
     def _found(self, value: Any) -> Any:

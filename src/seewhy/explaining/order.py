@@ -8,6 +8,7 @@ from typing import Any
 
 from seewhy.classifier import Classifier
 from seewhy.errors import ModelError, PhotoError
+from seewhy.files import is_folder
 from seewhy.photos.reading import PHOTO_ENDINGS
 
 
@@ -19,9 +20,8 @@ def refuse_photos(given: Any) -> None:
     """
     kind = "a photo"
     if isinstance(given, str | os.PathLike):
-        is_folder = Path(given).is_dir()
-        kind = "a folder" if is_folder else kind
-        is_photo = is_folder or Path(given).suffix.lower() in PHOTO_ENDINGS
+        kind = "a folder" if is_folder(given) else kind
+        is_photo = is_folder(given) or Path(given).suffix.lower() in PHOTO_ENDINGS
     else:
         is_photo = isinstance(given, list | tuple | set) or (
             hasattr(given, "__array__") and not callable(given)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.errors import MissingFramework, ModelError, OptionError, SeewhyError
+from seewhy.files import is_folder
 from seewhy.photos.processor import PROCESSOR
 from seewhy.zoo.archives import first_line
 from seewhy.zoo.hub import one_try
@@ -56,10 +57,10 @@ def build_hugging_face(name: ModelName) -> LoadedModel:
         raise OptionError(
             f"'{extra}' cannot be set for '{name.base}', which is a complete network."
         )
-    is_folder = Path(source).is_dir()
-    if is_folder:
+    is_local = is_folder(source)
+    if is_local:
         _check_folder(Path(source))
-    with contextlib.nullcontext() if is_folder else one_try(), _quiet(transformers):
+    with contextlib.nullcontext() if is_local else one_try(), _quiet(transformers):
         try:
             kind = _kind(transformers, source, name.base)
             model, facts = kind.from_pretrained(
@@ -71,12 +72,12 @@ def build_hugging_face(name: ModelName) -> LoadedModel:
         except SeewhyError:
             raise
         except OSError as error:
-            raise _not_there(source, name.base, error, is_folder=is_folder) from error
+            raise _not_there(source, name.base, error, is_local=is_local) from error
         except (*DAMAGED, SafetensorError) as error:
             raise ModelError(
                 f"'{name.base}' cannot be loaded: {first_line(error)} Get it again."
             ) from error
-        processor = _processor(source, name.base, is_folder=is_folder)
+        processor = _processor(source, name.base, is_local=is_local)
     missing = sorted(facts["missing_keys"])
     if missing:
         raise ModelError(
@@ -138,7 +139,7 @@ def _kind(transformers: Any, source: str, name: str) -> Any:
     return transformers.AutoModelForImageClassification
 
 
-def _processor(source: str, name: str, *, is_folder: bool) -> Any:
+def _processor(source: str, name: str, *, is_local: bool) -> Any:
     """Return the processor of a network; None without one.
 
     Raises:
@@ -147,17 +148,17 @@ def _processor(source: str, name: str, *, is_folder: bool) -> Any:
     """
     from seewhy.networks.pytorch.hugging_face import load_processor
 
-    if is_folder and not any((Path(source) / file).is_file() for file in PROCESSORS):
+    if is_local and not any((Path(source) / file).is_file() for file in PROCESSORS):
         return None
     try:
-        return load_processor(source, local_files_only=is_folder)
+        return load_processor(source, local_files_only=is_local)
     except ImportError as error:
         raise MissingFramework(
             f"transformers cannot prepare photos: {first_line(error)} Its torchvision may not fit "
             "the installed PyTorch. Install both from one place."
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, OSError) and not is_folder:
+        if isinstance(error, OSError) and not is_local:
             return None
         raise ModelError(
             f"The processor of '{name}' cannot be read: {first_line(error)} Get it again, or "
@@ -181,9 +182,9 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 def _not_there(
-    source: str, name: str, error: OSError, *, is_folder: bool
+    source: str, name: str, error: OSError, *, is_local: bool
 ) -> ModelError | MissingFramework:
-    if is_folder:
+    if is_local:
         return ModelError(f"'{name}' cannot be read: {first_line(error)} Get it again.")
     from huggingface_hub.constants import HF_HUB_CACHE
 
