@@ -146,6 +146,8 @@ def test_a_margin_within_the_spread_of_random_cells_is_no_verdict():
     assert _removal_check("deletion", within).holds is None
     assert _removal_check("deletion", replace(within, half_width=0.03)).holds is True
     assert _removal_check("insertion", replace(within, half_width=0.03)).holds is False
+    hardly = replace(within, map=within.random - 0.004, half_width=0.001)
+    assert _removal_check("deletion", hardly).holds is None  # sure, and no difference to speak of
     by_centre = Removal(map=0.40, centre=0.35, random=0.60, half_width=0.05)
     assert _removal_check("deletion", by_centre).holds is False
 

@@ -242,9 +242,9 @@ def on_shortcuts(search: Search | None) -> list[Finding]:
 
 
 NEXT_OF = {
-    Verdict.CONFIRMED: "Look at the mean photo: if what is there is no part of the thing, take it "
+    Verdict.CONFIRMED: "Look at these photos: if what they share is no part of the thing, take it "
     "out of the training photos or put it into all classes alike, and train again.",
-    Verdict.OPEN: "Look at the mean photo: more photos of this kind, or a network with a finer "
+    Verdict.OPEN: "Look at these photos: more photos of this kind, or a network with a finer "
     "map, would tell.",
     Verdict.UNTESTED: "Repeat the report where the network and the photos are.",
 }

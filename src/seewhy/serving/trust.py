@@ -79,6 +79,9 @@ def trusted(classifier: Classifier, photo: Photo, asked: PageQuestion, progress:
     )
 
 
+LEAST_MARGIN = 0.01
+"""Of the probability: less is no difference, however sure it is, as with random weights."""
+
 WORDS: Mapping[str, tuple[str, str, str, str]] = {
     "deletion": ("Covering its hottest places first", "hurts most", "does not hurt most", "low"),
     "insertion": ("Showing its hottest places first", "helps most", "does not help most", "high"),
@@ -96,7 +99,7 @@ def _removal_check(name: str, removal: Removal) -> Check:
         f"centre {removal.centre:.2f} · {good} is good · "
         f"better than random cells by {margin:+.2f} ± {half:.2f}"
     ).replace("-", "−")
-    if abs(margin) <= half:
+    if abs(margin) <= max(half, LEAST_MARGIN):
         return Check(f"{first} is no different from random cells", None, why)
     if margin < 0 or not beats_centre:
         return Check(f"{first} {does_not}", False, why)
