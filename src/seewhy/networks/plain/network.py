@@ -282,16 +282,16 @@ class PlainNetwork(Adapter):
         try:
             return self.twin
         except MissingFramework as error:
-            raise ModelError(f"NumPy runs '{self.name}', but not {what}. {error}.") from error
+            raise ModelError(f"NumPy runs '{self.name}', but {what}. {error}.") from error
 
     def randomized(self, layers: Sequence[Any] | None = None, *, seed: int = 0) -> Network:
         """Return a copy on Keras in which layers have random weights."""
-        return self._twin_for("with random weights").randomized(layers, seed=seed)
+        return self._twin_for("not with random weights").randomized(layers, seed=seed)
 
     def computing(self, execution: Execution) -> Network:
         """Return the network on Keras, in another precision."""
-        return self._twin_for("in another precision").computing(execution)
+        return self._twin_for("not in another precision").computing(execution)
 
     def with_cam(self, layer: Any, path: Path) -> WithCam:
         """Write the network as Keras does."""
-        return self._twin_for("as a file").with_cam(layer, path)
+        return self._twin_for("writes no networks").with_cam(layer, path)
