@@ -688,6 +688,8 @@ def test_a_model_that_fails_is_said_and_the_page_goes_on(page):
     page.wait_for_function(
         "() => document.querySelector('.how').textContent.includes('cells')", timeout=WAIT
     )
+    # The page lists no method that the network cannot do, so one is added here.
+    page.evaluate("() => document.querySelector('#method').add(new Option('grad-cam'))")
     page.select_option("#method", "grad-cam")
     page.wait_for_selector("#notice:visible", timeout=WAIT)
     assert "'colours' has no gradients at its layers" in page.inner_text("#notice")
