@@ -172,6 +172,11 @@ class AttentionContract(ABC):
         for one, other in zip(own.attended.layers[0], case.capture.attended.layers[0], strict=True):
             near(one[0], other.gradients[0])
 
+    def test_tokens_are_told_from_other_maps(self, case: Case) -> None:
+        tokens = {layer.name for layer in case.network.layers if layer.has_tokens}
+        assert case.network.default_layer in tokens
+        assert not any(layer.has_tokens for layer in self.build_convolution().layers)
+
     def test_a_network_without_attention_is_refused(self) -> None:
         network = self.build_convolution()
         message = (

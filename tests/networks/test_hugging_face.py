@@ -35,6 +35,11 @@ def asked(model: Any, photo: np.ndarray) -> np.ndarray:
         return model(pixel_values=images).logits[0].numpy()
 
 
+def rows_of_the_page() -> list[tuple[str, str, str]]:
+    row = r"^\| ([^|]+?) \| `([^`]+)` \| ([^|]+?) \|"
+    return re.findall(row, DOCS.read_text("utf-8"), re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_scores_are_the_librarys_own_and_the_default_method_draws_a_map(name: str) -> None:
     model = build(name)
@@ -46,13 +51,16 @@ def test_the_scores_are_the_librarys_own_and_the_default_method_draws_a_map(name
     assert next(iter(scores)) == explanation.targets[0][0].index == own.argmax()
     np.testing.assert_allclose([scores[index] for index in range(5)], own, atol=1e-5)
     assert classifier.layer == ARCHITECTURES[name][3]
+    (title,) = (method for network, _, method in rows_of_the_page() if network == name)
+    assert explanation.method == {"HiResCAM": "hires-cam"}.get(title, title.lower())
     assert np.isfinite(explanation.maps).all()
     assert explanation.maps.max() > 0
 
 
 def test_the_table_of_the_docs_has_a_row_for_each_of_these_networks() -> None:
-    rows = re.findall(r"^\| ([^|]+?) \| `([^`]+)` \|", DOCS.read_text("utf-8"), re.MULTILINE)
-    assert dict(rows) == {name: row[3] for name, row in ARCHITECTURES.items()}
+    assert {name: layer for name, layer, _ in rows_of_the_page()} == {
+        name: row[3] for name, row in ARCHITECTURES.items()
+    }
 
 
 def test_the_names_of_the_classes_are_those_of_the_configuration() -> None:

@@ -14,6 +14,7 @@ import torch
 import seewhy
 from seewhy.errors import LayerError
 from seewhy.explaining.attending import check_attends
+from seewhy.explaining.budget import default_method
 from tests.places import DOCS
 from tests.torchvision_operators import declare_missing_operators
 
@@ -49,10 +50,10 @@ ARCHITECTURES: dict[str, tuple[int, dict[str, Any]]] = {
 ON_ATTENTION = [name for name, method in seewhy.METHODS.items() if method.attends]
 
 
-def rows_of_the_page() -> Mapping[str, tuple[str, str]]:
+def rows_of_the_page() -> Mapping[str, tuple[str, str, str]]:
     text = (DOCS / "transformers.md").read_text("utf-8")
-    rows = re.findall(r"^\| `([a-z0-9_]+)` \| `([^`]+)` \| ([^|]+) \|", text, re.M)
-    return {name: (layer, methods.strip()) for name, layer, methods in rows}
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| `([^`]+)` \| ([^|]+) \| ([^|]+) \|", text, re.M)
+    return {name: (layer, default, methods) for name, layer, default, methods in rows}
 
 
 def small(name: str) -> seewhy.Classifier:
@@ -69,15 +70,15 @@ def test_the_page_has_a_row_for_each() -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_row_says_the_default_layer_and_which_methods_on_attention_apply(name: str) -> None:
+def test_a_row_says_the_default_layer_and_method_and_which_methods_apply(name: str) -> None:
     classifier = small(name)
     fitting = []
     for method in ON_ATTENTION:
         with contextlib.suppress(LayerError):
             check_attends(classifier, seewhy.METHODS[method])
             fitting.append(method)
-    layer, methods = rows_of_the_page()[name]
-    assert (classifier.layer, ", ".join(fitting) or "–") == (layer, methods)
+    row = classifier.layer, default_method(classifier), ", ".join(fitting) or "–"
+    assert row == rows_of_the_page()[name]
 
 
 def test_methods_on_attention_take_at_most_two_forward_passes_more_than_grad_cam() -> None:

@@ -177,7 +177,7 @@ def test_an_unknown_argument_is_an_error_that_lists_the_known() -> None:
     assert str(caught.value) == (
         "'mobilenetv2' has no setting 'alhpa'; the nearest name is 'alpha'. It has alpha, "
         "include_top, pooling, classes, classifier_activation, size, preprocess, labels, layer, "
-        "fit, channels, output, weights."
+        "fit, channels, device, output, prompts, template, neutral, weights."
     )
 
 

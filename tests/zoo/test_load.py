@@ -322,15 +322,15 @@ def test_a_file_whose_name_holds_a_question_mark_is_found(tmp_path: Path) -> Non
 def test_the_built_in_network_is_said_to_be_missing_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("seewhy.zoo.load"), "files", lambda _: tmp_path)
+    file = tmp_path / "built_in.keras"
+    monkeypatch.setattr(importlib.import_module("seewhy.zoo.load"), "BUILT_IN_FILE", file)
     with pytest.raises(ModelError) as caught:
         load("built-in")
     assert str(caught.value) == (
         "This copy of seewhy comes without its built-in network. Name another one, for example "
         "--model mobilenetv2; seewhy models lists them."
     )
-    (tmp_path / "data").mkdir()
-    small_model().save(tmp_path / "data/built_in.keras")
+    small_model().save(file)
     assert load("built-in").name == "built-in"
 
 

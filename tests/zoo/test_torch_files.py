@@ -151,7 +151,8 @@ def test_weights_are_loaded_into_it(here: Path) -> None:
             "python:mynet:build?widht=3",
             OptionError,
             "'python:mynet:build' has no setting 'widht'; the nearest name is 'width'. It has "
-            "width, deep, size, preprocess, labels, layer, fit, channels, output, weights.",
+            "width, deep, size, preprocess, labels, layer, fit, channels, device, output, prompts, "
+            "template, neutral, weights.",
         ),
     ],
 )

@@ -29,7 +29,7 @@ METHOD = Setting(
     "text",
     None,
     "a name from `seewhy methods`",
-    shown="cam if the network supports it, else grad-cam",
+    shown="cam if the network supports it, else grad-cam (of tokens hires-cam)",
     metavar="M",
 )
 RESULTS = (

@@ -23,7 +23,7 @@ METHOD = Setting(
     None,
     "a name from `seewhy methods`, several separated by commas, best (the most faithful one within "
     "200 forward passes), or all that apply",
-    shown="cam if the network supports it, else grad-cam",
+    shown="cam if the network supports it, else grad-cam (of tokens hires-cam)",
     metavar="M",
     several=True,
 )

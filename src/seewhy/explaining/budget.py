@@ -1,16 +1,37 @@
-"""The best method within a budget of forward passes."""
+"""The default method of a network, and the best one within a budget of forward passes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from seewhy.classifier import Classifier
-from seewhy.errors import OptionError
+from seewhy.errors import NotACamNetwork, OptionError
 from seewhy.explaining.costs import method_passes
-from seewhy.explaining.question import BEST, default_method, is_best, layer_names
+from seewhy.explaining.question import BEST, is_best, layer_names
 from seewhy.methods import METHODS, Needs
 from seewhy.methods.measured import best
+
+
+def default_method(
+    classifier: Classifier, layer: Any = None, *, target: Callable[[Any], Any] | None = None
+) -> str:
+    """Return 'cam' if the network supports it, else 'grad-cam'; 'occlusion' without gradients.
+
+    CAM needs no backward pass and equals Grad-CAM on such networks, up to a factor. Of tokens it is
+    'hires-cam', whose heat was measured to be on the object more often (docs/trust.md).
+    """
+    names = layer_names(classifier, layer)
+    try:
+        if target is None:
+            for name in names:
+                classifier.session.class_weights(name)
+            return "cam"
+    except NotACamNetwork:
+        if not classifier.network.has_gradients:
+            return "occlusion"
+    has_tokens = {known.name for known in classifier.network.layers if known.has_tokens}
+    return "hires-cam" if has_tokens.issuperset(names) else "grad-cam"
 
 
 def best_method(classifier: Classifier, budget: int, *, layer: Any = None) -> str:

@@ -17,7 +17,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from seewhy.classifier import Classifier
-from seewhy.errors import NotACamNetwork, OptionError, TargetError, UnknownMethod, nearest_names
+from seewhy.errors import OptionError, TargetError, UnknownMethod, nearest_names
 from seewhy.explaining.contrast import Against, Contrast, FoundRatherThan, Similar, check_rest
 from seewhy.explaining.settings import PRECISION, USUAL_TOP
 from seewhy.methods import METHODS
@@ -244,19 +244,6 @@ def take_execution(
         for method, values in options.items()
     }
     return left, Execution(given["precision"])
-
-
-def default_method(classifier: Classifier, layer: Any = None) -> str:
-    """Return 'cam' if the network supports it, else 'grad-cam'; 'occlusion' without gradients.
-
-    CAM needs no backward pass and equals Grad-CAM on such networks, up to a factor.
-    """
-    try:
-        for name in layer_names(classifier, layer):
-            classifier.session.class_weights(name)
-    except NotACamNetwork:
-        return "grad-cam" if classifier.network.has_gradients else "occlusion"
-    return "cam"
 
 
 def layer_names(classifier: Classifier, layer: Any) -> tuple[str, ...]:

@@ -16,7 +16,12 @@ from typing import Any, Unpack
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError, TargetError
 from seewhy.explaining import code
-from seewhy.explaining.budget import best_method, check_budget, in_place_of_best
+from seewhy.explaining.budget import (
+    best_method,
+    check_budget,
+    default_method,
+    in_place_of_best,
+)
 from seewhy.explaining.contrast import (
     SIMILAR,
     Against,
@@ -39,7 +44,6 @@ from seewhy.explaining.question import (
     as_targets,
     check_options,
     class_lists,
-    default_method,
     find_method,
     indices_of,
     is_class_free,
@@ -63,7 +67,7 @@ class Request:
 
     Attributes:
         methods: names in `METHODS`, or "best" where a budget is given; empty: the network's own
-            default, CAM where it can, else Grad-CAM.
+            default, CAM where it can, else Grad-CAM, or HiResCAM of tokens.
         options: by method, as given; the others have their defaults.
         top: explain the best classes of each photo.
         classes: explain these, for all photos or a tuple for each; None: the best ones.
@@ -172,7 +176,7 @@ class Request:
     def _with_methods(self, classifier: Classifier) -> Request:
         """Return the same request with the method that the network, or the budget, decides."""
         if not self.methods:
-            own = "grad-cam" if self.target is not None else default_method(classifier, self.layer)
+            own = default_method(classifier, self.layer, target=self.target)
             return replace(self, methods=(own,))
         if self.budget is None:
             return self

@@ -51,12 +51,14 @@ class Layer:
         shape: the output's shape without the batch axis, channels last (h, w, c) for maps;
             () where it is not one tensor.
         calls: how often the layer is called in one forward pass; only 1 can be explained.
+        has_tokens: whether rows and columns are a transformer's tokens, folded.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
     calls: int = 1
+    has_tokens: bool = False
 
     @property
     def is_spatial(self) -> bool:

@@ -230,7 +230,7 @@ def structure_of(
             grids[name] = grid
             shape = (grid.rows, grid.columns, shape[1])
         kind = type(operations[name]).__name__
-        layer = Layer(name, kind, shape, names.count(name))
+        layer = Layer(name, kind, shape, names.count(name), has_tokens=grid is not None)
         layers.append(layer)
         if spec is not None:
             outputs[name] = spec

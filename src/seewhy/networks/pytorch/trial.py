@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -132,7 +132,9 @@ def try_out(
             shape = shape_of(tuple(output.shape), actual, layout)
             tensor = (serials[output], version)
             called = len(layouts.functions)
-            calls.append(ModuleCall(Layer(name, kind, shape), actual, output.ndim, tensor, called))
+            has_tokens = actual is not None and actual.grid is not None
+            layer = Layer(name, kind, shape, has_tokens=has_tokens)
+            calls.append(ModuleCall(layer, actual, output.ndim, tensor, called))
             if len(shape) == 3 and output.numel() < _LARGE_OUTPUT:
                 last.append((name, output, actual or layout, version))
             elif len(shape) == 3:
@@ -289,7 +291,7 @@ def _layers(calls: list[ModuleCall]) -> dict[str, Layer]:
         name = call.layer.name
         counts[name] = counts.get(name, 0) + 1
         first = layers.get(name, call.layer)
-        layers[name] = Layer(name, first.kind, first.shape, counts[name])
+        layers[name] = replace(first, calls=counts[name])
     return layers
 
 
