@@ -291,7 +291,9 @@ class Network(ABC):
         Raises:
             LayerError: there are none between tokens of the photo; the message says what is.
         """
-        raise LayerError(str(self._lacks("attentions", "shows no attention")))
+        raise LayerError(
+            f"'{self.name}' shows no attention. Use a method that needs none, such as occlusion."
+        )
 
     # Weights
 
