@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.family == "keras":
         sys.stderr.write(
-            "Also: torchvision:NAME and timm:NAME (seewhy models torchvision), a .keras or .h5 "
-            "file, and python:module:function for a network of your own.\n"
+            "Also: torchvision:NAME and timm:NAME (seewhy models torchvision), hf:FOLDER and "
+            "openclip:NAME with --prompt, a .keras, .h5, .onnx or .tflite file, and "
+            "python:module:function for a network of your own.\n"
         )
     return 0
