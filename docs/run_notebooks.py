@@ -51,7 +51,7 @@ def pictures_of(value: Any) -> Iterator[Image.Image]:
 
 
 def run(notebook: Path, out: Path | None = None) -> str:
-    """Run a notebook in the folder that one stands in.
+    """Run a notebook in the current folder.
 
     Args:
         out: where its pictures go; None: nowhere.

@@ -1,9 +1,9 @@
 """How much a photo resembles the photos that a network was trained on: "none of these".
 
 A classifier always predicts one of its classes, however strange the photo. Its last feature map
-shows more: a photo whose features resemble those of no training photo is none of these, whatever
-the probabilities. Compared are those of the class that was found:
-a photo of a half-track that is taken for a cat has to look like one.
+shows more: a photo of something else has features that resemble those of no training photo,
+whatever the probabilities. Compared are those of the class that was found: a photo of a half-track
+that is taken for a cat has to look like one.
 
 Axes: n photo, h row, w column, c channel of the last map, r reference photo, d = 2c.
 """

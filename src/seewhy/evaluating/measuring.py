@@ -47,7 +47,7 @@ class Subject:
         key: its name, a checksum of its pixels, and its class if that was named.
         size: (height, width) of the photo.
         target: the measured class.
-        rival: the most probable other class; None if there is none.
+        rival: the most probable other class; None for a network of one class.
         probability: of the target.
         is_best: whether the target is the network's best class.
         boxes: (m, 4) of the objects; None without boxes.

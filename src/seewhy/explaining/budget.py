@@ -30,8 +30,8 @@ def default_method(
     except NotACamNetwork:
         if not classifier.network.has_gradients:
             return "occlusion"
-    has_tokens = {known.name for known in classifier.network.layers if known.has_tokens}
-    return "hires-cam" if has_tokens.issuperset(names) else "grad-cam"
+    of_tokens = {known.name for known in classifier.network.layers if known.has_tokens}
+    return "hires-cam" if of_tokens.issuperset(names) else "grad-cam"
 
 
 def best_method(classifier: Classifier, budget: int, *, layer: Any = None) -> str:

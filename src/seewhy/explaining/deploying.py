@@ -86,8 +86,7 @@ def export_with_cam(
     classifier = as_classifier(classifier)
     name = classifier.layer if layer is None else classifier.network.layer_name(layer)
     classifier.session.class_weights(name)
-    given = None if photos is None else find_photos(photos)[:PHOTOS]
-    compared = _made(classifier) if given is None else as_photos(given)
+    compared = _made(classifier) if photos is None else as_photos(find_photos(photos)[:PHOTOS])
     top = min(TOP, classifier.network.classes or 1)
     expected = explain(classifier, compared, method="cam", layer=name, top=top)
     images, _ = classifier.prepare(compared)

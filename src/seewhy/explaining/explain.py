@@ -35,8 +35,8 @@ def explain(
         photos: a file, a folder, a glob, an array, a PIL image, or a sequence of these.
         method: a name in `METHODS`, in any usual spelling; None: CAM where the network ends in
             global average pooling and one linear map, else, and for a `target`, Grad-CAM, or
-            HiResCAM of a transformer's tokens. "best":
-            the most faithful one that was measured (docs/trust.md).
+            HiResCAM of a transformer's tokens. "best": the most faithful one that was measured
+            (docs/trust.md).
         budget: of method="best": the forward passes that a map of this network may take.
         top: explain the `top` best classes of each photo; 3 unless given.
         classes: explain these: names, WordNet ids or indices, one list for all photos, or one

@@ -18,16 +18,16 @@ def refuse_photos(given: Any) -> None:
     Raises:
         ModelError: that is so.
     """
-    kind = "a photo"
+    what = "This is photos"
     if isinstance(given, str | os.PathLike):
-        kind = "a folder" if is_folder(given) else kind
-        is_photo = is_folder(given) or Path(given).suffix.lower() in PHOTO_ENDINGS
+        is_photo = is_folder(given)
+        what = f"'{given}' is a {'folder' if is_photo else 'photo'}"
+        is_photo = is_photo or Path(given).suffix.lower() in PHOTO_ENDINGS
     else:
         is_photo = isinstance(given, list | tuple | set) or (
             hasattr(given, "__array__") and not callable(given)
         )
     if is_photo:
-        what = f"'{given}' is {kind}" if isinstance(given, str | os.PathLike) else "This is photos"
         raise ModelError(
             f"{what}, and a network belongs in its place. Swap the two, or name a network: "
             "seewhy models"

@@ -16,12 +16,7 @@ from typing import Any, Unpack
 from seewhy.classifier import Classifier
 from seewhy.errors import OptionError, TargetError
 from seewhy.explaining import code
-from seewhy.explaining.budget import (
-    best_method,
-    check_budget,
-    default_method,
-    in_place_of_best,
-)
+from seewhy.explaining.budget import best_method, check_budget, default_method, in_place_of_best
 from seewhy.explaining.contrast import (
     SIMILAR,
     Against,

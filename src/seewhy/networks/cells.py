@@ -101,11 +101,12 @@ def arranged(
     network: Any, by_layer: Mapping[str, ndarray], images: Float[ndarray, "n h w c"]
 ) -> dict[str, ndarray]:
     """Return activations or gradients (n, ..., a, b, d) in the order of the photo's cells."""
-    found = {layer: arrangement_of(network, layer, images) for layer in by_layer}
-    return {
-        layer: array if (arrangement := found[layer]) is None else arrangement.apply(array)
-        for layer, array in by_layer.items()
-    }
+    in_order = dict(by_layer)
+    for layer, array in by_layer.items():
+        arrangement = arrangement_of(network, layer, images)
+        if arrangement is not None:
+            in_order[layer] = arrangement.apply(array)
+    return in_order
 
 
 def _tried(network: Any, layer: str, size: tuple[int, int]) -> Cells:

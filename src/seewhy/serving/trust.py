@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seewhy.classifier import Classifier
+from seewhy.classifier.familiarity import UNFAMILIAR
 from seewhy.evaluating.comparing import Removal, compare_removal
 from seewhy.explaining.question import find_method, is_class_free
 from seewhy.files import finite
@@ -26,7 +27,7 @@ LEAST_PROBABILITY = 0.01
 ALIKE_CORRELATION = 0.5
 """The rank correlation with another class's map from which a map hardly depends on the class."""
 
-UNLIKE_MESSAGE = "The photo is less like the training photos than 95 % of held-out ones"
+UNLIKE_MESSAGE = f"The photo is {UNFAMILIAR}"
 
 
 @dataclass(frozen=True)
