@@ -214,17 +214,22 @@ class Features(Drawable):
         Each ends at its 1st and 99th percentile over the photos that share the basis; one that
         does not vary is 0.5.
         """
-        projected, _ = self.components(basis=basis)
+        return self.colours_and_shares(basis=basis)[0]
+
+    def colours_and_shares(
+        self, *, basis: str = "all"
+    ) -> tuple[Float[ndarray, "n h w 3"], Float[ndarray, "_bases 3"]]:
+        """Return `colours`, and the components' shares of the variance, from one computation."""
+        projected, shares = self.components(basis=basis)
         axes = (0, 1, 2) if basis == "all" else (1, 2)
         low, high = np.percentile(projected, ENDS, axis=axes, keepdims=True)
         varies = high - low > 1e-6 * np.abs(projected).max()
         scaled = np.where(varies, (projected - low) / np.where(varies, high - low, 1), 0.5)
-        return np.asarray(np.clip(scaled, 0, 1), np.float32)
+        return np.asarray(np.clip(scaled, 0, 1), np.float32), shares
 
     def pictures(self, *, basis: str = "all") -> list[Page]:
         """Draw each photo, and beside it the three main directions of its features as colours."""
-        colours = self.colours(basis=basis)
-        _, shares = self.components(basis=basis)
+        colours, shares = self.colours_and_shares(basis=basis)
         cells: list[Cell] = []
         for number, photo in enumerate(self.photos):
             small, placement = shrunk(photo.pixels, self.placements[number], SIDE)

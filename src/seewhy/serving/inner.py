@@ -95,7 +95,8 @@ class Inner:
 
         def find() -> tuple[Features, ndarray, float]:
             found = features(self.classifier, photo, layer=layer)
-            return found, found.colours()[0], float(found.components()[1].sum())
+            colours, shares = found.colours_and_shares()
+            return found, colours[0], float(shares.sum())
 
         found, colours, share = self._once(("features", asked.photo, layer), find)
         arrays = {"colours": np.rint(255 * colours).astype(np.uint8)}
@@ -131,9 +132,8 @@ class Inner:
 
     def _captured(self, photo: Photo, layer: str, index: int) -> tuple[ndarray, ndarray]:
         images, _ = self.classifier.prepare([photo])
-        with contextlib.suppress(
-            NotACamNetwork
-        ):  # CAM's weights are the gradients, times the places
+        with contextlib.suppress(NotACamNetwork):
+            # CAM's weights are the gradients, times the places.
             weights = self.classifier.session.class_weights(layer)[index]
             answers = self.classifier.network.activations(images, [layer])[layer][0]
             _check_map(layer, answers.shape)
